@@ -1,0 +1,31 @@
+"""Teams of robot arms that act together on a sentence, as Gymnasium and PettingZoo environments.
+
+Importing this package registers ``TeamVLA/Lift-v0`` and loads nothing heavy.
+"""
+
+from typing import TYPE_CHECKING, Any
+
+from teamvla_envs.registration import get_task, register_environments, registered_tasks
+
+if TYPE_CHECKING:
+    from teamvla_envs.env.parallel import TeamParallelEnv
+    from teamvla_envs.env.vector import TeamVectorEnv
+
+__version__ = "0.1.0"
+__all__ = ["get_task", "parallel_env", "registered_tasks", "vector_env"]
+
+register_environments()
+
+
+def vector_env(task: str, num_envs: int = 1, **kwargs: Any) -> "TeamVectorEnv":
+    """N worlds of a task; arguments of :class:`teamvla_envs.env.vector.TeamVectorEnv`."""
+    from teamvla_envs.env.vector import TeamVectorEnv
+
+    return TeamVectorEnv(task, num_envs, **kwargs)
+
+
+def parallel_env(task: str, **kwargs: Any) -> "TeamParallelEnv":
+    """A task as a PettingZoo ``ParallelEnv``; arguments of :class:`teamvla_envs.env.vector.TeamVectorEnv`."""
+    from teamvla_envs.env.parallel import TeamParallelEnv
+
+    return TeamParallelEnv(task, **kwargs)

@@ -1,0 +1,166 @@
+"""The ``teamvla`` program: lists the commands of all installed TeamVLA distributions and runs the chosen one.
+
+A command is a plain typed function in the entry-point group ``teamvla.commands``; tyro derives its arguments
+from the signature and its help from the docstring. An int that it returns is the exit code.
+"""
+
+import ast
+import difflib
+import importlib.metadata
+import logging
+import sys
+from collections.abc import Sequence
+from importlib.machinery import ModuleSpec
+from importlib.metadata import EntryPoint
+from pathlib import Path
+from typing import Any
+
+from teamvla_envs.errors import UserError
+
+COMMAND_GROUP = "teamvla.commands"
+DISTRIBUTIONS = ("teamvla-envs", "teamvla-learn", "teamvla-eval")
+
+EXIT_FAILED = 1
+EXIT_USER_ERROR = 2
+EXIT_INTERRUPTED = 130
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run ``teamvla`` with these arguments (default: the command line's) and return the exit code.
+
+    Args:
+        argv: Arguments without the program's name. ``--debug`` anywhere shows tracebacks.
+
+    Returns:
+        0 for success, 1 for failure, 2 for bad input, 130 when interrupted.
+    """
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    debug = "--debug" in arguments
+    arguments = [argument for argument in arguments if argument != "--debug"]
+    _log_to_stderr(debug)
+    try:
+        return _dispatch(arguments)
+    except KeyboardInterrupt as interrupt:
+        _say(f"interrupted: {interrupt}" if str(interrupt) else "interrupted")
+        return EXIT_INTERRUPTED
+    except Exception as error:
+        if debug:
+            raise
+        if isinstance(error, (ValueError, OSError)):
+            _say(f"error: {one_line(error)}")
+            return EXIT_USER_ERROR
+        _say(f"error: {type(error).__name__}: {one_line(error)} (run again with --debug for the traceback)")
+        return EXIT_FAILED
+
+
+def find_commands() -> dict[str, EntryPoint]:
+    """Return every installed command by name, without importing any of them."""
+    found = importlib.metadata.entry_points(group=COMMAND_GROUP)
+    return {entry.name: entry for entry in sorted(found, key=lambda entry: entry.name)}
+
+
+def one_line(error: BaseException) -> str:
+    """Return what an error says as one line."""
+    if isinstance(error, OSError) and error.strerror:
+        named = f": {error.filename}" if error.filename is not None else ""
+        return f"{error.strerror[0].lower()}{error.strerror[1:]}{named}"
+    return " ".join(str(error).split()) or type(error).__name__
+
+
+def _dispatch(arguments: list[str]) -> int:
+    commands = find_commands()
+    if not arguments:
+        print(_overview(commands))
+        return EXIT_USER_ERROR
+    name, *rest = arguments
+    if name in ("-h", "--help"):
+        print(_overview(commands))
+        return 0
+    if name == "--version":
+        print("\n".join(_versions()))
+        return 0
+    if name not in commands:
+        near = difflib.get_close_matches(name, commands, n=1)
+        hint = f" (did you mean {near[0]}?)" if near else ""
+        raise UserError(f"no command {name!r}{hint}; the commands are {', '.join(commands)}")
+    return _run(commands[name], rest)
+
+
+def _run(command: EntryPoint, arguments: list[str]) -> int:
+    import tyro  # here, so that --help and --version need not wait for it
+
+    function: Any = command.load()
+    result = tyro.cli(function, prog=f"teamvla {command.name}", args=arguments)
+    return result if isinstance(result, int) and not isinstance(result, bool) else 0
+
+
+def _overview(commands: dict[str, EntryPoint]) -> str:
+    width = max((len(name) for name in commands), default=0)
+    lines = [
+        "usage: teamvla COMMAND [ARGUMENTS]",
+        "",
+        "Teams of robot arms that act together on a sentence.",
+        "",
+    ]
+    lines += ["commands:"]
+    lines += [f"  {name:<{width}}  {_summary(entry)}".rstrip() for name, entry in commands.items()]
+    lines += ["", "options:"]
+    lines += ["  -h, --help  show this page, or a command's: teamvla COMMAND --help"]
+    lines += ["  --version   show the installed versions", "  --debug     show the traceback of an error"]
+    return "\n".join(lines)
+
+
+def _versions() -> list[str]:
+    lines = []
+    for name in DISTRIBUTIONS:
+        try:
+            lines.append(f"{name} {importlib.metadata.version(name)}")
+        except importlib.metadata.PackageNotFoundError:
+            lines.append(f"{name} is not installed")
+    return lines
+
+
+def _summary(command: EntryPoint) -> str:
+    """Return the first line of a command's docstring, read from its source without importing it."""
+    spec = _module_spec(command.module)
+    if spec is None or spec.origin is None or not Path(spec.origin).is_file():
+        return ""
+    try:
+        body = ast.parse(Path(spec.origin).read_text(encoding="utf-8")).body
+    except SyntaxError:
+        return ""
+    for node in body:
+        if isinstance(node, ast.FunctionDef) and node.name == command.attr:
+            return (ast.get_docstring(node) or "").partition("\n")[0]
+    return ""
+
+
+def _module_spec(name: str) -> ModuleSpec | None:
+    """Locate a module; ``importlib.util.find_spec`` would import its parent packages."""
+    spec, path = None, None
+    parts = name.split(".")
+    for depth in range(1, len(parts) + 1):
+        prefix = ".".join(parts[:depth])
+        found = (finder.find_spec(prefix, path) for finder in sys.meta_path if hasattr(finder, "find_spec"))
+        spec = next((candidate for candidate in found if candidate is not None), None)
+        if spec is None:
+            return None
+        path = spec.submodule_search_locations
+    return spec
+
+
+def _log_to_stderr(debug: bool) -> None:
+    logging.basicConfig(handlers=[_CurrentStderr()], format="%(message)s", level=logging.WARNING)
+    for distribution in DISTRIBUTIONS:
+        logging.getLogger(distribution.replace("-", "_")).setLevel(logging.DEBUG if debug else logging.INFO)
+
+
+class _CurrentStderr(logging.Handler):
+    """Writes to what ``sys.stderr`` is at that moment, so that a progress bar can stay below the lines."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        _say(self.format(record))
+
+
+def _say(line: str) -> None:
+    print(line, file=sys.stderr, flush=True)

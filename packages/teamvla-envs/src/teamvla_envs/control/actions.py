@@ -1,0 +1,165 @@
+"""What an action means: numbers in [-1, 1] to commanded joint positions and gripper openings, and back."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from array_api_compat import array_namespace
+
+from teamvla_envs.control.kinematics import Chains, differential_ik
+from teamvla_envs.sim.base import WorldState
+
+Array = Any
+
+JOINT_STEP = 0.05  # [rad] largest joint displacement of one control step
+TOOL_STEP = 0.02  # [m] tool translation of action 1.0 in ee_delta
+TOOL_TURN = 0.10  # [rad] tool rotation of action 1.0 in ee_delta
+LEASH = 0.2  # [rad] the commanded position stays this close to the measured one
+ACTION_MODES = ("joint_delta", "joint_pos", "ee_delta")
+
+
+@dataclass(frozen=True)
+class ActionMode:
+    """How one arm's action is read. The last entry is the gripper: -1 closed, +1 open, in between proportional.
+
+    - ``joint_delta``: joint displacements in units of ``JOINT_STEP``, added to the commanded position.
+    - ``joint_pos``: joint positions, -1 and +1 at the joint limits; approached by at most ``JOINT_STEP`` a step.
+    - ``ee_delta``: tool translation (world axes, units of ``TOOL_STEP``) and rotation vector (``TOOL_TURN``), added to
+      the commanded tool pose through differential inverse kinematics.
+
+    A joint displacement that is too long is scaled as a whole, so that the path stays straight in joint space.
+
+    Attributes:
+        name: One of ``ACTION_MODES``.
+        chains: Kinematics of the team.
+        opening: Largest gripper opening of each arm, shape ``(A,)`` [m].
+    """
+
+    name: str
+    chains: Chains
+    opening: Array
+
+    @property
+    def parts(self) -> tuple[tuple[str, int], ...]:
+        """Names and lengths of the entries of one arm's action."""
+        joints = self.chains.lower.shape[-1]
+        body = {
+            "joint_delta": (("joint_delta", joints),),
+            "joint_pos": (("joint_pos", joints),),
+            "ee_delta": (("tool_translation", 3), ("tool_rotation", 3)),
+        }[self.name]
+        return (*body, ("gripper", 1))
+
+    @property
+    def size(self) -> int:
+        """Number of entries ``D`` of one arm's action."""
+        return sum(length for _, length in self.parts)
+
+    def decode(self, action: Array, world: WorldState) -> tuple[Array, Array]:
+        """New commands of all arms.
+
+        Args:
+            action: Shape ``(N, A, D)``, finite; clipped to [-1, 1].
+            world: The worlds acted in.
+
+        Returns:
+            Commanded joint positions ``(N, A, J)`` [rad] and gripper openings ``(N, A)`` [m].
+        """
+        xp = array_namespace(action)
+        motion, grip = action[..., :-1], action[..., -1]
+        target = world.joint_target
+        if self.name == "joint_delta":
+            step = motion * JOINT_STEP
+        elif self.name == "joint_pos":
+            lower, upper = self.chains.lower, self.chains.upper
+            step = lower + (xp.clip(motion, min=-1.0, max=1.0) + 1) / 2 * (upper - lower) - target
+        else:
+            motion = xp.clip(motion, min=-1.0, max=1.0)
+            twist = xp.concat([motion[..., :3] * TOOL_STEP, motion[..., 3:] * TOOL_TURN], axis=-1)
+            frames, tool = self.chains.frames(target)
+            jacobian = self.chains.jacobian(frames, tool)
+            step = differential_ik(jacobian, twist, posture_motion(self.chains, target))
+        target = xp.clip(target + limit_step(step), min=world.joint_pos - LEASH, max=world.joint_pos + LEASH)
+        target = xp.clip(target, min=self.chains.lower, max=self.chains.upper)
+        return target, (xp.clip(grip, min=-1.0, max=1.0) + 1) / 2 * self.opening
+
+    def encode(self, step: Array, gripper: Array, world: WorldState) -> Array:
+        """The action that moves the commanded joints by ``step``.
+
+        Args:
+            step: Joint displacement, shape ``(N, A, J)`` [rad], within the limit of one step.
+            gripper: In [-1, 1], shape ``(N, A)``.
+            world: The worlds acted in.
+
+        Returns:
+            Shape ``(N, A, D)``, float32.
+        """
+        xp = array_namespace(step)
+        target = world.joint_target
+        if self.name == "joint_delta":
+            motion = step / JOINT_STEP
+        elif self.name == "joint_pos":
+            lower, upper = self.chains.lower, self.chains.upper
+            motion = 2 * (target + step - lower) / (upper - lower) - 1
+        else:
+            frames, tool = self.chains.frames(target)
+            twist = (self.chains.jacobian(frames, tool) @ step[..., None])[..., 0]
+            motion = xp.concat([twist[..., :3] / TOOL_STEP, twist[..., 3:] / TOOL_TURN], axis=-1)
+        action = xp.concat([motion, gripper[..., None]], axis=-1)
+        return xp.astype(xp.clip(action, min=-1.0, max=1.0), xp.float32)
+
+
+def limit_step(step: Array, together: Array | None = None) -> Array:
+    """Scale joint displacements so that no entry exceeds ``JOINT_STEP``.
+
+    Args:
+        step: Shape ``(N, A, J)`` [rad].
+        together: Worlds whose arms are scaled by one common factor, shape ``(N,)`` bool.
+
+    Returns:
+        Shape ``(N, A, J)`` [rad].
+    """
+    xp = array_namespace(step)
+    largest = xp.max(xp.abs(step), axis=-1, keepdims=True)
+    if together is not None:
+        largest = xp.where(together[:, None, None], xp.max(largest, axis=1, keepdims=True), largest)
+    return step * (JOINT_STEP / xp.clip(largest, min=JOINT_STEP))
+
+
+def posture_motion(chains: Chains, joint_pos: Array, gain: float = 0.03) -> Array:
+    """Null-space motion towards the rest posture, shape of ``joint_pos`` [rad]."""
+    return gain * (chains.rest - joint_pos)
+
+
+def check_action(action: Any, num_worlds: int, num_arms: int, mode: ActionMode) -> np.ndarray:
+    """The action as an array ``(N, A, D)``.
+
+    Args:
+        action: Shape ``(N, A * D)``, arm by arm.
+        num_worlds: N.
+        num_arms: A.
+        mode: Tells D and the meaning of the entries.
+
+    Returns:
+        float64 array ``(N, A, D)``.
+
+    Raises:
+        ValueError: If the shape is wrong or an entry is not finite; it names arm, entry and world.
+    """
+    array = np.asarray(action, dtype=np.float64)
+    meaning = " and ".join(f"{length} {name}" for name, length in mode.parts)
+    if array.shape != (num_worlds, num_arms * mode.size):
+        raise ValueError(
+            f"action has shape {array.shape}, expected {(num_worlds, num_arms * mode.size)}: for each of {num_arms} arms "
+            f"(arm_0 first) {mode.size} entries, {meaning}"
+        )
+    array = array.reshape(num_worlds, num_arms, mode.size)
+    if not np.isfinite(array.sum()):
+        bad = np.argwhere(~np.isfinite(array))
+        if len(bad):
+            world, arm, entry = bad[0].tolist()
+            raise ValueError(
+                f"action for arm_{arm} has a non-finite value {array[world, arm, entry]} at index {entry} "
+                f"(world {world}); expected {mode.size} numbers in [-1, 1]: {meaning}"
+            )
+    return array

@@ -1,0 +1,1 @@
+"""The vector environment and the views of it."""

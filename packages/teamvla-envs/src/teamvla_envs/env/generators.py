@@ -1,0 +1,31 @@
+"""Random generators as arrays, so that they travel with the rest of an environment's state."""
+
+import numpy as np
+
+WORDS = 7
+_MASK = (1 << 64) - 1
+
+
+def to_words(generator: np.random.Generator | None) -> np.ndarray:
+    """State of a PCG64 generator as ``WORDS`` uint64 numbers; the first tells whether there is one."""
+    if generator is None:
+        return np.zeros(WORDS, np.uint64)
+    state = generator.bit_generator.state
+    pcg = state["state"]
+    numbers = [1, pcg["state"] >> 64, pcg["state"] & _MASK, pcg["inc"] >> 64, pcg["inc"] & _MASK]
+    return np.array([*numbers, state["has_uint32"], state["uinteger"]], np.uint64)
+
+
+def from_words(words: np.ndarray) -> np.random.Generator | None:
+    """The generator whose state :func:`to_words` gave."""
+    flag, high, low, inc_high, inc_low, has_uint32, uinteger = (int(word) for word in words)
+    if not flag:
+        return None
+    bits = np.random.PCG64(0)
+    bits.state = {
+        "bit_generator": "PCG64",
+        "state": {"state": high << 64 | low, "inc": inc_high << 64 | inc_low},
+        "has_uint32": has_uint32,
+        "uinteger": uinteger,
+    }
+    return np.random.Generator(bits)

@@ -1,0 +1,70 @@
+"""What agents perceive: named parts, flattened in one order for spaces, demos and documentation."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from array_api_compat import array_namespace
+
+from teamvla_envs.geometry import rot6d
+from teamvla_envs.sim.base import WorldState
+
+Array = Any
+OBS_MODES = ("state", "vision", "vision+state")
+
+
+def proprioception(world: WorldState) -> dict[str, Array]:
+    """What each arm feels of itself: name to ``(N, A, k)``; positions in the world frame."""
+    return {
+        "joint_pos": world.joint_pos,
+        "joint_vel": world.joint_vel,
+        "gripper_opening": world.gripper_opening[..., None],
+        "gripper_target": world.gripper_target[..., None],
+        "tool_pos": world.tool_pos,
+        "tool_rot6d": rot6d(world.tool_rot),
+    }
+
+
+def agent_pos(parts: Mapping[str, Array]) -> Array:
+    """Proprioception of the team, arm by arm.
+
+    Args:
+        parts: Name to ``(N, A, k)``.
+
+    Returns:
+        Shape ``(N, A * P)``, float32.
+    """
+    arrays = list(parts.values())
+    xp = array_namespace(arrays[0])
+    joined = xp.concat(arrays, axis=-1)
+    return xp.astype(xp.reshape(joined, (joined.shape[0], -1)), xp.float32)
+
+
+def environment_state(agent: Array, parts: Mapping[str, Array]) -> Array:
+    """Privileged observation: proprioception, then the task's own parts.
+
+    Args:
+        agent: Shape ``(N, A * P)``.
+        parts: Name to ``(N, k)``.
+
+    Returns:
+        Shape ``(N, S)``, float32.
+    """
+    xp = array_namespace(agent)
+    return xp.concat([agent, *(xp.astype(part, xp.float32) for part in parts.values())], axis=-1)
+
+
+def peer_summary(world: WorldState) -> Array:
+    """What an arm sees of the others: their tools relative to its own, and their grippers.
+
+    Returns:
+        Shape ``(N, A, (A - 1) * 4)``, float32: for each other arm in order, offset [m] and opening [m].
+    """
+    xp = array_namespace(world.tool_pos)
+    arms = world.tool_pos.shape[1]
+    rows = []
+    for k in range(arms):
+        others = [j for j in range(arms) if j != k]
+        offset = world.tool_pos[:, others] - world.tool_pos[:, k : k + 1]
+        summary = xp.concat([offset, world.gripper_opening[:, others, None]], axis=-1)
+        rows.append(xp.reshape(summary, (summary.shape[0], -1)))
+    return xp.astype(xp.stack(rows, axis=1), xp.float32)

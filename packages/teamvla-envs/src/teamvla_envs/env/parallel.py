@@ -1,0 +1,181 @@
+"""One world seen by each arm: a PettingZoo ``ParallelEnv`` over the vector environment with N = 1."""
+
+from typing import Any
+
+import gymnasium as gym
+import numpy as np
+from gymnasium.vector import AutoresetMode
+from pettingzoo import ParallelEnv
+
+from teamvla_envs.env.observations import environment_state, peer_summary
+from teamvla_envs.env.single import first, first_info
+from teamvla_envs.env.vector import TeamVectorEnv
+
+
+class TeamParallelEnv(ParallelEnv[str, Any, np.ndarray]):
+    """Every arm is an agent ``arm_k`` with its own proprioception, wrist camera and sentence.
+
+    All agents have equal spaces, so that one network can serve all of them. In ``state`` mode an agent's observation
+    is its proprioception, a summary of its peers and the task's privileged parts; in the ``vision`` modes a dict with
+    ``pixels`` (shared cameras, and its own as ``wrist``), ``agent_pos``, ``peers`` and ``instruction``. An arm that
+    ``instruction_for`` does not tell the goal gets an empty sentence and zeros for the parts that give it away.
+
+    Args:
+        task: Registered task name.
+        max_cycles: Control steps after which an episode is truncated; ``None`` for the task's horizon.
+        **kwargs: See :class:`TeamVectorEnv`.
+    """
+
+    def __init__(self, task: str, *, max_cycles: int | None = None, **kwargs: Any):
+        kwargs.setdefault("max_episode_steps", max_cycles)
+        kwargs["autoreset_mode"] = AutoresetMode.DISABLED
+        self.vector = TeamVectorEnv(task, 1, **kwargs)
+        self.metadata = {"name": f"{task}_v0", **self.vector.metadata, "is_parallelizable": True}
+        self.render_mode = self.vector.render_mode
+        self.possible_agents = [f"arm_{k}" for k in range(self.vector.num_arms)]
+        self.agents: list[str] = []
+        told = self.vector.instruction_for
+        self._told = [told in ("all", agent) for agent in self.possible_agents]
+        self._shared = [name for name in self.vector.cameras if not name.startswith("wrist_")]
+        self._has_wrist = any(name.startswith("wrist_") for name in self.vector.cameras)
+        size = self.vector.action_size
+        self.action_spaces = {agent: gym.spaces.Box(-1.0, 1.0, (size,), np.float32) for agent in self.possible_agents}
+        self.observation_spaces = {agent: self._agent_space() for agent in self.possible_agents}
+        state = sum(length for _, length in self.vector.environment_state_parts)
+        self.state_space = gym.spaces.Box(-np.inf, np.inf, (state,), np.float32)
+
+    def _agent_space(self) -> gym.Space[Any]:
+        own = sum(length for _, length in self.vector.agent_pos_parts)
+        peers = 4 * (self.vector.num_arms - 1)
+        scene = sum(length for name, length in self.vector.environment_state_parts if not name.startswith("arm_"))
+
+        def box(length: int) -> gym.spaces.Box:
+            return gym.spaces.Box(-np.inf, np.inf, (length,), np.float32)
+
+        if self.vector.obs_mode == "state":
+            return box(own + peers + scene)
+        image = gym.spaces.Box(0, 255, (*self.vector.image_size, 3), np.uint8)
+        pixels = dict.fromkeys([*self._shared, *(["wrist"] if self._has_wrist else [])], image)
+        single = self.vector.single_observation_space
+        assert isinstance(single, gym.spaces.Dict)
+        spaces: dict[str, gym.Space[Any]] = {
+            "pixels": gym.spaces.Dict(pixels), "agent_pos": box(own), "peers": box(peers),
+            "instruction": single["instruction"],
+        }  # fmt: skip
+        if self.vector.obs_mode == "vision+state":
+            spaces["environment_state"] = box(own + peers + scene)
+        return gym.spaces.Dict(spaces)
+
+    def observation_space(self, agent: str) -> gym.Space[Any]:
+        """What ``agent`` observes."""
+        return self.observation_spaces[agent]
+
+    def action_space(self, agent: str) -> gym.Space[Any]:
+        """What ``agent`` can do: ``Box(-1, 1, (D,))``."""
+        return self.action_spaces[agent]
+
+    def reset(
+        self, seed: int | None = None, options: dict[str, Any] | None = None
+    ) -> tuple[dict[str, Any], dict[str, dict[str, Any]]]:
+        """Begin an episode; ``seed`` determines it fully."""
+        obs, info = self.vector.reset(seed=seed)
+        self.agents = list(self.possible_agents)
+        return self._split(obs), self._infos(info)
+
+    def step(
+        self, actions: dict[str, np.ndarray]
+    ) -> tuple[
+        dict[str, Any], dict[str, float], dict[str, bool], dict[str, bool], dict[str, dict[str, Any]]
+    ]:
+        """Advance by one control step.
+
+        Args:
+            actions: Agent to action ``(D,)`` in [-1, 1].
+
+        Returns:
+            Observations, rewards (shared), terminations, truncations and infos by agent.
+
+        Raises:
+            ValueError: If an action is missing, has the wrong shape or is not finite; names the agent.
+            RuntimeError: Before the first reset or after close.
+        """
+        size = self.vector.action_size
+        meaning = " and ".join(f"{length} {name}" for name, length in self.vector.action_parts)
+        rows = []
+        for agent in self.possible_agents:
+            if self.agents and agent not in actions:
+                raise ValueError(f"actions: none for {agent}, expected one for each of {', '.join(self.agents)}")
+            row = np.asarray(actions.get(agent, np.zeros(size)), np.float64)
+            if row.shape != (size,):
+                raise ValueError(f"action for {agent} has shape {row.shape}, expected ({size},): {meaning}")
+            rows.append(row)
+        obs, reward, terminated, truncated, info = self.vector.step(np.concatenate(rows)[None])
+        agents = self.agents
+        if terminated[0] or truncated[0]:
+            self.agents = []
+        return (
+            self._split(obs, agents),
+            dict.fromkeys(agents, float(reward[0])),
+            dict.fromkeys(agents, bool(terminated[0])),
+            dict.fromkeys(agents, bool(truncated[0])),
+            self._infos(info, agents),
+        )
+
+    def state(self) -> np.ndarray:
+        """The privileged state of the world, as :class:`TeamVectorEnv` in ``state`` mode gives it."""
+        return self.vector.environment_state()[0]
+
+    def expert_actions(self) -> dict[str, np.ndarray]:
+        """What the task's expert does now, by agent."""
+        action = self.vector.expert_actions().reshape(self.vector.num_arms, -1)
+        return dict(zip(self.possible_agents, action, strict=True))
+
+    def get_state(self) -> dict[str, np.ndarray]:
+        """Everything that determines the future, arrays with first axis 1."""
+        return self.vector.get_state()
+
+    def set_state(self, state: dict[str, np.ndarray]) -> tuple[dict[str, Any], dict[str, dict[str, Any]]]:
+        """Continue from a state; returns observations and infos."""
+        obs, info = self.vector.set_state(state)
+        self.agents = list(self.possible_agents)
+        return self._split(obs), self._infos(info)
+
+    def render(self) -> np.ndarray | None:
+        """A 480 px front view, shape ``(480, 480, 3)`` uint8, in ``rgb_array`` mode."""
+        frames = self.vector.render()
+        return None if frames is None else frames[0]
+
+    def close(self) -> None:
+        """Free threads and renderer."""
+        self.vector.close()
+
+    def _split(self, obs: Any, agents: list[str] | None = None) -> dict[str, Any]:
+        """Each agent's part of the team's observation."""
+        vector = self.vector
+        agent_pos = vector.agent_pos()[0].reshape(vector.num_arms, -1)
+        peers = peer_summary(vector.world)[0]
+        result: dict[str, Any] = {}
+        for k, agent in enumerate(self.possible_agents):
+            if agents is not None and agent not in agents:
+                continue
+            own: dict[str, Any] = {}
+            if vector.obs_mode != "vision":
+                feeling = np.concatenate([agent_pos[k], peers[k]])
+                own["environment_state"] = environment_state(feeling[None], vector.state_parts(self._told[k]))[0]
+            if vector.obs_mode != "state":
+                pixels = {name: first(obs["pixels"][name]) for name in self._shared}
+                if self._has_wrist:
+                    pixels["wrist"] = first(obs["pixels"][f"wrist_{k}"])
+                sentence = obs["instruction"][0] if self._told[k] else ""
+                own |= {"pixels": pixels, "agent_pos": agent_pos[k], "peers": peers[k], "instruction": sentence}
+            result[agent] = own["environment_state"] if vector.obs_mode == "state" else own
+        return result
+
+    def _infos(self, info: dict[str, Any], agents: list[str] | None = None) -> dict[str, dict[str, Any]]:
+        """Each agent's info; an untold arm is not told the goal here either."""
+        everything = first_info(info)
+        return {
+            agent: everything if told else everything | {"task_description": "", "goal": ""}
+            for agent, told in zip(self.possible_agents, self._told, strict=True)
+            if agents is None or agent in agents
+        }

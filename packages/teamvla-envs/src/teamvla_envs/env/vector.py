@@ -1,0 +1,525 @@
+"""The environment: N worlds of one task, stepped together. Single and parallel views are windows on it."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import gymnasium as gym
+import numpy as np
+from gymnasium.vector import AutoresetMode
+from gymnasium.vector.utils import batch_space
+
+from teamvla_envs.control.actions import ACTION_MODES, ActionMode, check_action
+from teamvla_envs.control.expert import follow
+from teamvla_envs.env import generators
+from teamvla_envs.env.observations import OBS_MODES, agent_pos, environment_state, proprioception
+from teamvla_envs.registration import get_task
+from teamvla_envs.scene.robots import get_robot
+from teamvla_envs.sim.base import WorldState
+from teamvla_envs.sim.cameras import MAX_SIZE, MIN_SIZE, CameraRenderer
+from teamvla_envs.sim.host import SUBSTEPS, HostSimulator
+from teamvla_envs.scene.compose import PHYSICS_DT
+from teamvla_envs.tasks.base import check_choice
+
+REWARD_MODES = ("dense", "sparse")
+RENDER_MODES = (None, "rgb_array")
+JOINT_JITTER = 0.05  # [rad] arms start this near to home
+
+
+class TeamVectorEnv(gym.vector.VectorEnv):
+    """N worlds of one task as a ``gymnasium.vector.VectorEnv``.
+
+    Args:
+        task: Registered task name, e.g. ``"lift"``.
+        num_envs: Number of worlds N.
+        num_arms: Number of arms A.
+        robot: One robot name for all arms, or one per arm.
+        obs_mode: ``"state"`` (one privileged float32 vector), ``"vision"`` (pixels, proprioception, sentence) or
+            ``"vision+state"``.
+        action_mode: ``"joint_delta"``, ``"joint_pos"`` or ``"ee_delta"``; see :class:`ActionMode`.
+        reward_mode: ``"dense"`` (in [-1, 0], plus 1 at success) or ``"sparse"`` (1 at success).
+        device: ``"cpu"``.
+        cameras: Names of the cameras in ``pixels``; ``None`` for the front and the wrist cameras.
+        image_size: Height and width of ``pixels`` [px], or one number for both.
+        randomization: ``"none"`` or ``"default"``.
+        split: ``"train"`` or ``"unseen"`` sentences and combinations.
+        instruction_for: ``"all"`` or ``"arm_k"``: who is told the sentence in the parallel view.
+        max_episode_steps: Control steps after which an episode is truncated; ``None`` for the task's own.
+        render_mode: ``None`` or ``"rgb_array"``.
+        autoreset_mode: What happens to a world whose episode has ended; see gymnasium's documentation. With
+            ``DISABLED`` it rests until ``reset(options={"reset_mask": mask})``.
+        num_threads: Threads for physics and rendering; ``None`` for one per core.
+
+    Raises:
+        ValueError: If an argument is not one of those allowed; the message lists them.
+    """
+
+    def __init__(
+        self,
+        task: str,
+        num_envs: int = 1,
+        *,
+        num_arms: int = 2,
+        robot: str | Sequence[str] = "panda",
+        obs_mode: str = "state",
+        action_mode: str = "joint_delta",
+        reward_mode: str = "dense",
+        device: str = "cpu",
+        cameras: Sequence[str] | None = None,
+        image_size: int | Sequence[int] = 64,
+        randomization: str = "default",
+        split: str = "train",
+        instruction_for: str = "all",
+        max_episode_steps: int | None = None,
+        render_mode: str | None = None,
+        autoreset_mode: AutoresetMode | str = AutoresetMode.NEXT_STEP,
+        num_threads: int | None = None,
+    ):
+        check_choice("obs_mode", obs_mode, OBS_MODES)
+        check_choice("action_mode", action_mode, ACTION_MODES)
+        check_choice("reward_mode", reward_mode, REWARD_MODES)
+        check_choice("device", device, ("cpu",))
+        check_choice("render_mode", render_mode, RENDER_MODES)
+        if int(num_envs) < 1:
+            raise ValueError(f"num_envs: got {num_envs!r}, allowed are whole numbers from 1")
+        self.task_name, self.num_envs, self.num_arms = task, int(num_envs), num_arms
+        self.task = get_task(task)(num_arms=num_arms, split=split, randomization=randomization)
+        check_choice("instruction_for", instruction_for, ("all", *(f"arm_{k}" for k in range(num_arms))))
+        robots = (robot,) * num_arms if isinstance(robot, str) else tuple(robot)
+        if len(robots) != num_arms:
+            raise ValueError(f"robot: got {len(robots)} names for {num_arms} arms, give one or one per arm")
+        for name in robots:
+            get_robot(name)
+        scene = self.task.scene(robots)
+        known = tuple(camera.name for camera in scene.cameras)
+        self.cameras = tuple(cameras) if cameras is not None else ("front", *(c for c in known if "wrist" in c))
+        for name in self.cameras:
+            check_choice("cameras", name, known)
+        self.image_size = _image_size(image_size)
+        self.max_episode_steps = int(max_episode_steps or self.task.horizon)
+        self.control_dt = SUBSTEPS * PHYSICS_DT
+        self.phases, self.goals = self.task.phases, self.task.goals
+        self.obs_mode, self.action_mode, self.reward_mode = obs_mode, action_mode, reward_mode
+        self.instruction_for, self.render_mode = instruction_for, render_mode
+        self.autoreset_mode = AutoresetMode(autoreset_mode)
+        self.metadata = {
+            "render_modes": ["rgb_array"],
+            "render_fps": round(1 / self.control_dt),
+            "autoreset_mode": self.autoreset_mode,
+        }
+        self.env_kwargs = {
+            "task": task, "num_arms": num_arms, "robot": list(robots), "obs_mode": obs_mode,
+            "action_mode": action_mode, "reward_mode": reward_mode, "cameras": list(self.cameras),
+            "image_size": list(self.image_size), "randomization": randomization, "split": split,
+            "instruction_for": instruction_for, "max_episode_steps": self.max_episode_steps,
+        }  # fmt: skip
+        self._sim = HostSimulator(scene, self.task.bodies, self.num_envs, num_threads)
+        self._num_threads = num_threads
+        self._renderer: CameraRenderer | None = None
+        opening = np.array([get_robot(name).gripper_range[1] for name in robots])
+        self._mode = ActionMode(action_mode, self._sim.chains, opening)
+        self.action_size = self._mode.size
+        self._generators: list[np.random.Generator | None] = [None] * self.num_envs
+        self._world: WorldState | None = None
+        self._sentences: list[str] | None = None
+        self._closed = False
+        self._measure_spaces()
+
+    # -- spaces ------------------------------------------------------------------------------------------------
+
+    def _measure_spaces(self) -> None:
+        """Spaces and named parts, read off a nominal start."""
+        start = self.task.start(np.full((self.num_envs, self.task.draws), 0.5))
+        self._episode = {k: v.copy() for k, v in start.episode.items()}
+        self._fields = {k: v.copy() for k, v in start.fields.items()}
+        self._memory = self.task.blank_memory(self.num_envs)
+        self._held = np.zeros(self.num_envs, np.int64)
+        self._steps = np.zeros(self.num_envs, np.int64)
+        self._finished = np.zeros(self.num_envs, bool)
+        self._success = np.zeros(self.num_envs, bool)
+        self.seeds = np.full(self.num_envs, -1, np.int64)
+        self._sim.reset(np.arange(self.num_envs), self._home(), start.body_pose, start.fields)
+        self._look()
+        assert self._world is not None
+        felt, parts = proprioception(self._world), self.state_parts()
+        agent, state = self.agent_pos(), self.environment_state()
+        self.agent_pos_parts = tuple((name, array.shape[-1]) for name, array in felt.items())
+        self.environment_state_parts = (
+            *((f"arm_{k}/{name}", size) for k in range(self.num_arms) for name, size in self.agent_pos_parts),
+            *((name, array.shape[-1]) for name, array in parts.items()),
+        )
+        self.action_parts = self._mode.parts
+        agent_space, state_space = _vector_space(agent.shape[1]), _vector_space(state.shape[1])
+        single: gym.Space[Any]
+        if self.obs_mode == "state":
+            single = state_space
+        else:
+            shape = (*self.image_size, 3)
+            spaces: dict[str, gym.Space[Any]] = {
+                "pixels": gym.spaces.Dict({c: gym.spaces.Box(0, 255, shape, np.uint8) for c in self.cameras}),
+                "agent_pos": agent_space,
+                "instruction": gym.spaces.Text(128, min_length=0, charset=_CHARSET),
+            }
+            if self.obs_mode == "vision+state":
+                spaces["environment_state"] = state_space
+            single = gym.spaces.Dict(spaces)
+        self.single_observation_space = single
+        self.single_action_space = gym.spaces.Box(-1.0, 1.0, (self.num_arms * self.action_size,), np.float32)
+        self.observation_space = batch_space(single, self.num_envs)
+        self.action_space = batch_space(self.single_action_space, self.num_envs)
+        self._world = None
+
+    def _home(self) -> np.ndarray:
+        return np.broadcast_to(self._sim.chains.rest, (self.num_envs, *self._sim.chains.rest.shape)).copy()
+
+    # -- reset -------------------------------------------------------------------------------------------------
+
+    def reset(
+        self, *, seed: int | Sequence[int | None] | None = None, options: dict[str, Any] | None = None
+    ) -> tuple[Any, dict[str, Any]]:
+        """Begin new episodes.
+
+        Args:
+            seed: One number ``s`` (world i gets ``s + i``) or one per world; a seed determines an episode fully.
+                Without one a world goes on with its own generator.
+            options: ``{"reset_mask": (N,) bool}`` resets only those worlds.
+
+        Returns:
+            Observations and info of all worlds.
+        """
+        self._check_open()
+        mask = np.ones(self.num_envs, bool)
+        if options and "reset_mask" in options:
+            mask = np.asarray(options["reset_mask"])
+            if mask.shape != (self.num_envs,) or mask.dtype != bool:
+                raise ValueError(f"options['reset_mask']: got {mask.dtype} {mask.shape}, expected bool ({self.num_envs},)")
+            if self._world is None and not mask.all():
+                raise ValueError("options['reset_mask']: the first reset must reset all worlds")
+        seeds: list[int | None]
+        if seed is None:
+            seeds = [None] * self.num_envs
+        elif isinstance(seed, (int, np.integer)):
+            seeds = [int(seed) + i for i in range(self.num_envs)]
+        else:
+            seeds = [None if s is None else int(s) for s in seed]
+            if len(seeds) != self.num_envs:
+                raise ValueError(f"seed: got {len(seeds)} numbers for {self.num_envs} worlds")
+        self._begin(np.flatnonzero(mask), seeds)
+        self._look()
+        return self._observe(), self._info()
+
+    def _begin(self, worlds: np.ndarray, seeds: Sequence[int | None]) -> None:
+        """Draw and set new episodes in some worlds."""
+        if len(worlds) == 0:
+            return
+        joints = self._sim.chains.rest
+        draws = np.empty((len(worlds), self.task.draws + joints.size))
+        for row, world in enumerate(worlds):
+            generator = self._generators[world]
+            if seeds[world] is not None or generator is None:
+                generator = self._generators[world] = np.random.Generator(np.random.PCG64(seeds[world]))
+            self.seeds[world] = -1 if seeds[world] is None else seeds[world]
+            draws[row] = generator.random(draws.shape[1])
+        start = self.task.start(draws[:, : self.task.draws])
+        jitter = JOINT_JITTER * (2 * draws[:, self.task.draws :].reshape(-1, *joints.shape) - 1)
+        if self.task.randomization == "none":
+            jitter = 0 * jitter
+        self._sim.reset(worlds, joints + jitter, start.body_pose, start.fields)
+        for key, values in start.episode.items():
+            self._episode[key][worlds] = values
+        for field, values in start.fields.items():
+            self._fields[field][worlds] = values
+        for key, values in self.task.blank_memory(len(worlds)).items():
+            self._memory[key] = self._memory[key].copy()
+            self._memory[key][worlds] = values
+        self._held[worlds], self._steps[worlds] = 0, 0
+        self._finished[worlds], self._success[worlds] = False, False
+        self._sentences = None
+
+    # -- step --------------------------------------------------------------------------------------------------
+
+    def step(self, actions: Any) -> tuple[Any, np.ndarray, np.ndarray, np.ndarray, dict[str, Any]]:
+        """Advance all worlds by one control step.
+
+        Args:
+            actions: Shape ``(N, A * D)``, arm by arm, in [-1, 1].
+
+        Returns:
+            Observations, rewards ``(N,)`` float64, terminated ``(N,)``, truncated ``(N,)``, info.
+
+        Raises:
+            ValueError: If the shape is wrong or an entry is not finite; names arm and index.
+            RuntimeError: Before the first reset or after close.
+        """
+        self._check_open()
+        if self._world is None:
+            raise RuntimeError("step() was called before reset()")
+        action = check_action(actions, self.num_envs, self.num_arms, self._mode)
+        resting = self._finished
+        if resting.any() and self.autoreset_mode == AutoresetMode.NEXT_STEP:
+            active, restarted = ~resting, np.flatnonzero(resting)
+        else:
+            active, restarted = (~resting if resting.any() else None), np.empty(0, int)
+        targets = self._mode.decode(action, self._world)
+        self._begin(restarted, [None] * self.num_envs)
+        self._sim.advance(*targets, active)
+        self._look()
+        reward, terminated, truncated = self._judge(active)
+        info = self._info()
+        if self.autoreset_mode == AutoresetMode.SAME_STEP and self._finished.any():
+            ended = self._finished.copy()
+            final_obs, final_info = self._observe(), info
+            self._begin(np.flatnonzero(ended), [None] * self.num_envs)
+            self._look()
+            info = self._info()
+            info.update(final_obs=_rows(final_obs, ended), _final_obs=ended, final_info=final_info, _final_info=ended)
+        return self._observe(), reward, terminated, truncated, info
+
+    def _judge(self, active: np.ndarray | None) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Rewards and ends of the step just made; worlds that did not take part keep their state."""
+        signals = self._signals
+        now = self.task.succeeds(signals)
+        moved = np.ones(self.num_envs, bool) if active is None else active
+        self._held = np.where(moved, np.where(now, self._held + 1, 0), self._held)
+        self._steps = self._steps + moved
+        self._success = self._held >= self.task.hold_steps(self._episode)
+        if self.reward_mode == "sparse":
+            reward = self._success.astype(np.float64)
+        else:
+            terms = self.task.reward_terms(signals)
+            reward = sum(weight * value for weight, value in terms.values()) - 1.0 + self._success
+        if active is not None:
+            reward = np.where(active, reward, 0.0)
+        terminated = self._success
+        truncated = ~terminated & (self._steps >= self.max_episode_steps)
+        self._finished = terminated | truncated
+        return reward, terminated.copy(), truncated
+
+    def _look(self) -> None:
+        """Read the simulator and evaluate the task's signals."""
+        self._world = self._sim.world()
+        self._signals = self.task.signals(self._world, self._episode, self._memory)
+        self._memory = self.task.remember(self._signals)
+
+    # -- observations ------------------------------------------------------------------------------------------
+
+    def _observe(self) -> Any:
+        if self.obs_mode == "state":
+            return self.environment_state()
+        images = self.render_cameras(self.cameras, self.image_size)
+        obs = {
+            "pixels": {name: images[:, i] for i, name in enumerate(self.cameras)},
+            "agent_pos": self.agent_pos(),
+            "instruction": tuple(self.instructions),
+        }
+        if self.obs_mode == "vision+state":
+            obs["environment_state"] = self.environment_state()
+        return obs
+
+    def agent_pos(self) -> np.ndarray:
+        """Proprioception of the team in its present state, shape ``(N, A * P)`` float32."""
+        return agent_pos(proprioception(self._current))
+
+    def state_parts(self, told: bool = True) -> dict[str, np.ndarray]:
+        """The task's privileged parts, name to ``(N, k)``; zeros for what gives the goal away if ``told`` is false."""
+        parts = self.task.state_parts(self._current, self._episode, self._signals)
+        if told:
+            return parts
+        return {key: 0 * part if key in self.task.goal_parts else part for key, part in parts.items()}
+
+    def environment_state(self) -> np.ndarray:
+        """Privileged observation of the present state, shape ``(N, S)`` float32."""
+        return environment_state(self.agent_pos(), self.state_parts())
+
+    def _info(self) -> dict[str, Any]:
+        everyone = np.ones(self.num_envs, bool)
+        info = {
+            "is_success": self._success.copy(),
+            "phase": np.asarray(self.task.phase(self._signals), np.int64),
+            "goal": np.array(self.goal_names, dtype=object),
+            "task": np.full(self.num_envs, self.task_name, dtype=object),
+            "task_description": np.array(self.instructions, dtype=object),
+        }
+        return info | {f"_{key}": everyone for key in info}
+
+    @property
+    def _current(self) -> WorldState:
+        if self._world is None:
+            raise RuntimeError("the environment was not reset yet")
+        return self._world
+
+    @property
+    def world(self) -> WorldState:
+        """The present state of all worlds."""
+        return self._current
+
+    @property
+    def instructions(self) -> list[str]:
+        """The sentence of every world."""
+        if self._sentences is None:
+            self._sentences = [self.task.instruction(self._episode, i) for i in range(self.num_envs)]
+        return self._sentences
+
+    @property
+    def goal_names(self) -> list[str]:
+        """The goal of every world, from the task's ``goals``."""
+        return [self.goals[g] for g in self._episode["goal"]]
+
+    def expert_actions(self) -> np.ndarray:
+        """What the task's expert does in the present state, whatever led to it.
+
+        Returns:
+            Shape ``(N, A * D)``, float32, in the environment's action mode.
+        """
+        world, chains = self._current, self._sim.chains
+        goals = self.task.tool_goals(world, chains, self._episode, self._signals)
+        step = follow(goals, world, chains)
+        action: np.ndarray = self._mode.encode(step, goals.gripper, world)
+        return action.reshape(self.num_envs, -1)
+
+    # -- pictures ----------------------------------------------------------------------------------------------
+
+    def render_cameras(
+        self,
+        cameras: Sequence[str],
+        size: int | Sequence[int],
+        worlds: Sequence[int] | np.ndarray | None = None,
+        channel: str = "rgb",
+    ) -> np.ndarray:
+        """Images of some worlds; see :meth:`CameraRenderer.render`.
+
+        Returns:
+            Shape ``(n, cameras, height, width)``, rgb with a last axis of 3.
+        """
+        self._check_open()
+        rows = np.arange(self.num_envs) if worlds is None else np.asarray(worlds, int)
+        height, width = _image_size(size)
+        if self._renderer is None:
+            self._renderer = CameraRenderer(self._sim.scene, self._sim.template, self._num_threads)
+        poses = [self._sim.body_transforms(i) for i in rows]
+        fields = {key: values[rows] for key, values in self._fields.items()}
+        pos, quat = np.array([p for p, _ in poses]), np.array([q for _, q in poses])
+        return self._renderer.render(cameras, height, width, pos, quat, fields, channel)
+
+    def render_frames(
+        self, camera: str = "front", size: int | Sequence[int] = 480, worlds: Sequence[int] | None = None
+    ) -> np.ndarray:
+        """One camera's images of some worlds, shape ``(n, height, width, 3)`` uint8."""
+        return self.render_cameras((camera,), size, worlds)[:, 0]
+
+    def render(self) -> tuple[np.ndarray, ...] | None:
+        """One 480 px front view of every world in ``rgb_array`` mode."""
+        if self.render_mode is None:
+            gym.logger.warn("render() was called without render_mode; make the environment with 'rgb_array'")
+            return None
+        return tuple(self.render_frames())
+
+    # -- state -------------------------------------------------------------------------------------------------
+
+    def get_state(self) -> dict[str, np.ndarray]:
+        """Everything that determines the future, as numeric arrays with first axis N."""
+        self._check_open()
+        sim, _ = self._sim, self._current
+        state = {
+            "physics": sim.state, "joint_target": sim.joint_target, "gripper_target": sim.gripper_target,
+            "contacts": sim.contacts, "held": self._held, "steps": self._steps, "finished": self._finished,
+            "success": self._success, "seed": self.seeds,
+            "generator": np.array([generators.to_words(g) for g in self._generators]),
+        }  # fmt: skip
+        state |= {f"episode.{key}": values for key, values in self._episode.items()}
+        state |= {f"memory.{key}": values for key, values in self._memory.items()}
+        state |= {f"field.{field}.{name}": values for (field, name), values in self._fields.items()}
+        return {key: np.array(values) for key, values in state.items()}
+
+    def set_state(
+        self, state: Mapping[str, np.ndarray], mask: np.ndarray | None = None
+    ) -> tuple[Any, dict[str, Any]]:
+        """Continue from a state returned by :meth:`get_state` of an environment made with the same arguments.
+
+        Args:
+            state: Named arrays, first axis N.
+            mask: Which worlds to set, shape ``(N,)`` bool; ``None`` for all.
+
+        Returns:
+            Observations and info of all worlds.
+
+        Raises:
+            ValueError: If an array is missing, unknown or has the wrong shape.
+        """
+        self._check_open()
+        rows = np.arange(self.num_envs) if mask is None else np.flatnonzero(mask)
+        targets: dict[str, np.ndarray] = {
+            "physics": self._sim.state, "joint_target": self._sim.joint_target,
+            "gripper_target": self._sim.gripper_target, "contacts": self._sim.contacts, "held": self._held,
+            "steps": self._steps, "finished": self._finished, "success": self._success, "seed": self.seeds,
+        }  # fmt: skip
+        targets |= {f"episode.{key}": values for key, values in self._episode.items()}
+        targets |= {f"memory.{key}": values for key, values in self._memory.items()}
+        targets |= {f"field.{field}.{name}": values for (field, name), values in self._fields.items()}
+        expected = {key: array.shape for key, array in targets.items()}
+        expected["generator"] = (self.num_envs, generators.WORDS)
+        if set(state) != set(expected):
+            raise ValueError(f"state: wrong names {sorted(set(state) ^ set(expected))}")
+        for key, shape in expected.items():
+            if np.shape(state[key]) != shape:
+                raise ValueError(f"state[{key!r}]: got shape {np.shape(state[key])}, expected {shape}")
+        fresh = {key: array.copy() for key, array in targets.items()}
+        for key, array in fresh.items():
+            array[rows] = np.asarray(state[key])[rows]
+        sim = self._sim
+        sim.state, sim.joint_target = fresh["physics"], fresh["joint_target"]
+        sim.gripper_target, sim.contacts = fresh["gripper_target"], fresh["contacts"]
+        self._held, self._steps, self.seeds = fresh["held"], fresh["steps"], fresh["seed"]
+        self._finished, self._success = fresh["finished"], fresh["success"]
+        self._episode = {key: fresh[f"episode.{key}"] for key in self._episode}
+        self._memory = {key: fresh[f"memory.{key}"] for key in self._memory}
+        self._fields = {key: fresh[f"field.{key[0]}.{key[1]}"] for key in self._fields}
+        for world in rows:
+            self._generators[world] = generators.from_words(state["generator"][world])
+        sim.apply_fields(rows, {key: values[rows] for key, values in self._fields.items()})
+        self._sentences = None
+        self._look()
+        return self._observe(), self._info()
+
+    # -- end ---------------------------------------------------------------------------------------------------
+
+    def close_extras(self, **kwargs: Any) -> None:
+        """Stop worker threads."""
+        if self._closed:
+            return
+        self._closed = True
+        self._sim.close()
+        if self._renderer is not None:
+            self._renderer.close()
+
+    def _check_open(self) -> None:
+        if self._closed:
+            raise RuntimeError("the environment is closed")
+
+
+_CHARSET = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789 ,.'-!?_")
+
+
+def _vector_space(size: int) -> gym.spaces.Box:
+    return gym.spaces.Box(-np.inf, np.inf, (size,), np.float32)
+
+
+def _image_size(size: int | Sequence[int]) -> tuple[int, int]:
+    height, width = (size, size) if isinstance(size, (int, np.integer)) else tuple(size)
+    for value in (height, width):
+        if not MIN_SIZE <= int(value) <= MAX_SIZE:
+            raise ValueError(f"image_size: got {size!r}, allowed are {MIN_SIZE} to {MAX_SIZE} pixels")
+    return int(height), int(width)
+
+
+def _rows(obs: Any, mask: np.ndarray) -> np.ndarray:
+    """Observations of the masked worlds as an object array ``(N,)``, ``None`` elsewhere."""
+    result = np.full(len(mask), None, dtype=object)
+    for i in np.flatnonzero(mask):
+        result[i] = _row(obs, int(i))
+    return result
+
+
+def _row(obs: Any, i: int) -> Any:
+    if isinstance(obs, dict):
+        return {key: _row(value, i) for key, value in obs.items()}
+    return obs[i].copy() if isinstance(obs[i], np.ndarray) else obs[i]

@@ -1,0 +1,42 @@
+"""The Franka Emika Panda with the Franka Hand: seven joints and a parallel gripper.
+
+Kinematics and limits are those of the Franka Control Interface documentation, "Robot and interface
+specifications" (https://frankaemika.github.io/docs/control_parameters.html, Limits for Panda and
+Denavit-Hartenberg parameters). Masses and inertias, and where each comes from: see ``panda.xml``.
+"""
+
+from math import cos, radians, sin, sqrt
+from pathlib import Path
+
+from teamvla_envs.scene.robots.spec import RobotSpec
+
+WRIST_CAMERA_TILT = 18.0
+"""Pitch of the wrist camera from the hand's approach axis towards the fingers [deg].
+
+Chosen by looking at 64, 84 and 128 px images: both pads, the colored finger mounts and the held object fill
+the lower third at every opening, and what lies ahead of the hand fills the rest.
+"""
+
+
+def _wrist_camera_quat(tilt: float) -> tuple[float, float, float, float]:
+    """Camera along the hand's z, the hand's x up, pitched by ``tilt`` [deg] towards the fingers; wxyz."""
+    half = radians(tilt) / 2
+    return (sin(half) / sqrt(2), cos(half) / sqrt(2), cos(half) / sqrt(2), sin(half) / sqrt(2))
+
+
+PANDA = RobotSpec(
+    name="panda",
+    mjcf=Path(__file__).with_name("panda.xml"),
+    base_body="base",
+    joints=("joint1", "joint2", "joint3", "joint4", "joint5", "joint6", "joint7"),
+    finger_joints=("finger_joint1", "finger_joint2"),
+    finger_bodies=("left_finger", "right_finger"),
+    hand_body="hand",
+    tool_site="tool",
+    home=(0.0, -0.3, 0.0, -2.2, 0.0, 2.0, 0.785),
+    gripper_range=(0.0, 0.08),
+    joint_velocity_limits=(2.175, 2.175, 2.175, 2.175, 2.61, 2.61, 2.61),
+    wrist_camera_pos=(0.075, 0.0, 0.025),
+    wrist_camera_quat=_wrist_camera_quat(WRIST_CAMERA_TILT),
+    wrist_camera_fovy=75.0,
+)

@@ -1,0 +1,1 @@
+"""How a scene moves and what it looks like."""

@@ -1,0 +1,202 @@
+"""A scene becomes a MuJoCo model through Newton, once: the result is kept in the user's cache folder.
+
+The way is Scene -> ``newton.ModelBuilder`` -> ``SolverMuJoCo`` -> MJCF -> ``mujoco.MjModel``; a warm start reads the
+last and imports neither Newton nor Warp.
+"""
+
+import contextlib
+import hashlib
+import io
+import logging
+import os
+import re
+import sys
+import tempfile
+import time
+import warnings
+import xml.etree.ElementTree as ET
+from collections.abc import Iterable
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from teamvla_envs.scene.compose import PHYSICS_DT, Scene, spell_out
+from teamvla_envs.sim.warp_setup import prepare_warp
+
+logger = logging.getLogger(__name__)
+
+CACHE_VERSION = 1  # raise it when this file compiles the same scene differently
+_PACKAGES = ("newton", "mujoco", "warp-lang")
+
+
+def cache_folder() -> Path:
+    """Folder of compiled models: ``TEAMVLA_CACHE`` or the user's cache folder."""
+    import platformdirs
+
+    return Path(os.environ.get("TEAMVLA_CACHE") or platformdirs.user_cache_dir("teamvla")) / "models"
+
+
+def cache_key(scene: Scene) -> str:
+    """Everything the compiled model depends on, hashed."""
+    parts = [str(CACHE_VERSION), scene.xml, repr(scene.contact_pairs), *(f"{p}={version(p)}" for p in _PACKAGES)]
+    return hashlib.sha256("\0".join(parts).encode()).hexdigest()
+
+
+def compile_scene(scene: Scene) -> Any:
+    """The MuJoCo model of a scene, from the cache or through Newton.
+
+    Names of bodies, joints, geoms and tendons are those of the scene. For contact pair ``i`` there is a sensor
+    ``contact_i`` of four numbers: contact count and net force [N].
+
+    Args:
+        scene: What to compile.
+
+    Returns:
+        A ``mujoco.MjModel``.
+    """
+    path = cache_folder() / f"{cache_key(scene)}.mjb"
+    model = _load(path)
+    if model is None:
+        start = time.perf_counter()
+        print("TeamVLA: compiling the scene with Newton (once; some seconds) …", file=sys.stderr, flush=True)
+        model = _compile(scene)
+        logger.info("compiled a scene in %.1f s", time.perf_counter() - start)
+        _store(model, path)
+    return model
+
+
+def _load(path: Path) -> Any | None:
+    """The cached model, or ``None`` if there is none or it is damaged."""
+    import mujoco
+
+    try:
+        blob = path.read_bytes()
+    except OSError:
+        return None
+    digest, payload = blob[:32], blob[32:]
+    if hashlib.sha256(payload).digest() != digest:
+        logger.warning("cache entry %s is damaged and will be rebuilt", path.name)
+        return None
+    return mujoco.MjModel.from_binary_path("model.mjb", {"model.mjb": payload})
+
+
+def _store(model: Any, path: Path) -> None:
+    """Write a cache entry whole or not at all."""
+    import mujoco
+    import numpy as np
+
+    buffer = np.empty(mujoco.mj_sizeModel(model), np.uint8)
+    mujoco.mj_saveModel(model, None, buffer)
+    payload = buffer.tobytes()
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.NamedTemporaryFile(dir=path.parent, delete=False) as file:
+            file.write(hashlib.sha256(payload).digest() + payload)
+        os.replace(file.name, path)
+    except OSError as error:
+        logger.warning("cannot cache the compiled model in %s: %s", path.parent, error)
+
+
+def newton_builder(scene: Scene, *, visuals: bool) -> Any:
+    """A ``newton.ModelBuilder`` with the scene in it.
+
+    Args:
+        scene: What to build.
+        visuals: Whether to carry the visual geoms, which physics does not need.
+    """
+    prepare_warp()
+    import newton
+    from newton.solvers import SolverMuJoCo
+
+    builder = newton.ModelBuilder()
+    builder.rigid_gap = 0.0
+    SolverMuJoCo.register_custom_attributes(builder)
+    with warnings.catch_warnings():
+        # Newton does not carry <flag midphase>; it is set on the compiled model.
+        warnings.filterwarnings("ignore", message=".*unsupported attribute.*midphase.*")
+        builder.add_mjcf(scene.xml, parse_visuals=visuals)
+    return builder
+
+
+def _compile(scene: Scene) -> Any:
+    import mujoco
+    import warp as wp
+
+    prepare_warp()
+    optimization = wp.config.optimization_level
+    wp.config.optimization_level = 0  # these kernels run once
+    try:
+        builder = newton_builder(scene, visuals=False)
+        from newton.solvers import SolverMuJoCo
+
+        with tempfile.TemporaryDirectory() as folder, contextlib.redirect_stdout(io.StringIO()):
+            path = Path(folder) / "scene.xml"
+            SolverMuJoCo(builder.finalize(device="cpu"), use_mujoco_cpu=True, save_to_mjcf=str(path))
+            text = path.read_text()
+    finally:
+        wp.config.optimization_level = optimization
+    source = mujoco.MjModel.from_xml_string(scene.xml)
+    model = mujoco.MjModel.from_xml_string(_finish(text, scene, source))
+    for field in ("iterations", "ls_iterations", "tolerance", "ls_tolerance", "ccd_iterations", "ccd_tolerance"):
+        setattr(model.opt, field, getattr(source.opt, field))
+    model.opt.timestep = PHYSICS_DT
+    model.opt.disableflags = source.opt.disableflags
+    return model
+
+
+def _finish(text: str, scene: Scene, source: Any) -> str:
+    """Newton's MJCF with the scene's names, static bodies and contact sensors."""
+    root = ET.fromstring(spell_out(text))
+    names = _scene_names(root, source)
+    for element in root.iter():
+        for key, value in element.items():
+            element.set(key, names.get(value, value))
+        if element.tag == "body" and element.get("mocap"):
+            del element.attrib["mocap"]  # Newton moves static bodies as mocap bodies; here they are static again
+        if element.tag == "joint":
+            for key in ("actuatorfrcrange", "actuatorfrclimited"):  # Newton writes "no limit" as 1e6 N
+                element.attrib.pop(key, None)
+    sensors = ET.SubElement(root, "sensor")
+    for i, (first, second) in enumerate(scene.contact_pairs):
+        ET.SubElement(
+            sensors, "contact", name=f"contact_{i}", subtree1=first, subtree2=second, data="found force",
+            reduce="netforce", num="1",
+        )  # fmt: skip
+    return ET.tostring(root, encoding="unicode")
+
+
+def _scene_names(root: ET.Element, source: Any) -> dict[str, str]:
+    """Newton's path-like names to the scene's own, e.g. ``teamvla_worldbody_bar_bar_joint`` to ``bar_joint``."""
+    known = {
+        "body": [source.body(i).name for i in range(1, source.nbody)],
+        "geom": [name for i in range(source.ngeom) if (name := source.geom(i).name)],
+        "joint": [source.joint(i).name for i in range(source.njnt)],
+    }
+    result = {}
+    for tag, names in known.items():
+        for element in root.iter(tag):
+            full = element.get("name")
+            if full is not None:
+                label = re.sub(r"_\d+$", "", full) if tag == "geom" else full
+                result[full] = scene_name(label, names)
+    return result
+
+
+def scene_name(label: str, names: Iterable[str]) -> str:
+    """The scene's name for what Newton labels with a path.
+
+    Args:
+        label: For example ``teamvla/worldbody/arm_1/base/arm_1/link1``, slashes possibly written as underscores.
+        names: The names of the scene.
+
+    Returns:
+        The longest name that ends the label.
+
+    Raises:
+        RuntimeError: If there is none.
+    """
+    flat = "_" + label.replace("/", "_")
+    matches = [name for name in names if flat.endswith("_" + name.replace("/", "_"))]
+    if not matches:
+        raise RuntimeError(f"Newton's {label!r} is not in the scene")
+    return max(matches, key=len)

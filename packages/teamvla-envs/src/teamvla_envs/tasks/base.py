@@ -1,0 +1,161 @@
+"""What every task promises: a scene, random starts, signals, reward, success, phases, sentences and an expert.
+
+A task is an array program: it maps arrays over N worlds to arrays over N worlds and loops over nothing.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+
+from teamvla_envs.control.kinematics import Chains
+from teamvla_envs.scene.compose import Scene, compose
+from teamvla_envs.scene.props import Prop
+from teamvla_envs.sim.base import WorldState
+
+Array = Any
+Arrays = Mapping[str, Array]  # named arrays, first axis N
+SPLITS = ("train", "unseen")
+RANDOMIZATIONS = ("none", "default")
+
+
+@dataclass(frozen=True)
+class Start:
+    """Where n worlds begin.
+
+    Attributes:
+        body_pose: Free body to position and quaternion wxyz, shape ``(n, 7)``.
+        fields: Model fields that differ from world to world, first axis n.
+        episode: Numeric facts of the episode that signals, sentences and observations read, first axis n.
+            ``goal`` (n,) indexes ``Task.goals``.
+    """
+
+    body_pose: dict[str, np.ndarray]
+    fields: dict[tuple[str, str], np.ndarray]
+    episode: dict[str, np.ndarray]
+
+
+@dataclass(frozen=True)
+class ToolGoals:
+    """What an expert wants of the tools in the next control step.
+
+    Attributes:
+        pos: Wanted tool positions, shape ``(N, A, 3)`` [m].
+        rot: Wanted tool orientations, shape ``(N, A, 3, 3)``.
+        gripper: -1 closed, +1 open, shape ``(N, A)``.
+        speed: Largest tool displacement of this step, shape ``(N, A)`` [m].
+        together: Worlds in which the arms must move in step, shape ``(N,)`` bool.
+    """
+
+    pos: Array
+    rot: Array
+    gripper: Array
+    speed: Array
+    together: Array
+
+
+class Task(ABC):
+    """One kind of joint work for a team of arms.
+
+    Args:
+        num_arms: Number of arms A.
+        split: ``"train"`` or ``"unseen"``: which sentences and combinations are drawn.
+        randomization: ``"none"`` starts from one nominal configuration, ``"default"`` draws poses, sizes and masses.
+
+    Attributes:
+        name: Registry key.
+        goals: Outcomes that only the instruction tells apart.
+        phases: Names of the phases, in order.
+        bodies: Free bodies whose poses the task reads.
+        draws: How many uniform numbers a start consumes.
+        goal_parts: Names of the state parts that give the goal away.
+        horizon: Default number of control steps after which an episode is truncated.
+    """
+
+    name: ClassVar[str]
+    goals: ClassVar[tuple[str, ...]]
+    phases: ClassVar[tuple[str, ...]]
+    bodies: ClassVar[tuple[str, ...]]
+    draws: ClassVar[int]
+    goal_parts: ClassVar[tuple[str, ...]]
+    arm_counts: ClassVar[tuple[int, ...]] = (2,)
+    horizon: ClassVar[int] = 300
+
+    def __init__(self, num_arms: int = 2, split: str = "train", randomization: str = "default"):
+        check_choice("num_arms", num_arms, self.arm_counts)
+        check_choice("split", split, SPLITS)
+        check_choice("randomization", randomization, RANDOMIZATIONS)
+        self.num_arms, self.split, self.randomization = num_arms, split, randomization
+
+    def scene(self, robots: tuple[str, ...]) -> Scene:
+        """The scene of this task with these robots."""
+        return compose(robots, self.props(), self.contact_pairs())
+
+    @abstractmethod
+    def props(self) -> tuple[Prop, ...]:
+        """What stands on the table, at nominal sizes."""
+
+    @abstractmethod
+    def contact_pairs(self) -> tuple[tuple[str, str], ...]:
+        """Pairs of bodies (with their subtrees) whose contacts the task reads."""
+
+    @abstractmethod
+    def start(self, u: np.ndarray) -> Start:
+        """Starts for n worlds from uniform numbers.
+
+        Args:
+            u: Shape ``(n, draws)``, in [0, 1).
+        """
+
+    @abstractmethod
+    def instruction(self, episode: Arrays, world: int) -> str:
+        """The sentence that tells one world's goal."""
+
+    @classmethod
+    @abstractmethod
+    def vocabulary(cls) -> tuple[str, ...]:
+        """Every sentence part of the training split."""
+
+    @abstractmethod
+    def signals(self, world: WorldState, episode: Arrays, memory: Arrays) -> dict[str, Array]:
+        """Named arrays that reward, success, phases, observations and expert read."""
+
+    @abstractmethod
+    def remember(self, signals: Arrays) -> dict[str, Array]:
+        """What the task must remember until the next step, from this step's signals (empty arrays at a start)."""
+
+    @abstractmethod
+    def blank_memory(self, n: int) -> dict[str, np.ndarray]:
+        """The memory at the start of an episode."""
+
+    @abstractmethod
+    def reward_terms(self, signals: Arrays) -> dict[str, tuple[float, Array]]:
+        """Dense reward: name to weight and value in [0, 1], shape ``(N,)``."""
+
+    @abstractmethod
+    def succeeds(self, signals: Arrays) -> Array:
+        """Whether the goal is reached in this step, shape ``(N,)`` bool."""
+
+    @abstractmethod
+    def hold_steps(self, episode: Arrays) -> Array:
+        """For how many control steps in a row the goal must be reached, shape ``(N,)``."""
+
+    @abstractmethod
+    def phase(self, signals: Arrays) -> Array:
+        """Index into ``phases``, inferred from the state alone, shape ``(N,)``."""
+
+    @abstractmethod
+    def state_parts(self, world: WorldState, episode: Arrays, signals: Arrays) -> dict[str, Array]:
+        """Privileged observation beside proprioception: name to ``(N, k)``."""
+
+    @abstractmethod
+    def tool_goals(self, world: WorldState, chains: Chains, episode: Arrays, signals: Arrays) -> ToolGoals:
+        """The expert: what the tools should do next, from any state, without a clock or memory."""
+
+
+def check_choice(argument: str, value: Any, allowed: tuple[Any, ...]) -> None:
+    """Raise ``ValueError`` naming the argument unless the value is one of those allowed."""
+    if value not in allowed:
+        raise ValueError(f"{argument}: got {value!r}, allowed are {', '.join(repr(a) for a in allowed)}")

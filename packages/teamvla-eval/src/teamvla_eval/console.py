@@ -1,0 +1,70 @@
+"""What a benchmark shows in the terminal: a progress bar while it runs, a table when it is done."""
+
+from collections.abc import Generator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from teamvla_eval.display import interval, percent, seconds
+from teamvla_eval.metrics import summarize, summarize_by_goal
+from teamvla_eval.results import BenchResults
+from teamvla_eval.rollouts import EpisodeCallback
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from teamvla_eval.records import EpisodeRecord
+
+
+@contextmanager
+def episode_progress(title: str, episodes: int) -> Generator[EpisodeCallback]:
+    """A progress bar over episodes, on standard error; yields the callback that moves it on."""
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+    columns: tuple[Any, ...] = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("{task.fields[solved]} solved"),
+        TimeElapsedColumn(),
+    )
+    with Progress(*columns, console=Console(stderr=True)) as bar:
+        task = bar.add_task(title, total=episodes, solved=0)
+        solved = 0
+
+        def move_on(record: "EpisodeRecord") -> None:
+            nonlocal solved
+            solved += record.success
+            bar.update(task, advance=1, solved=solved)
+
+        yield move_on
+
+
+def print_results(results: BenchResults) -> None:
+    """Show the results on standard output: one table over policies and tasks, goal variants below each."""
+    from rich.console import Console
+
+    Console().print(_table(results))
+
+
+def _table(results: BenchResults) -> "Table":
+    from rich.table import Table
+
+    table = Table("policy", "task", "goal")
+    for title in ("episodes", "success", "95% CI", "median time"):
+        table.add_column(title, justify="right")
+    for suite in results.suites:
+        rows = {"all": summarize(suite.records), **summarize_by_goal(suite.records)}
+        for goal, summary in rows.items():
+            table.add_row(
+                suite.policy if goal == "all" else "",
+                suite.task if goal == "all" else "",
+                goal,
+                str(summary.episodes),
+                percent(summary.success_rate),
+                interval(summary.wilson_95),
+                seconds(summary.time_to_success.median_s),
+                style="bold" if goal == "all" else "dim",
+            )
+        table.add_section()
+    return table

@@ -1,0 +1,26 @@
+"""How numbers read in tables, on screen and in the report."""
+
+
+def percent(rate: float) -> str:
+    """A rate: ``0.943`` is ``"94%"``; one decimal where rounding would hide that it is not 0 or 1."""
+    rounded = f"{100 * rate:.0f}%"
+    if rounded in ("0%", "100%") and rate not in (0.0, 1.0):
+        return f"{100 * rate:.1f}%"
+    return rounded
+
+
+def interval(bounds: tuple[float, float]) -> str:
+    """An interval of rates, such as 84–98%."""
+    low, high = bounds
+    return f"{100 * low:.0f}–{100 * high:.0f}%"
+
+
+def seconds(duration: float | None) -> str:
+    """A duration, such as 5.6 s; a dash for None."""
+    return "–" if duration is None else f"{duration:.1f} s"
+
+
+def minutes_and_seconds(duration: float) -> str:
+    """A longer duration [s], such as 45 s or 6 min 12 s."""
+    minutes, rest = divmod(round(duration), 60)
+    return f"{minutes} min {rest} s" if minutes else f"{rest} s"

@@ -1,0 +1,225 @@
+"""``teamvla quickstart``: the whole way once, small: demonstrations, training, evaluation, report."""
+
+import importlib.util
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from teamvla_envs.errors import UserError
+
+from teamvla_eval.bench import bench_command, known_tasks, load_policy
+from teamvla_eval.console import episode_progress, print_results
+from teamvla_eval.display import minutes_and_seconds
+from teamvla_eval.evaluate import EvaluationSettings, evaluate, open_env
+from teamvla_eval.results import BenchResults, Suite, read_results, write_results
+from teamvla_eval.run_folder import RunFolder, open_run_folder
+from teamvla_eval.versions import installed_versions
+
+if TYPE_CHECKING:
+    from teamvla_eval.report import Training
+
+LEARNED = "learned"
+DEMOS, POLICY, VIDEOS, REPORT = "demos.hdf5", "policy", "videos", "report.html"
+PRODUCTS = (DEMOS, f"{DEMOS}.parts", POLICY, VIDEOS, "results.json", "results.md", REPORT)
+IMAGE_SIZE = 64  # [px] of every camera the policy sees
+LEARNED_VIDEOS, LEARNED_FAILURES = 5, 2  # videos of the learned policy, and how many of them show failures
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a quickstart does; everything in its folder depends on these alone."""
+
+    task: str
+    demos: int
+    minutes: float
+    episodes: int
+    seed: int
+
+    def __post_init__(self) -> None:
+        for name in ("demos", "minutes", "episodes"):
+            if getattr(self, name) <= 0:
+                raise UserError(f"{name} is {getattr(self, name)}, expected more than 0")
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One numbered part of the way.
+
+    Attributes:
+        name: Under which the run folder notes that it is finished.
+        heading: What happens, for the screen.
+        run: Does it.
+    """
+
+    name: str
+    heading: str
+    run: Callable[[], None]
+
+
+def quickstart(
+    out: Path = Path("runs/quickstart"),
+    task: str = "lift",
+    demos: int = 100,
+    minutes: float = 6.0,
+    episodes: int = 50,
+    seed: int = 0,
+    threads: int | None = None,
+    overwrite: bool = False,
+) -> None:
+    """Collect demonstrations, train a policy on them, measure it on unseen episodes, write a report.
+
+    The same command goes on with what an interrupted run left; a finished run is only shown again.
+
+    Args:
+        out: Folder for demonstrations, checkpoint, results and report.html.
+        task: Task name.
+        demos: Demonstrations to collect.
+        minutes: Minutes of training.
+        episodes: Unseen episodes per policy.
+        seed: Seed of the training: weights and shuffling.
+        threads: CPU threads; all cores by default.
+        overwrite: Throw away what an earlier run left in the folder.
+    """
+    began = time.perf_counter()
+    if importlib.util.find_spec("teamvla_learn") is None:
+        raise UserError(
+            "quickstart trains a policy, which needs teamvla-learn: pip install 'teamvla-eval[learn]'"
+        )
+    known_tasks([task])
+    plan = Plan(task, demos, minutes, episodes, seed)
+    folder = open_run_folder(out, asdict(plan), PRODUCTS, overwrite)
+    stages = (
+        Stage(
+            "collect",
+            f"Collect {demos} demonstrations of the scripted expert",
+            lambda: _collect(folder, plan),
+        ),
+        Stage(
+            "train", f"Train a policy on them for {minutes:g} minutes", lambda: _train(folder, plan, threads)
+        ),
+        Stage(
+            "evaluate", f"Evaluate on {episodes} unseen episodes", lambda: _evaluate(folder, plan, threads)
+        ),
+        Stage("report", "Write the report", lambda: _report(folder, plan)),
+    )
+    for number, stage in enumerate(stages, start=1):
+        _say(f"\n[{number}/{len(stages)}] {stage.heading}")
+        if stage.name in folder.stages:
+            _say(f"      finished before, in {minutes_and_seconds(folder.stages[stage.name])}")
+            continue
+        stage_began = time.perf_counter()
+        try:
+            stage.run()
+        except KeyboardInterrupt:
+            raise KeyboardInterrupt("the same command goes on from here") from None
+        folder.finish(stage.name, time.perf_counter() - stage_began)
+        _say(f"      finished in {minutes_and_seconds(folder.stages[stage.name])}")
+    _say("")
+    print_results(read_results(out / "results.json"))
+    _say(f"Open {out / REPORT} in a browser: success, videos, learning curve.")
+    _say(f"The policy is in {out / POLICY}, the demonstrations in {out / DEMOS}.")
+    _say(f"Done in {minutes_and_seconds(time.perf_counter() - began)}.")
+
+
+def _collect(folder: RunFolder, plan: Plan) -> None:
+    from teamvla_envs.demos.collect import collect
+
+    if (folder.path / DEMOS).exists():  # packed in the moment before the run was killed
+        return
+    collect(plan.task, episodes=plan.demos, out=folder.path / DEMOS, image_size=IMAGE_SIZE)
+
+
+def _train(folder: RunFolder, plan: Plan, threads: int | None) -> None:
+    from teamvla_learn.train.command import train
+
+    out = folder.path / POLICY
+    train(
+        folder.path / DEMOS,
+        out=out,
+        minutes=plan.minutes,
+        seed=plan.seed,
+        threads=threads,
+        resume=out.exists(),
+    )
+
+
+def _evaluate(folder: RunFolder, plan: Plan, threads: int | None) -> None:
+    from teamvla_eval.clip_files import choose_episodes, write_clip
+    from teamvla_eval.trajectories import StateRecorder
+    from teamvla_eval.videos import make_clip
+
+    settings = EvaluationSettings(episodes=plan.episodes, threads=threads)
+    suites: list[Suite] = []
+    for name, spec in _policies(folder).items():
+        policy, recorder = load_policy(spec), StateRecorder()
+        with open_env(policy, name, plan.task, settings) as env:
+            with episode_progress(f"      {name}", plan.episodes) as progress:
+                suites.append(evaluate(env, policy, name, settings, progress, recorder))
+            if name != "random":
+                count, failures = (LEARNED_VIDEOS, LEARNED_FAILURES) if name == LEARNED else (1, 0)
+                for record in choose_episodes(suites[-1].records, count, failures):
+                    clip = make_clip(env, recorder.trajectory(record.seed), name, record)
+                    write_clip(folder.path / VIDEOS, clip)
+    results = BenchResults(
+        command=bench_command(tuple(_policies(folder).values()), [plan.task], settings),
+        versions=installed_versions(),
+        settings=settings.to_json(),
+        suites=tuple(suites),
+    )
+    write_results(results, folder.path)
+
+
+def _report(folder: RunFolder, plan: Plan) -> None:
+    from teamvla_eval.clip_files import read_clips
+    from teamvla_eval.metrics import summarize
+    from teamvla_eval.report import Report, write_report
+
+    results = read_results(folder.path / "results.json")
+    learned = summarize(results.suite(LEARNED, plan.task).records)
+    write_report(
+        Report(
+            eyebrow="TeamVLA quickstart",
+            title=f"Two arms, one sentence: {plan.task.capitalize()}",
+            lead=(
+                f"After {plan.minutes:g} minutes of training on {plan.demos} demonstrations, the policy "
+                f"solves {learned.successes} of {learned.episodes} episodes that it has never seen. "
+                f"It acts on cameras of {IMAGE_SIZE} pixels, its joints and one sentence."
+            ),
+            results=results,
+            clips=read_clips(folder.path / VIDEOS, results),
+            commands=(_quickstart_command(folder, plan), results.command),
+            training=_training(folder),
+        ),
+        folder.path / REPORT,
+    )
+
+
+def _training(folder: RunFolder) -> "Training":
+    from teamvla_learn.train.log import read_log
+
+    from teamvla_eval.report import Training
+
+    rows = read_log(folder.path / POLICY)
+    return Training(
+        minutes=[row["time_s"] / 60 for row in rows],
+        losses={
+            "training": [row["train"]["total"] for row in rows],
+            "validation": [row["valid"]["total"] if "valid" in row else None for row in rows],
+        },
+        stages={name.capitalize(): duration for name, duration in folder.stages.items()},
+    )
+
+
+def _policies(folder: RunFolder) -> dict[str, str]:
+    return {LEARNED: str(folder.path / POLICY), "random": "random", "expert": "expert"}
+
+
+def _quickstart_command(folder: RunFolder, plan: Plan) -> str:
+    options = [f"--{name} {value}" for name, value in asdict(plan).items()]
+    return " ".join(["teamvla quickstart --out", str(folder.path), *options])
+
+
+def _say(line: str) -> None:
+    print(line, flush=True)

@@ -1,0 +1,115 @@
+"""Videos of recorded episodes: states to frames, frames to a small H.264 file that any browser plays."""
+
+import os
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from teamvla_eval.records import EpisodeRecord
+from teamvla_eval.trajectories import Trajectory
+
+if TYPE_CHECKING:
+    from teamvla_envs.env.vector import TeamVectorEnv
+
+
+@dataclass(frozen=True)
+class Clip:
+    """One episode to look at.
+
+    Attributes:
+        policy: Name of the policy that acted.
+        episode: What happened.
+        mp4: The video file.
+    """
+
+    policy: str
+    episode: EpisodeRecord
+    mp4: bytes
+
+
+def make_clip(
+    env: "TeamVectorEnv",
+    trajectory: Trajectory,
+    policy: str,
+    episode: EpisodeRecord,
+    camera: str = "front",
+    size: int = 320,
+) -> Clip:
+    """Render and encode one recorded episode at its own speed (one frame per control step).
+
+    Args:
+        env: The environment that recorded the trajectory; its present state is lost.
+        trajectory: T + 1 recorded states.
+        policy: Name of the policy that acted.
+        episode: Record of the same episode.
+        camera: Name of the camera.
+        size: Width and height [px].
+    """
+    frames = render_trajectory(env, trajectory, camera, size)
+    return Clip(policy, episode, encode_mp4(frames, fps=1.0 / env.control_dt))
+
+
+def render_trajectory(
+    env: "TeamVectorEnv", trajectory: Trajectory, camera: str = "front", size: int = 320
+) -> np.ndarray:
+    """Images of every recorded state.
+
+    The worlds of the environment show consecutive moments, so N worlds render N moments per call.
+    The environment's present state is overwritten: reset it before using it again.
+
+    Args:
+        env: An environment with the same task, arms and scene options as the recorded one.
+        trajectory: T + 1 recorded states.
+        camera: Name of the camera.
+        size: Width and height [px].
+
+    Returns:
+        (T + 1, size, size, 3) uint8 frames.
+    """
+    frames = []
+    for start in range(0, len(trajectory), env.num_envs):
+        moments = np.arange(start, start + env.num_envs)
+        shown = range(min(env.num_envs, len(trajectory) - start))
+        moments = np.minimum(moments, len(trajectory) - 1)
+        env.set_state({key: value[moments] for key, value in trajectory.states.items()})
+        frames.append(env.render_frames(camera=camera, size=size, worlds=shown))
+    return np.concatenate(frames)
+
+
+def encode_mp4(frames: np.ndarray, fps: float, quality: int = 27) -> bytes:
+    """Encode frames as an MP4 file (H.264, yuv420p, index at the front so that it plays while loading).
+
+    Args:
+        frames: (T, H, W, 3) uint8; height and width must be even.
+        fps: Frames per second [Hz].
+        quality: Constant rate factor of x264: 18 is visually lossless, 28 is small.
+
+    Raises:
+        ValueError: If the frames have another shape or type.
+    """
+    import imageio.v3 as iio
+
+    if frames.ndim != 4 or frames.shape[-1] != 3 or frames.dtype != np.uint8:
+        raise ValueError(f"frames are {frames.dtype} {frames.shape}, expected uint8 (T, H, W, 3)")
+    handle, name = tempfile.mkstemp(suffix=".mp4")
+    os.close(handle)
+    path = Path(name)
+    try:
+        iio.imwrite(
+            path,
+            frames,
+            plugin="FFMPEG",
+            fps=fps,
+            codec="libx264",
+            pixelformat="yuv420p",
+            macro_block_size=2,
+            quality=None,
+            output_params=["-crf", str(quality), "-preset", "slow", "-movflags", "+faststart"],
+            ffmpeg_log_level="error",
+        )
+        return path.read_bytes()
+    finally:
+        path.unlink()

@@ -1,0 +1,1 @@
+"""Demonstrations in memory, their normalization, and the batches that a policy learns from."""

@@ -1,0 +1,56 @@
+"""Batches out of a dataset: the chosen samples as tensors, each different sentence tokenized once."""
+
+from collections.abc import Iterator
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from teamvla_learn.data.batch import Batch, PolicyInput
+from teamvla_learn.data.dataset import DemoDataset
+from teamvla_learn.encoders.tokenizer import WordTokenizer
+
+
+class BatchAssembler:
+    """Makes batches of one dataset.
+
+    Args:
+        dataset: The samples.
+        tokenizer: Numbers the words; None leaves the sentences out.
+        chunk_length: K, actions per sample.
+        max_tokens: Words of a sentence that are kept.
+    """
+
+    def __init__(
+        self, dataset: DemoDataset, tokenizer: WordTokenizer | None, chunk_length: int, max_tokens: int
+    ):
+        self.dataset = dataset
+        self._chunk_length = chunk_length
+        self._tokens = None if tokenizer is None else tokenizer.encode(dataset.instructions, max_tokens)
+
+    def batch(self, indices: np.ndarray) -> Batch:
+        """Return the samples ``indices`` (B,) as a batch."""
+        data = self.dataset
+        actions, valid = data.action_chunks(indices, self._chunk_length)
+        tokens, sentence = self._sentences(indices)
+        seen = PolicyInput(
+            pixels={camera: torch.from_numpy(images[indices]) for camera, images in data.pixels.items()},
+            agent_pos=torch.from_numpy(data.agent_pos[indices]),
+            environment_state=torch.from_numpy(data.environment_state[indices]),
+            tokens=tokens,
+            sentence=sentence,
+        )
+        return Batch(seen, torch.from_numpy(actions), torch.from_numpy(valid))
+
+    def sweep(self, batch_size: int, limit: int) -> Iterator[Batch]:
+        """Yield up to ``limit`` samples, spread evenly over the dataset, in order."""
+        count = min(len(self.dataset), limit)
+        chosen = np.linspace(0, len(self.dataset), count, endpoint=False, dtype=np.int64)
+        for start in range(0, count, batch_size):
+            yield self.batch(chosen[start : start + batch_size])
+
+    def _sentences(self, indices: np.ndarray) -> tuple[Tensor | None, Tensor | None]:
+        if self._tokens is None:
+            return None, None
+        different, which = np.unique(self.dataset.sentence[indices], return_inverse=True)
+        return torch.from_numpy(self._tokens[different]), torch.from_numpy(which)

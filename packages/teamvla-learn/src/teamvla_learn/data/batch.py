@@ -1,0 +1,54 @@
+"""What goes into a policy's network: tensors of one batch, all with first axis B."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+
+import torch
+from torch import Tensor
+
+
+@dataclass(frozen=True)
+class PolicyInput:
+    """What a policy sees. A policy leaves out what it does not read.
+
+    Attributes:
+        pixels: Camera name -> (B, H, W, 3) uint8.
+        agent_pos: (B, A*P) float32, proprioception of all arms.
+        environment_state: (B, S) float32, privileged; input of a state policy, target of auxiliary heads.
+        tokens: (U, L) int64, the different sentences of this batch, padded with 0.
+        sentence: (B,) int64, which of the U sentences each sample was told.
+    """
+
+    pixels: Mapping[str, Tensor] = field(default_factory=dict)
+    agent_pos: Tensor | None = None
+    environment_state: Tensor | None = None
+    tokens: Tensor | None = None
+    sentence: Tensor | None = None
+
+    def to(self, device: torch.device) -> "PolicyInput":
+        """Return the same on another device."""
+        moved = {
+            name: value.to(device)
+            for name in ("agent_pos", "environment_state", "tokens", "sentence")
+            if (value := getattr(self, name)) is not None
+        }
+        return replace(self, pixels={name: image.to(device) for name, image in self.pixels.items()}, **moved)
+
+
+@dataclass(frozen=True)
+class Batch:
+    """What a policy sees and what the expert did.
+
+    Attributes:
+        input: What the policy sees.
+        actions: (B, K, A*D) float32, the expert's next K actions, in [-1, 1].
+        valid: (B, K) bool, False after the end of the demonstration.
+    """
+
+    input: PolicyInput
+    actions: Tensor
+    valid: Tensor
+
+    def to(self, device: torch.device) -> "Batch":
+        """Return the same on another device."""
+        return Batch(self.input.to(device), self.actions.to(device), self.valid.to(device))

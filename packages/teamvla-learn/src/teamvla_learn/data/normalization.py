@@ -1,0 +1,64 @@
+"""Mean and standard deviation of what a policy reads and writes, taken from the training demonstrations."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from typing import Any
+
+import numpy as np
+
+STD_FLOOR = 1e-2  # entries that hardly move in the demonstrations are not blown up when they do at test time
+
+
+@dataclass(frozen=True)
+class Statistics:
+    """Mean and standard deviation per entry, both (n,) float32, in the unit of the entry."""
+
+    mean: np.ndarray
+    std: np.ndarray
+
+    @classmethod
+    def of(cls, samples: np.ndarray, floor: float = STD_FLOOR) -> "Statistics":
+        """Measure samples (M, n); a standard deviation below ``floor`` is raised to it."""
+        mean = samples.mean(axis=0, dtype=np.float64)
+        std = samples.std(axis=0, dtype=np.float64)
+        return cls(mean.astype(np.float32), np.maximum(std, floor).astype(np.float32))
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> "Statistics":
+        """Read what :meth:`to_json` wrote.
+
+        Raises:
+            ValueError: When mean and std are not equally many finite numbers, the latter positive.
+        """
+        mean, std = (np.asarray(data[key], dtype=np.float32) for key in ("mean", "std"))
+        if mean.ndim != 1 or mean.shape != std.shape:
+            raise ValueError(f"mean has shape {mean.shape} and std {std.shape}, expected one equal length")
+        if not (np.isfinite(mean).all() and np.isfinite(std).all() and (std > 0).all()):
+            raise ValueError("mean and std must be finite and std positive")
+        return cls(mean, std)
+
+    def to_json(self) -> dict[str, list[float]]:
+        """Return lists of numbers that read back to the same bits."""
+        return {"mean": self.mean.tolist(), "std": self.std.tolist()}
+
+
+@dataclass(frozen=True)
+class Normalization:
+    """Statistics of each vector; None for one that the policy neither reads nor predicts."""
+
+    actions: Statistics
+    agent_pos: Statistics | None = None
+    environment_state: Statistics | None = None
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> "Normalization":
+        """Read what :meth:`to_json` wrote; KeyError, TypeError or ValueError when it is something else."""
+        names = {field.name for field in fields(cls)}
+        if unknown := set(data) - names:
+            raise ValueError(f"unknown statistics {', '.join(sorted(unknown))}")
+        return cls(**{name: Statistics.from_json(data[name]) for name in data})
+
+    def to_json(self) -> dict[str, Any]:
+        """Return a JSON-able dict of the statistics that exist."""
+        present = {field.name: getattr(self, field.name) for field in fields(self)}
+        return {name: statistics.to_json() for name, statistics in present.items() if statistics is not None}

@@ -1,0 +1,1 @@
+"""Pictures, sentences and proprioception, each turned into a vector."""

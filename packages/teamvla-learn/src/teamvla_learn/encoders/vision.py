@@ -1,0 +1,107 @@
+"""A picture, read with a sentence in mind, to the places where what matters is.
+
+A convolutional network whose features the sentence scales and shifts (FiLM: Perez et al., "FiLM: Visual
+reasoning with a general conditioning layer", AAAI 2018), followed by a spatial softmax: each channel becomes the
+mean picture coordinates of its activation (Levine et al., "End-to-end training of deep visuomotor policies",
+JMLR 2016).
+"""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+
+@dataclass(frozen=True)
+class VisionConfig:
+    """Sizes of a picture encoder; one entry per convolution.
+
+    Attributes:
+        channels: Output channels. The last are the number of points that are located.
+        kernels: Kernel widths [px].
+        strides: Strides [px].
+    """
+
+    channels: tuple[int, ...] = (24, 48, 48, 48)
+    kernels: tuple[int, ...] = (5, 3, 3, 3)
+    strides: tuple[int, ...] = (2, 2, 2, 1)
+
+
+class FilmCNN(nn.Module):
+    """Pictures (B, H, W, 3) uint8 and conditions (B, E) float32 to features (B, output_size) float32.
+
+    The sentence acts on every convolution but the first, which sees too little of the picture to profit from
+    it. A learned bias per place, added before the last convolution, lets it also choose by place ("on the left").
+
+    Args:
+        config: Sizes.
+        image_size: (H, W) [px].
+        condition_size: E, length of the sentence's vector.
+    """
+
+    def __init__(self, config: VisionConfig, image_size: tuple[int, int], condition_size: int):
+        super().__init__()
+        if not len(config.channels) == len(config.kernels) == len(config.strides) >= 2:
+            raise ValueError(
+                f"channels, kernels and strides must be equally many and at least 2, got {config}"
+            )
+        inputs = (3, *config.channels[:-1])
+        self.convolutions = nn.ModuleList(
+            nn.Conv2d(a, b, kernel, stride, kernel // 2)
+            for a, b, kernel, stride in zip(
+                inputs, config.channels, config.kernels, config.strides, strict=True
+            )
+        )
+        self._film_sizes = [2 * channels for channels in config.channels[1:]]
+        self.film = nn.Linear(condition_size, sum(self._film_sizes))
+        heights, widths = (_map_sizes(length, config) for length in image_size)
+        self.places = nn.Parameter(torch.zeros(config.channels[-2], heights[-2], widths[-2]))
+        self.locate = SpatialSoftmax(heights[-1], widths[-1])
+        self.output_size = 2 * config.channels[-1]
+        self.to(memory_format=torch.channels_last)  # twice as fast as channels-first with bfloat16 on CPUs
+
+    def forward(self, images: Tensor, condition: Tensor) -> Tensor:
+        """Locate what the condition makes worth locating."""
+        dtype = (
+            torch.get_autocast_dtype(images.device.type)
+            if torch.is_autocast_enabled(images.device.type)
+            else None
+        )
+        features = images.permute(0, 3, 1, 2).to(dtype or torch.float32).sub(127.5).div(64.0)
+        features = functional.relu(self.convolutions[0](features))
+        films = self.film(condition).split(self._film_sizes, dim=-1)
+        last = len(films) - 1
+        for index, (convolution, film) in enumerate(zip(self.convolutions[1:], films, strict=True)):
+            if index == last:
+                features = features + self.places.to(features.dtype)
+            scale, shift = film[:, :, None, None].chunk(2, dim=1)
+            features = torch.addcmul(shift, convolution(features), 1 + scale)
+            if index < last:
+                features = functional.relu(features)
+        return self.locate(features)
+
+
+class SpatialSoftmax(nn.Module):
+    """Activations (B, C, H, W) to the mean coordinates of each channel: (B, 2 C) float32 in [-1, 1], x before y."""
+
+    def __init__(self, height: int, width: int):
+        super().__init__()
+        y, x = torch.meshgrid(torch.linspace(-1, 1, height), torch.linspace(-1, 1, width), indexing="ij")
+        self.register_buffer("_coordinates", torch.stack([x.flatten(), y.flatten()], dim=1), persistent=False)
+        self._coordinates: Tensor
+
+    def forward(self, activations: Tensor) -> Tensor:
+        """Return where each channel is active."""
+        with torch.autocast(activations.device.type, enabled=False):
+            attention = activations.flatten(2).float().softmax(dim=-1)
+            return (attention @ self._coordinates).transpose(1, 2).flatten(1)
+
+
+def _map_sizes(length: int, config: VisionConfig) -> list[int]:
+    """Return the length of the feature map after each convolution [px]."""
+    sizes = []
+    for kernel, stride in zip(config.kernels, config.strides, strict=True):
+        length = (length + 2 * (kernel // 2) - kernel) // stride + 1
+        sizes.append(length)
+    return sizes

@@ -1,0 +1,1 @@
+"""Policies that learn: their networks, what they put out, and the folders they are kept in."""

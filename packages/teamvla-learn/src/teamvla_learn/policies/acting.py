@@ -1,0 +1,124 @@
+"""A checkpoint at work: environment observations in, actions out."""
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+
+from teamvla_learn.data.batch import PolicyInput
+from teamvla_learn.policies.checkpoint import Checkpoint
+
+if TYPE_CHECKING:
+    from teamvla_envs.env.vector import TeamVectorEnv
+
+FITTING = (
+    "num_arms",
+    "action_mode",
+    "robot",
+    "obs_mode",
+    "image_size",
+)  # cameras may be more than are needed
+
+
+class CheckpointPolicy:
+    """Acts for every arm of N worlds; implements ``teamvla_envs.policies.Policy``.
+
+    Args:
+        checkpoint: A loaded checkpoint folder.
+    """
+
+    def __init__(self, checkpoint: Checkpoint):
+        self._checkpoint = checkpoint
+        self._sentences: dict[str, np.ndarray] = {}
+
+    @property
+    def env_kwargs(self) -> Mapping[str, Any]:
+        """What the environment must be made with: the observations and actions of the demonstrations."""
+        return dict(self._checkpoint.info.env_kwargs)
+
+    def bind(self, env: "TeamVectorEnv") -> None:
+        """Check that the environment shows and takes what the policy was trained with.
+
+        Raises:
+            ValueError: Naming what differs, what it is and what it must be.
+        """
+        wanted, given = self.env_kwargs, {**env.env_kwargs, "image_size": env.image_size}
+        for name in FITTING:
+            if name in wanted and name in given and not _same(wanted[name], given[name]):
+                raise ValueError(
+                    f"the environment has {name}={given[name]!r}, the policy needs {wanted[name]!r}"
+                )
+        if missing := [camera for camera in wanted.get("cameras", ()) if camera not in env.cameras]:
+            raise ValueError(
+                f"the environment has cameras {', '.join(env.cameras)}, "
+                f"the policy also needs {', '.join(missing)}"
+            )
+        self._check_sizes(env)
+
+    def reset(self, mask: np.ndarray) -> None:
+        """Forget nothing: the policy acts on what it sees now."""
+
+    def act(self, obs: Any) -> np.ndarray:
+        """Return actions (N, A*D) float32 in [-1, 1] for the environment's observation of N worlds."""
+        with torch.inference_mode():
+            return self._checkpoint.policy.actions(self._read(obs)).numpy()
+
+    def _read(self, obs: Any) -> PolicyInput:
+        if self._checkpoint.policy.obs_mode == "state":
+            return PolicyInput(environment_state=_tensor(obs, np.float32))
+        different = sorted(set(obs["instruction"]))
+        number = {sentence: index for index, sentence in enumerate(different)}
+        return PolicyInput(
+            pixels={
+                camera: _tensor(obs["pixels"][camera], np.uint8) for camera in self.env_kwargs["cameras"]
+            },
+            agent_pos=_tensor(obs["agent_pos"], np.float32),
+            tokens=torch.from_numpy(self._tokens(different)),
+            sentence=torch.tensor([number[sentence] for sentence in obs["instruction"]]),
+        )
+
+    def _tokens(self, sentences: list[str]) -> np.ndarray:
+        tokenizer, max_tokens = self._checkpoint.tokenizer, self._checkpoint.policy.config.language.max_tokens
+        assert tokenizer is not None
+        for sentence in sentences:
+            if sentence not in self._sentences:
+                self._sentences[sentence] = tokenizer.encode([sentence], max_tokens)[0]
+        rows = [self._sentences[sentence] for sentence in sentences]
+        padded = np.zeros((len(rows), max(map(len, rows))), dtype=np.int64)
+        for row, tokens in zip(padded, rows, strict=True):
+            row[: len(tokens)] = tokens
+        return padded
+
+    def _check_sizes(self, env: "TeamVectorEnv") -> None:
+        normalization = self._checkpoint.policy.normalization
+        expected = len(normalization.actions.mean)
+        given = env.num_arms * env.action_size
+        if given != expected:
+            raise ValueError(f"the environment takes {given} action entries, the policy puts out {expected}")
+        space = env.single_observation_space
+        if self._checkpoint.policy.obs_mode == "state":
+            name, statistics = "state", normalization.environment_state
+        else:
+            name, statistics = "agent_pos", normalization.agent_pos
+            space = space["agent_pos"]
+        assert statistics is not None
+        if space.shape != statistics.mean.shape:
+            raise ValueError(
+                f"the environment's {name} has shape {space.shape}, "
+                f"the policy was trained with {statistics.mean.shape}"
+            )
+
+
+def _same(wanted: Any, given: Any) -> bool:
+    if isinstance(wanted, (list, tuple)) or isinstance(given, (list, tuple)):
+        return _pair(wanted) == _pair(given)
+    return wanted == given
+
+
+def _pair(size: Any) -> tuple[Any, ...]:
+    return tuple(size) if isinstance(size, (list, tuple)) else (size, size)
+
+
+def _tensor(array: Any, dtype: type) -> torch.Tensor:
+    return torch.from_numpy(np.ascontiguousarray(array, dtype=dtype))

@@ -1,0 +1,214 @@
+"""A trained policy as a folder: ``model.safetensors`` (weights) and ``config.json`` (everything else), no pickle.
+
+Nothing in the folder is trusted: a foreign or damaged file, a wrong version or a wrong shape is a one-line error,
+and weights are compared with the network that the configuration describes before memory for either is taken.
+"""
+
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from teamvla_envs.errors import UserError
+
+from teamvla_learn.data.normalization import Normalization
+from teamvla_learn.encoders.tokenizer import WordTokenizer
+from teamvla_learn.policies.base import LearnedPolicy
+from teamvla_learn.policies.configuration import from_json
+from teamvla_learn.policies.single_brain import SingleBrainConfig, SingleBrainVLA
+from teamvla_learn.policies.state import StatePolicy, StatePolicyConfig
+
+if TYPE_CHECKING:
+    from teamvla_envs.policies import Policy
+
+SCHEMA_VERSION = 1
+MODEL_FILE = "model.safetensors"
+CONFIG_FILE = "config.json"
+FORMAT = {"format": "teamvla-policy"}
+
+POLICIES: dict[str, tuple[type[LearnedPolicy], type]] = {
+    "SingleBrainVLA": (SingleBrainVLA, SingleBrainConfig),
+    "StatePolicy": (StatePolicy, StatePolicyConfig),
+}
+
+
+@dataclass(frozen=True)
+class CheckpointInfo:
+    """What is kept beside the weights and the network's own configuration.
+
+    Attributes:
+        task: Name of the task that was demonstrated.
+        env_kwargs: What the environment must be made with to act in it.
+        vocabulary: Words of the tokenizer; empty for a policy that reads no sentence.
+        data: Where the demonstrations came from: file name, content hash, how many.
+        training: How it was trained.
+        versions: Versions of the packages that wrote it.
+    """
+
+    task: str
+    env_kwargs: Mapping[str, Any]
+    vocabulary: tuple[str, ...] = ()
+    data: Mapping[str, Any] = field(default_factory=dict)
+    training: Mapping[str, Any] = field(default_factory=dict)
+    versions: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """A loaded folder: the network in evaluation mode, its tokenizer, and what is kept beside them."""
+
+    policy: LearnedPolicy
+    tokenizer: WordTokenizer | None
+    info: CheckpointInfo
+
+
+def policy_from_folder(path: str) -> "Policy":
+    """Make the policy of a checkpoint folder, ready to act (the entry point ``checkpoint``).
+
+    Raises:
+        UserError: When the folder is missing, incomplete, foreign or damaged.
+    """
+    from teamvla_learn.policies.acting import CheckpointPolicy
+
+    return CheckpointPolicy(load_checkpoint(Path(path)))
+
+
+def save_checkpoint(folder: Path, policy: LearnedPolicy, info: CheckpointInfo) -> None:
+    """Write a policy into an existing folder; each file is replaced in one go."""
+    config = {
+        "schema_version": SCHEMA_VERSION,
+        "policy": type(policy).__name__,
+        "model": asdict(policy.config),
+        "normalization": policy.normalization.to_json(),
+        **asdict(info),
+    }
+    write_text(folder / CONFIG_FILE, json.dumps(config, indent=1))
+    save_weights(folder, policy)
+
+
+def save_weights(folder: Path, policy: LearnedPolicy) -> None:
+    """Replace only the weights in a checkpoint folder."""
+    write_tensors(folder / MODEL_FILE, policy.state_dict(), FORMAT)
+
+
+def load_checkpoint(folder: Path) -> Checkpoint:
+    """Read a checkpoint folder.
+
+    Raises:
+        UserError: When the folder is missing, incomplete, foreign or damaged.
+    """
+    if not folder.is_dir():
+        raise UserError(f"checkpoint {folder} is {'not a folder' if folder.exists() else 'missing'}")
+    missing = [name for name in (CONFIG_FILE, MODEL_FILE) if not (folder / name).is_file()]
+    if missing:
+        raise UserError(f"checkpoint {folder} has no {' and no '.join(missing)}")
+    config = _read_config(folder / CONFIG_FILE)
+    try:
+        policy_class, config_class = POLICIES[config["policy"]]
+        model_config: Any = from_json(config_class, config["model"], "model")
+        normalization = Normalization.from_json(config["normalization"])
+        entries = {name: config[name] for name in CheckpointInfo.__dataclass_fields__}
+        info = CheckpointInfo(**entries | {"vocabulary": tuple(entries["vocabulary"])})
+        tokenizer = WordTokenizer(info.vocabulary) if info.vocabulary else None
+        with torch.device("meta"):
+            shapes = {
+                name: tensor.shape
+                for name, tensor in policy_class(model_config, normalization).state_dict().items()
+            }
+        tensors = read_tensors(folder / MODEL_FILE, FORMAT, shapes)
+        policy = policy_class(model_config, normalization)
+    except UserError:
+        raise
+    except (KeyError, TypeError, ValueError, RuntimeError) as error:
+        reason = f"no entry {error}" if isinstance(error, KeyError) else str(error).partition("\n")[0]
+        raise UserError(f"checkpoint {folder}: {CONFIG_FILE} does not describe a policy: {reason}") from error
+    policy.load_state_dict(tensors)
+    return Checkpoint(policy.eval().requires_grad_(False), tokenizer, info)
+
+
+def write_text(path: Path, text: str) -> None:
+    """Replace a text file in one go."""
+    temporary = _temporary(path)
+    with temporary.open("w", encoding="utf-8") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
+    temporary.replace(path)
+
+
+def write_tensors(path: Path, tensors: Mapping[str, torch.Tensor], metadata: Mapping[str, str]) -> None:
+    """Replace a safetensors file in one go."""
+    temporary = _temporary(path)
+    packed = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
+    save_file(packed, temporary, dict(metadata))
+    with temporary.open("rb+") as file:
+        os.fsync(file.fileno())
+    temporary.replace(path)
+
+
+def read_tensors(
+    path: Path, expected_format: Mapping[str, str], shapes: Mapping[str, torch.Size]
+) -> dict[str, torch.Tensor]:
+    """Read a safetensors file that must hold exactly these float32 tensors.
+
+    Raises:
+        UserError: When it does not, is damaged, or was written by another program.
+    """
+    try:
+        with safe_open(path, framework="pt") as file:
+            metadata = file.metadata() or {}
+            if any(metadata.get(key) != value for key, value in expected_format.items()):
+                raise UserError(f"{path} was not written by TeamVLA as {expected_format['format']}")
+            names = tuple(file.keys())
+            _compare(path, {name: tuple(file.get_slice(name).get_shape()) for name in names}, shapes)
+            tensors = {name: file.get_tensor(name) for name in shapes}
+    except SafetensorError as error:
+        raise UserError(f"{path} is damaged or no safetensors file: {error}") from error
+    for name, tensor in tensors.items():
+        if tensor.dtype != torch.float32 or not tensor.isfinite().all():
+            raise UserError(f"{path}: {name} must hold finite float32 numbers")
+    return tensors
+
+
+def read_metadata(path: Path) -> dict[str, str]:
+    """Return the texts beside the tensors of a safetensors file."""
+    try:
+        with safe_open(path, framework="pt") as file:
+            return dict(file.metadata() or {})
+    except SafetensorError as error:
+        raise UserError(f"{path} is damaged or no safetensors file: {error}") from error
+
+
+def _compare(path: Path, found: Mapping[str, tuple[int, ...]], shapes: Mapping[str, torch.Size]) -> None:
+    if missing := sorted(set(shapes) - set(found)):
+        raise UserError(f"{path} lacks {len(missing)} tensors, the first is {missing[0]}")
+    if unknown := sorted(set(found) - set(shapes)):
+        raise UserError(f"{path} has {len(unknown)} unknown tensors, the first is {unknown[0]}")
+    for name, shape in shapes.items():
+        if found[name] != tuple(shape):
+            raise UserError(f"{path}: {name} has shape {found[name]}, expected {tuple(shape)}")
+
+
+def _read_config(path: Path) -> dict[str, Any]:
+    try:
+        config = json.loads(path.read_text(encoding="utf-8"))
+    except (UnicodeDecodeError, json.JSONDecodeError) as error:
+        raise UserError(f"{path} is not JSON: {error}") from error
+    if not isinstance(config, dict) or "schema_version" not in config:
+        raise UserError(f"{path} has no schema_version: it was not written by TeamVLA")
+    if config["schema_version"] != SCHEMA_VERSION:
+        raise UserError(
+            f"{path} has schema_version {config['schema_version']}, this program reads {SCHEMA_VERSION}"
+        )
+    if config.get("policy") not in POLICIES:
+        raise UserError(f"{path} has policy {config.get('policy')!r}, allowed are {', '.join(POLICIES)}")
+    return config
+
+
+def _temporary(path: Path) -> Path:
+    return path.with_name(f".{path.name}.{os.getpid()}")

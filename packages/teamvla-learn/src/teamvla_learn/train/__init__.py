@@ -1,0 +1,1 @@
+"""Behavior cloning: the training loop, its schedule, and the state that resumes it exactly."""

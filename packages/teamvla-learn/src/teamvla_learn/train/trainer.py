@@ -1,0 +1,133 @@
+"""The training loop of behavior cloning.
+
+Its whole state is the weights, their average, the optimizer's moments, the number of steps and the seconds spent;
+the batch of a step is a function of the seed and the step. So a run that is stopped and resumed equals one that
+was not.
+"""
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+import torch
+
+from teamvla_learn.data.assemble import BatchAssembler
+from teamvla_learn.data.order import SampleOrder
+from teamvla_learn.policies.base import LearnedPolicy
+from teamvla_learn.policies.losses import LossTerm, weighted_sum
+from teamvla_learn.train.averaging import WeightAverage
+from teamvla_learn.train.config import TrainConfig
+from teamvla_learn.train.schedule import learning_rate_factor
+
+LogRow = dict[str, Any]
+
+
+class Trainer:
+    """Trains a policy on a dataset.
+
+    Args:
+        policy: The network, on the device where it is trained.
+        train: Training samples.
+        valid: Validation samples, or None.
+        config: How to train.
+
+    Attributes:
+        policy: The network.
+        average: Its weight average.
+        optimizer: AdamW with its moments.
+        step: Steps taken.
+        elapsed_s: Seconds spent, over all resumptions.
+    """
+
+    def __init__(
+        self, policy: LearnedPolicy, train: BatchAssembler, valid: BatchAssembler | None, config: TrainConfig
+    ):
+        self.policy = policy.train()
+        self.config = config
+        self.average = WeightAverage(policy, config.average_decay)
+        self.optimizer = torch.optim.AdamW(
+            policy.parameters(), config.learning_rate, weight_decay=config.weight_decay, fused=True
+        )
+        self.step = 0
+        self.elapsed_s = 0.0
+        self._train = train
+        self._valid = valid
+        self._order = SampleOrder(len(train.dataset), config.batch_size, config.seed)
+        self._device = next(policy.parameters()).device
+
+    @property
+    def progress(self) -> float:
+        """How much of the budget is spent, from 0 to 1."""
+        return self.config.budget.progress(self.step, self.elapsed_s)
+
+    def run(self, on_step: Callable[[], bool], on_log: Callable[[LogRow], None]) -> None:
+        """Train until the budget is spent.
+
+        Args:
+            on_step: Called between steps; returns True to stop here.
+            on_log: Called with each log row.
+        """
+        began = time.perf_counter() - self.elapsed_s
+        logged_step, logged_s = self.step, self.elapsed_s
+        sums: dict[str, torch.Tensor] = {}
+        while self.progress < 1.0 and not on_step():
+            for name, value in self.train_step().items():
+                sums[name] = sums.get(name, 0.0) + value
+            self.elapsed_s = time.perf_counter() - began
+            finished = self.progress >= 1.0
+            if finished or self.step % self.config.log_every == 0:
+                steps, seconds = self.step - logged_step, self.elapsed_s - logged_s
+                row: LogRow = {"step": self.step, "time_s": round(self.elapsed_s, 3)}
+                row |= {
+                    "lr": self._learning_rate(),
+                    "samples_per_s": round(steps * self.config.batch_size / seconds, 1),
+                }
+                row |= {"train": {name: float(value) / steps for name, value in sums.items()}}
+                if self._valid is not None and (finished or self.step % self.config.validate_every == 0):
+                    row["valid"] = self.validate()
+                on_log(row)
+                sums, logged_step = {}, self.step
+                self.elapsed_s = logged_s = time.perf_counter() - began
+
+    def train_step(self) -> dict[str, torch.Tensor]:
+        """Take one step and return the loss terms and their weighted ``total``."""
+        for group in self.optimizer.param_groups:
+            group["lr"] = self._learning_rate()
+        batch = self._train.batch(self._order.indices(self.step)).to(self._device)
+        with self._autocast():
+            terms = self.policy.losses(batch)
+        total = weighted_sum(terms)
+        self.optimizer.zero_grad()
+        total.backward()
+        torch.nn.utils.clip_grad_norm_(self.policy.parameters(), self.config.max_gradient_norm)
+        self.optimizer.step()
+        self.step += 1
+        self.average.update(self.step)
+        return {"total": total.detach()} | {name: term.value.detach() for name, term in terms.items()}
+
+    @torch.no_grad()
+    def validate(self) -> dict[str, float]:
+        """Return the mean loss terms of the weight average on the validation samples."""
+        assert self._valid is not None
+        sums: dict[str, float] = {}
+        count = 0
+        for batch in self._valid.sweep(self.config.batch_size, self.config.validation_samples):
+            with self._autocast():
+                terms = self.average.policy.losses(batch.to(self._device))
+            size = len(batch.actions)
+            count += size
+            for name, term in ({"total": LossTerm(weighted_sum(terms), 1.0)} | terms).items():
+                sums[name] = sums.get(name, 0.0) + size * float(term.value)
+        return {name: value / count for name, value in sums.items()}
+
+    def _learning_rate(self) -> float:
+        config = self.config
+        factor = learning_rate_factor(
+            self.progress, self.step, config.warmup_steps, config.final_learning_rate
+        )
+        return config.learning_rate * factor
+
+    def _autocast(self) -> torch.autocast:
+        return torch.autocast(
+            self._device.type, dtype=torch.bfloat16, enabled=self.config.precision == "bfloat16"
+        )

@@ -1,0 +1,96 @@
+import subprocess
+import sys
+from importlib.metadata import EntryPoint
+from pathlib import Path
+
+import pytest
+
+from teamvla_envs import cli
+from teamvla_envs.errors import UserError
+
+
+def sing(song: str, times: int = 1) -> int:
+    """Sing a song.
+
+    Args:
+        song: What to sing.
+        times: How often.
+    """
+    if song == "interrupt":
+        raise KeyboardInterrupt("two verses are kept")
+    if song == "file":
+        Path("no/such/file").read_text()
+    if song == "bug":
+        raise KeyError("missing")
+    if times < 1:
+        raise UserError(f"times is {times},\nexpected 1 or more")
+    print(song * times)
+    return 1 if song == "wrong" else 0
+
+
+@pytest.fixture(autouse=True)
+def _commands(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setitem(sys.modules, "singing", sys.modules[__name__])
+    found = {"sing": EntryPoint("sing", "singing:sing", cli.COMMAND_GROUP)}
+    monkeypatch.setattr(cli, "find_commands", lambda: found)
+
+
+def test_a_command_is_a_function_and_its_int_is_the_exit_code(capsys: pytest.CaptureFixture[str]):
+    assert cli.main(["sing", "--song", "la", "--times", "3"]) == 0
+    assert capsys.readouterr().out == "lalala\n"
+    assert cli.main(["sing", "--song", "wrong"]) == 1
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "message"),
+    [
+        (["sing", "--song", "la", "--times", "0"], 2, "error: times is 0, expected 1 or more"),
+        (["sing", "--song", "file"], 2, "error: no such file or directory: no/such/file"),
+        (["sing", "--song", "interrupt"], 130, "interrupted: two verses are kept"),
+        (
+            ["sing", "--song", "bug"],
+            1,
+            "error: KeyError: 'missing' (run again with --debug for the traceback)",
+        ),
+        (["snig"], 2, "error: no command 'snig' (did you mean sing?); the commands are sing"),
+    ],
+)
+def test_an_error_is_one_line(
+    arguments: list[str], code: int, message: str, capsys: pytest.CaptureFixture[str]
+):
+    assert cli.main(arguments) == code
+    assert capsys.readouterr().err == message + "\n"
+
+
+def test_debug_anywhere_lets_the_traceback_through():
+    with pytest.raises(UserError):
+        cli.main(["sing", "--debug", "--song", "la", "--times", "0"])
+
+
+def test_arguments_that_do_not_exist_exit_with_two():
+    with pytest.raises(SystemExit, match="2"):
+        cli.main(["sing", "--loud"])
+
+
+def test_help_lists_every_command_with_its_first_line(capsys: pytest.CaptureFixture[str], monkeypatch):
+    monkeypatch.undo()
+    assert cli.main(["--help"]) == 0
+    told = capsys.readouterr().out
+    assert "  collect     Record demonstrations of a task's expert into an HDF5 file." in told
+    assert "  replay " in told
+    assert "  render " in told
+    assert cli.main([]) == 2
+
+
+def test_version_tells_every_distribution(capsys: pytest.CaptureFixture[str]):
+    assert cli.main(["--version"]) == 0
+    assert "teamvla-envs 0." in capsys.readouterr().out
+
+
+def test_help_imports_neither_commands_nor_physics():
+    code = (
+        "import sys\nfrom teamvla_envs.cli import main\nmain(['--help'])\n"
+        "print(sorted({'tyro', 'newton', 'warp', 'mujoco', 'torch', 'h5py', 'teamvla_envs.demos'} & set(sys.modules)))"
+    )
+    told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert told.stdout.endswith("[]\n")

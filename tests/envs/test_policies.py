@@ -1,0 +1,97 @@
+import sys
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+
+from teamvla_envs.errors import UserError
+from teamvla_envs.policies import Policy, make_policy
+
+
+def _env(seeds: list[int]) -> Any:
+    """Two arms with three action entries each, and an expert that always says one half."""
+    return SimpleNamespace(
+        num_envs=len(seeds),
+        num_arms=2,
+        action_size=3,
+        seeds=np.array(seeds),
+        expert_actions=lambda: np.full((len(seeds), 6), 0.5, np.float32),
+    )
+
+
+def _first_actions(spec: str, seeds: list[int]) -> np.ndarray:
+    policy = make_policy(spec)
+    policy.bind(_env(seeds))
+    policy.reset(np.ones(len(seeds), dtype=bool))
+    return policy.act(None)
+
+
+@pytest.mark.parametrize("spec", ["expert", "random", "random:3", "zero"])
+def test_policies_by_name_follow_the_protocol(spec: str):
+    assert isinstance(make_policy(spec), Policy)
+    actions = _first_actions(spec, [4, 5])
+    assert actions.shape == (2, 6)
+    assert actions.dtype == np.float32
+    assert np.abs(actions).max() <= 1.0
+
+
+def test_zero_holds_still_and_the_expert_asks_the_environment():
+    assert not _first_actions("zero", [0, 1]).any()
+    assert (_first_actions("expert", [0, 1]) == 0.5).all()
+
+
+def test_random_actions_depend_on_the_episode_and_not_on_its_neighbors():
+    together = _first_actions("random", [7, 8, 9])
+    np.testing.assert_array_equal(together[1:2], _first_actions("random", [8]))
+    assert not np.array_equal(together[0], together[1])
+    assert not np.array_equal(together, _first_actions("random:1", [7, 8, 9]))
+
+
+def test_random_starts_anew_only_in_the_worlds_that_are_reset():
+    policy = make_policy("random")
+    policy.bind(_env([7, 8]))
+    policy.reset(np.array([True, True]))
+    first, second = policy.act(None), policy.act(None)
+    policy.reset(np.array([True, False]))
+    third = policy.act(None)
+    np.testing.assert_array_equal(third[0], first[0])
+    assert not np.array_equal(third[1], second[1])
+
+
+def test_a_policy_of_your_own_is_named_by_module_and_attribute(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    (tmp_path / "my_policy.py").write_text(
+        "from teamvla_envs.policies import ZeroPolicy as Mine\nNumber = int\n"
+    )
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", [*sys.path])
+    assert isinstance(make_policy("my_policy:Mine"), Policy)
+    with pytest.raises(UserError, match="which returned int, not a policy"):
+        make_policy("my_policy:Number")
+    with pytest.raises(UserError, match="has no 'Other'"):
+        make_policy("my_policy:Other")
+
+
+@pytest.mark.parametrize(
+    ("spec", "message"),
+    [
+        ("", "policy is empty, allowed are .*expert, random, zero"),
+        ("experte", "policy is 'experte', allowed are .*expert, random, zero.*a checkpoint folder"),
+        ("runs/nothing", "'runs/nothing' is not an existing folder; allowed are"),
+        (str(Path(__file__)), "is a file, expected a checkpoint folder"),
+        ("no_such_module:x", "there is no module 'no_such_module'"),
+        ("random:x", "policy random:x has seed 'x', expected a number"),
+        ("zero:1", "policy zero takes no argument, got '1'"),
+    ],
+)
+def test_what_names_no_policy_is_refused_with_what_does(spec: str, message: str):
+    with pytest.raises(UserError, match=message):
+        make_policy(spec)
+
+
+def test_an_unbound_policy_says_so():
+    with pytest.raises(RuntimeError, match="not bound"):
+        make_policy("zero").act(None)

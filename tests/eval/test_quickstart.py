@@ -1,0 +1,69 @@
+import json
+
+import pytest
+from teamvla_envs.cli import main
+
+SMALL = "--demos 4 --minutes 0.05 --episodes 3"
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """A quickstart made as small as possible: what it learns is nothing, but every part runs."""
+    out = tmp_path_factory.mktemp("quickstart") / "run"
+    assert main(["quickstart", "--out", str(out), *SMALL.split()]) == 0
+    return out
+
+
+def test_everything_promised_is_there(folder):
+    names = {path.name for path in folder.iterdir()}
+    assert {"report.html", "results.json", "results.md", "policy", "demos.hdf5", "videos"} <= names
+    assert (folder / "policy" / "model.safetensors").is_file()
+
+
+def test_three_policies_are_compared_on_unseen_seeds(folder):
+    results = json.loads((folder / "results.json").read_text())
+    assert list(results["policies"]) == ["learned", "random", "expert"]
+    assert results["policies"]["expert"]["lift"]["success_rate"] == 1.0
+    assert {episode["seed"] for episode in results["episodes"]} == {2_000_000, 2_000_001, 2_000_002}
+
+
+def test_the_report_shows_videos_sentences_and_the_learning_curve(folder):
+    page = (folder / "report.html").read_text(encoding="utf-8")
+    results = json.loads((folder / "results.json").read_text())
+    assert page.count("data:video/mp4;base64,") == 4
+    assert results["episodes"][0]["instruction"] in page
+    assert "minutes of training" in page
+    assert "http" not in page.replace("http://www.w3.org/", "")
+
+
+def test_a_second_run_skips_what_is_finished(folder, capsys):
+    before = {path: path.stat().st_mtime_ns for path in folder.rglob("*")}
+    assert main(["quickstart", "--out", str(folder), *SMALL.split()]) == 0
+    assert capsys.readouterr().out.count("finished before") == 4
+    assert {path: path.stat().st_mtime_ns for path in folder.rglob("*")} == before
+
+
+def test_a_lost_stage_is_done_again(folder):
+    state = json.loads((folder / "quickstart.json").read_text())
+    del state["stages"]["report"]
+    (folder / "quickstart.json").write_text(json.dumps(state))
+    (folder / "report.html").unlink()
+    assert main(["quickstart", "--out", str(folder), *SMALL.split()]) == 0
+    assert (folder / "report.html").is_file()
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        ("--demos 5", "was made with demos = 4, asked for 5"),
+        ("--task fly", "task is 'fly', allowed are lift"),
+        ("--demos 0", "demos is 0, expected more than 0"),
+        ("--minutes -1", "minutes is -1.0, expected more than 0"),
+        ("--episodes 0", "episodes is 0, expected more than 0"),
+    ],
+)
+def test_bad_input_is_one_line(folder, words, message, capsys):
+    assert main(["quickstart", "--out", str(folder), *SMALL.split(), *words.split()]) == 2
+    error = capsys.readouterr().err.strip()
+    assert len(error.splitlines()) == 1
+    assert message in error

@@ -1,0 +1,109 @@
+import json
+
+import pytest
+from teamvla_envs.errors import UserError
+from teamvla_eval.results import (
+    check_folder,
+    markdown_table,
+    read_results,
+    write_atomically,
+    write_results,
+)
+
+from tests.eval.episodes import make_results, make_suite
+
+
+@pytest.fixture
+def results():
+    return make_results(make_suite("runs/x", 9, 1), make_suite("random", 0, 10))
+
+
+def test_results_json_has_the_documented_keys(results):
+    values = results.to_json()
+    assert {"schema_version", "command", "versions", "tasks", "episodes"} <= values.keys()
+    assert values["schema_version"] == 1
+    assert {"episodes", "successes", "success_rate", "wilson_95", "time_to_success_s"} <= values["tasks"][
+        "lift"
+    ].keys()
+    assert {"policy", "task", "seed", "goal", "success", "steps", "return"} <= values["episodes"][0].keys()
+
+
+def test_tasks_are_the_figures_of_the_first_policy(results):
+    values = results.to_json()
+    assert values["policy"] == "runs/x"
+    assert values["tasks"] == values["policies"]["runs/x"]
+    assert values["tasks"]["lift"]["success_rate"] == 0.9
+    assert values["tasks"]["lift"]["wilson_95"] == pytest.approx([0.5958, 0.9821], abs=1e-4)
+    assert values["tasks"]["lift"]["time_to_success_s"] == 4.8
+    assert values["policies"]["random"]["lift"]["time_to_success_s"] is None
+
+
+def test_every_goal_variant_is_reported(results):
+    goals = results.to_json()["tasks"]["lift"]["goals"]
+    episodes = {goal: figures["episodes"] for goal, figures in goals.items()}
+    assert episodes == {"hold": 3, "stand_back": 3, "stand_front": 4}
+    assert goals["stand_front"]["successes"] == 3
+
+
+def test_every_episode_of_every_policy_is_listed_in_seed_order(results):
+    episodes = results.to_json()["episodes"]
+    assert [episode["policy"] for episode in episodes] == ["runs/x"] * 10 + ["random"] * 10
+    assert [episode["seed"] for episode in episodes[:10]] == list(range(2_000_000, 2_000_010))
+
+
+def test_written_results_read_back_equal(results, tmp_path):
+    write_results(results, tmp_path / "deep" / "folder")
+    assert read_results(tmp_path / "deep" / "folder" / "results.json") == results
+    files = sorted(path.name for path in (tmp_path / "deep" / "folder").iterdir())
+    assert files == ["results.json", "results.md"]
+
+
+def test_the_markdown_table_has_a_row_per_policy_and_goal(results):
+    lines = markdown_table(results).splitlines()
+    assert "| runs/x | lift | 10 | 90% | 60–98% | 4.8 s |" in lines
+    assert "| random | lift | 10 | 0% | 0–28% | – |" in lines
+    assert "| runs/x | lift | stand_front | 4 | 75% | 30–95% | 4.8 s |" in lines
+    columns = {line.count("|") for line in lines if line.startswith("|")}
+    assert columns == {7, 8}
+
+
+def test_a_pipe_in_a_policy_name_does_not_break_the_table():
+    odd = make_results(make_suite("a|b", 1, 0))
+    assert r"| a\|b | lift | 1 | 100%" in markdown_table(odd)
+
+
+@pytest.mark.parametrize(
+    "text", ["", "[]", "{}", '{"schema_version": 99}', '{"schema_version": 1}', "not json"]
+)
+def test_a_foreign_file_is_refused_by_name(text, tmp_path):
+    path = tmp_path / "results.json"
+    path.write_text(text)
+    with pytest.raises(ValueError, match=r"results\.json"):
+        read_results(path)
+
+
+def test_a_failed_write_leaves_the_old_file_alone(tmp_path, monkeypatch):
+    path = tmp_path / "results.json"
+    path.write_text("old")
+
+    def full_disk(descriptor):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("teamvla_eval.results.os.fsync", full_disk)
+    with pytest.raises(OSError, match="No space left"):
+        write_atomically(path, "new")
+    assert path.read_text() == "old"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_results_are_strict_json(results, tmp_path):
+    write_results(results, tmp_path)
+    json.loads((tmp_path / "results.json").read_text(), parse_constant=pytest.fail)
+
+
+def test_a_file_in_place_of_the_folder_is_refused(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(UserError, match="is a file"):
+        check_folder(tmp_path / "file" / "deeper")
+    check_folder(tmp_path / "new" / "deeper")
+    assert not (tmp_path / "new").exists()

@@ -1,0 +1,43 @@
+import imageio.v3 as iio
+import numpy as np
+import pytest
+from teamvla_eval.rollouts import run_suite
+from teamvla_eval.trajectories import StateRecorder
+from teamvla_eval.videos import encode_mp4, make_clip, render_trajectory
+
+from tests.eval.counting_env import CountingPolicy, make_counting_env
+
+
+@pytest.mark.parametrize("num_envs", [1, 3, 7, 16])
+def test_every_recorded_state_becomes_one_frame_in_order(num_envs):
+    recorder = StateRecorder()
+    run_suite(make_counting_env(2), CountingPolicy(), [6], record=recorder)
+    frames = render_trajectory(make_counting_env(num_envs), recorder.trajectory(6), size=16)
+    assert frames.shape == (8, 16, 16, 3)
+    assert frames[:, 0, 0, 0].tolist() == list(range(8))
+
+
+def test_a_video_plays_the_frames_at_their_speed(tmp_path):
+    frames = np.zeros((12, 64, 96, 3), dtype=np.uint8)
+    frames[6:] = 200
+    path = tmp_path / "clip.mp4"
+    path.write_bytes(encode_mp4(frames, fps=25.0))
+    decoded = iio.imread(path, plugin="FFMPEG")
+    assert decoded.shape == frames.shape
+    assert abs(decoded.astype(int) - frames).max() < 8
+    assert iio.immeta(path, plugin="FFMPEG")["fps"] == 25.0
+
+
+def test_a_clip_carries_its_episode():
+    recorder = StateRecorder()
+    env = make_counting_env(2)
+    records = run_suite(env, CountingPolicy(), [4], record=recorder)
+    clip = make_clip(env, recorder.trajectory(4), "expert", records[0], size=64)
+    assert clip.episode.instruction == "count to 5"
+    assert clip.mp4[4:8] == b"ftyp"
+
+
+@pytest.mark.parametrize("frames", [np.zeros((4, 8, 8), np.uint8), np.zeros((4, 8, 8, 3), np.float32)])
+def test_frames_of_another_kind_are_refused(frames):
+    with pytest.raises(ValueError, match=r"expected uint8 \(T, H, W, 3\)"):
+        encode_mp4(frames, fps=25.0)

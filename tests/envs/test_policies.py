@@ -5,7 +5,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-
 from teamvla_envs.errors import UserError
 from teamvla_envs.policies import Policy, make_policy
 

@@ -59,7 +59,7 @@ class _CountingEnv:
 
     def render_frames(self, camera, size, worlds):
         """A frame whose gray level is the step count."""
-        return np.stack([np.full((size, size, 3), self.steps[world], dtype=np.uint8) for world in worlds])
+        return np.stack([np.full((*size, 3), self.steps[world], dtype=np.uint8) for world in worlds])
 
     def close(self):
         pass

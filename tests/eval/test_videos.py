@@ -12,9 +12,17 @@ from tests.eval.counting_env import CountingPolicy, make_counting_env
 def test_every_recorded_state_becomes_one_frame_in_order(num_envs):
     recorder = StateRecorder()
     run_suite(make_counting_env(2), CountingPolicy(), [6], record=recorder)
-    frames = render_trajectory(make_counting_env(num_envs), recorder.trajectory(6), size=16)
-    assert frames.shape == (8, 16, 16, 3)
+    frames = render_trajectory(make_counting_env(num_envs), recorder.trajectory(6), size=(16, 24))
+    assert frames.shape == (8, 16, 24, 3)
     assert frames[:, 0, 0, 0].tolist() == list(range(8))
+
+
+@pytest.mark.parametrize(("stride", "shown"), [(2, [0, 2, 4, 6, 7]), (3, [0, 3, 6, 7]), (20, [0, 7])])
+def test_a_stride_leaves_states_out_but_never_the_last(stride, shown):
+    recorder = StateRecorder()
+    run_suite(make_counting_env(2), CountingPolicy(), [6], record=recorder)
+    frames = render_trajectory(make_counting_env(3), recorder.trajectory(6), size=(8, 8), stride=stride)
+    assert frames[:, 0, 0, 0].tolist() == shown
 
 
 def test_a_video_plays_the_frames_at_their_speed(tmp_path):
@@ -32,7 +40,7 @@ def test_a_clip_carries_its_episode():
     recorder = StateRecorder()
     env = make_counting_env(2)
     records = run_suite(env, CountingPolicy(), [4], record=recorder)
-    clip = make_clip(env, recorder.trajectory(4), "expert", records[0], size=64)
+    clip = make_clip(env, recorder.trajectory(4), "expert", records[0], size=(64, 96))
     assert clip.episode.instruction == "count to 5"
     assert clip.mp4[4:8] == b"ftyp"
 

@@ -5,7 +5,7 @@ Every function works in the array namespace of its input (numpy or torch).
 
 from typing import Any
 
-from array_api_compat import array_namespace
+from teamvla_envs.arrays import array_namespace
 
 Array = Any
 
@@ -100,4 +100,4 @@ def clip_norm(vector: Array, limit: Array) -> Array:
     """Vectors ``(..., n)`` shortened to at most ``limit`` (broadcast to ``(..., 1)``)."""
     xp = array_namespace(vector)
     norm = xp.sqrt(xp.sum(vector * vector, axis=-1, keepdims=True))
-    return vector * xp.clip(limit / xp.clip(norm, min=1e-12), max=1.0)
+    return vector * (limit / norm.clip(1e-12)).clip(None, 1.0)

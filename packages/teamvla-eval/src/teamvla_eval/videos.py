@@ -36,9 +36,10 @@ def make_clip(
     policy: str,
     episode: EpisodeRecord,
     camera: str = "front",
-    size: int = 320,
+    size: tuple[int, int] = (240, 360),
+    stride: int = 2,
 ) -> Clip:
-    """Render and encode one recorded episode at its own speed (one frame per control step).
+    """Render and encode one recorded episode at its own speed.
 
     Args:
         env: The environment that recorded the trajectory; its present state is lost.
@@ -46,16 +47,21 @@ def make_clip(
         policy: Name of the policy that acted.
         episode: Record of the same episode.
         camera: Name of the camera.
-        size: Width and height [px].
+        size: Height and width [px], even numbers.
+        stride: Control steps per frame.
     """
-    frames = render_trajectory(env, trajectory, camera, size)
-    return Clip(policy, episode, encode_mp4(frames, fps=1.0 / env.control_dt))
+    frames = render_trajectory(env, trajectory, camera, size, stride)
+    return Clip(policy, episode, encode_mp4(frames, fps=1.0 / (stride * env.control_dt)))
 
 
 def render_trajectory(
-    env: "TeamVectorEnv", trajectory: Trajectory, camera: str = "front", size: int = 320
+    env: "TeamVectorEnv",
+    trajectory: Trajectory,
+    camera: str = "front",
+    size: tuple[int, int] = (240, 360),
+    stride: int = 1,
 ) -> np.ndarray:
-    """Images of every recorded state.
+    """Images of the recorded states.
 
     The worlds of the environment show consecutive moments, so N worlds render N moments per call.
     The environment's present state is overwritten: reset it before using it again.
@@ -64,18 +70,20 @@ def render_trajectory(
         env: An environment with the same task, arms and scene options as the recorded one.
         trajectory: T + 1 recorded states.
         camera: Name of the camera.
-        size: Width and height [px].
+        size: Height and width [px].
+        stride: Show every so many-th state; the last one is always shown.
 
     Returns:
-        (T + 1, size, size, 3) uint8 frames.
+        (T / stride + 1, height, width, 3) uint8 frames.
     """
+    last = len(trajectory) - 1
+    moments = np.append(np.arange(0, last, stride), last)
     frames = []
-    for start in range(0, len(trajectory), env.num_envs):
-        moments = np.arange(start, start + env.num_envs)
-        shown = range(min(env.num_envs, len(trajectory) - start))
-        moments = np.minimum(moments, len(trajectory) - 1)
-        env.set_state({key: value[moments] for key, value in trajectory.states.items()})
-        frames.append(env.render_frames(camera=camera, size=size, worlds=shown))
+    for start in range(0, len(moments), env.num_envs):
+        shown = moments[start : start + env.num_envs]
+        states = np.resize(shown, env.num_envs)
+        env.set_state({key: value[states] for key, value in trajectory.states.items()})
+        frames.append(env.render_frames(camera=camera, size=size, worlds=range(len(shown))))
     return np.concatenate(frames)
 
 

@@ -4,8 +4,8 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from array_api_compat import array_namespace
 
+from teamvla_envs.arrays import array_namespace
 from teamvla_envs.control.kinematics import Chains, differential_ik
 from teamvla_envs.sim.base import WorldState
 
@@ -72,16 +72,16 @@ class ActionMode:
             step = motion * JOINT_STEP
         elif self.name == "joint_pos":
             lower, upper = self.chains.lower, self.chains.upper
-            step = lower + (xp.clip(motion, min=-1.0, max=1.0) + 1) / 2 * (upper - lower) - target
+            step = lower + (motion.clip(-1.0, 1.0) + 1) / 2 * (upper - lower) - target
         else:
-            motion = xp.clip(motion, min=-1.0, max=1.0)
+            motion = motion.clip(-1.0, 1.0)
             twist = xp.concat([motion[..., :3] * TOOL_STEP, motion[..., 3:] * TOOL_TURN], axis=-1)
             frames, tool = self.chains.frames(target)
             jacobian = self.chains.jacobian(frames, tool)
             step = differential_ik(jacobian, twist, posture_motion(self.chains, target))
-        target = xp.clip(target + limit_step(step), min=world.joint_pos - LEASH, max=world.joint_pos + LEASH)
-        target = xp.clip(target, min=self.chains.lower, max=self.chains.upper)
-        return target, (xp.clip(grip, min=-1.0, max=1.0) + 1) / 2 * self.opening
+        target = (target + limit_step(step)).clip(world.joint_pos - LEASH, world.joint_pos + LEASH)
+        target = target.clip(self.chains.lower, self.chains.upper)
+        return target, (grip.clip(-1.0, 1.0) + 1) / 2 * self.opening
 
     def encode(self, step: Array, gripper: Array, world: WorldState) -> Array:
         """The action that moves the commanded joints by ``step``.
@@ -106,7 +106,7 @@ class ActionMode:
             twist = (self.chains.jacobian(frames, tool) @ step[..., None])[..., 0]
             motion = xp.concat([twist[..., :3] / TOOL_STEP, twist[..., 3:] / TOOL_TURN], axis=-1)
         action = xp.concat([motion, gripper[..., None]], axis=-1)
-        return xp.astype(xp.clip(action, min=-1.0, max=1.0), xp.float32)
+        return xp.astype(action.clip(-1.0, 1.0), xp.float32)
 
 
 def limit_step(step: Array, together: Array | None = None) -> Array:
@@ -123,7 +123,7 @@ def limit_step(step: Array, together: Array | None = None) -> Array:
     largest = xp.max(xp.abs(step), axis=-1, keepdims=True)
     if together is not None:
         largest = xp.where(together[:, None, None], xp.max(largest, axis=1, keepdims=True), largest)
-    return step * (JOINT_STEP / xp.clip(largest, min=JOINT_STEP))
+    return step * (JOINT_STEP / largest.clip(JOINT_STEP))
 
 
 def posture_motion(chains: Chains, joint_pos: Array, gain: float = 0.03) -> Array:

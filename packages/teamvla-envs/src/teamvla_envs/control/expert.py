@@ -2,8 +2,7 @@
 
 from typing import Any
 
-from array_api_compat import array_namespace
-
+from teamvla_envs.arrays import array_namespace
 from teamvla_envs.control.actions import limit_step, posture_motion
 from teamvla_envs.control.kinematics import Chains, differential_ik
 from teamvla_envs.geometry import clip_norm, rotation_vector

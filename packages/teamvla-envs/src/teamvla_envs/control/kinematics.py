@@ -8,8 +8,8 @@ from functools import lru_cache
 from typing import Any
 
 import numpy as np
-from array_api_compat import array_namespace
 
+from teamvla_envs.arrays import array_namespace
 from teamvla_envs.geometry import matrix_from_quat, rotation_about_z
 from teamvla_envs.scene.compose import Scene
 from teamvla_envs.scene.robots.spec import RobotSpec
@@ -101,9 +101,7 @@ def cross(a: Array, b: Array) -> Array:
     return xp.stack([ay * bz - az * by, az * bx - ax * bz, ax * by - ay * bx], axis=-1)
 
 
-def differential_ik(
-    jacobian: Array, twist: Array, null_motion: Array, damping: float = 0.03
-) -> Array:
+def differential_ik(jacobian: Array, twist: Array, null_motion: Array, damping: float = 0.03) -> Array:
     """One damped least-squares step with a null-space motion (Wampler 1986).
 
     ``dq = J' (J J' + damping^2 I)^-1 (e - J n) + n``.

@@ -3,8 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from array_api_compat import array_namespace
-
+from teamvla_envs.arrays import array_namespace
 from teamvla_envs.geometry import rot6d
 from teamvla_envs.sim.base import WorldState
 

@@ -13,11 +13,11 @@ from teamvla_envs.control.expert import follow
 from teamvla_envs.env import generators
 from teamvla_envs.env.observations import OBS_MODES, agent_pos, environment_state, proprioception
 from teamvla_envs.registration import get_task
+from teamvla_envs.scene.compose import PHYSICS_DT
 from teamvla_envs.scene.robots import get_robot
 from teamvla_envs.sim.base import WorldState
 from teamvla_envs.sim.cameras import MAX_SIZE, MIN_SIZE, CameraRenderer
 from teamvla_envs.sim.host import SUBSTEPS, HostSimulator
-from teamvla_envs.scene.compose import PHYSICS_DT
 from teamvla_envs.tasks.base import check_choice
 
 REWARD_MODES = ("dense", "sparse")
@@ -191,7 +191,9 @@ class TeamVectorEnv(gym.vector.VectorEnv):
         if options and "reset_mask" in options:
             mask = np.asarray(options["reset_mask"])
             if mask.shape != (self.num_envs,) or mask.dtype != bool:
-                raise ValueError(f"options['reset_mask']: got {mask.dtype} {mask.shape}, expected bool ({self.num_envs},)")
+                raise ValueError(
+                    f"options['reset_mask']: got {mask.dtype} {mask.shape}, expected bool ({self.num_envs},)"
+                )
             if self._world is None and not mask.all():
                 raise ValueError("options['reset_mask']: the first reset must reset all worlds")
         seeds: list[int | None]
@@ -430,9 +432,7 @@ class TeamVectorEnv(gym.vector.VectorEnv):
         state |= {f"field.{field}.{name}": values for (field, name), values in self._fields.items()}
         return {key: np.array(values) for key, values in state.items()}
 
-    def set_state(
-        self, state: Mapping[str, np.ndarray], mask: np.ndarray | None = None
-    ) -> tuple[Any, dict[str, Any]]:
+    def set_state(self, state: Mapping[str, np.ndarray], mask: np.ndarray | None = None) -> tuple[Any, dict[str, Any]]:
         """Continue from a state returned by :meth:`get_state` of an environment made with the same arguments.
 
         Args:

@@ -111,9 +111,7 @@ def shared_cameras(num_arms: int) -> tuple[CameraSpec, ...]:
     return (front, CameraSpec("overhead", (0.0, 0.0, 1.55), camera_quat((1, 0, 0), (0, 1, 0)), 55.0))
 
 
-def compose(
-    robots: Sequence[str], props: Sequence[Prop], contact_pairs: Sequence[tuple[str, str]] = ()
-) -> Scene:
+def compose(robots: Sequence[str], props: Sequence[Prop], contact_pairs: Sequence[tuple[str, str]] = ()) -> Scene:
     """Put arms on a circle, facing its center, and the props among them.
 
     Arm ``k`` of ``K`` stands at angle ``pi + 2 pi k / K``. Its names carry the prefix ``arm_k/``.

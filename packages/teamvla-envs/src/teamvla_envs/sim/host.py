@@ -72,9 +72,7 @@ class HostSimulator:
         self._joint_qvel = 1 + m.nq + joints("joints", m.jnt_dofadr)
         self._finger_qpos = 1 + joints("finger_joints", m.jnt_qposadr)
         by_joint = {int(m.actuator_trnid[i, 0]): i for i in range(m.nu) if m.actuator_trntype[i] == 0}
-        self._joint_ctrl = np.array(
-            [[by_joint[m.joint(f"arm_{k}/{j}").id] for j in robots[k].joints] for k in arms]
-        )
+        self._joint_ctrl = np.array([[by_joint[m.joint(f"arm_{k}/{j}").id] for j in robots[k].joints] for k in arms])
         by_tendon = {int(m.actuator_trnid[i, 0]): i for i in range(m.nu) if m.actuator_trntype[i] != 0}
         self._gripper_ctrl = np.array([by_tendon[m.tendon(f"arm_{k}/split").id] for k in arms])
         free = [m.body(name).jntadr[0] for name in self.body_names]
@@ -117,9 +115,7 @@ class HostSimulator:
             if any(field.startswith("body_") for field, _ in fields):
                 mujoco.mj_setConst(model, self._data[0])
 
-    def advance(
-        self, joint_target: np.ndarray, gripper_target: np.ndarray, active: np.ndarray | None = None
-    ) -> None:
+    def advance(self, joint_target: np.ndarray, gripper_target: np.ndarray, active: np.ndarray | None = None) -> None:
         """Advance by one control step while the commands ramp linearly from the old targets to the new.
 
         Args:

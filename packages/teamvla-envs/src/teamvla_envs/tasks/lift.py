@@ -3,8 +3,8 @@
 from typing import Any
 
 import numpy as np
-from array_api_compat import array_namespace
 
+from teamvla_envs.arrays import array_namespace
 from teamvla_envs.control.kinematics import Chains
 from teamvla_envs.geometry import clip_norm, rotation_about_z, wrap_angle
 from teamvla_envs.scene.props import CrateBar, Prop, Stand, Table, crate_bar_inertia
@@ -207,7 +207,7 @@ class Lift(Task):
         holding = around & (opening > THICKNESS - 0.006) & (opening < THICKNESS + 0.003)
         error = pos - episode["goal_pos"]
         lateral = xp.sqrt(error[:, 0] ** 2 + error[:, 1] ** 2)
-        tilt = xp.acos(xp.clip(rot[:, 2, 2], min=-1.0, max=1.0))
+        tilt = xp.acos(rot[:, 2, 2].clip(-1.0, 1.0))
         lying = (pos[:, 2] < REST + 0.005) & (tilt < 0.05)
         tilted = (memory["tilted"] | (tilt > 0.1745)) & ~lying
         return {
@@ -215,7 +215,7 @@ class Lift(Task):
             "opening": opening, "around": around, "holding": holding, "all_hold": xp.all(holding, axis=-1),
             "touching": xp.any(world.contact_count[:, : self.num_arms] > 0, axis=-1),
             "error": error, "lateral": lateral, "tilt": tilt, "tilted": tilted, "hold_goal": goal == 2,
-            "on_goal": (goal != 2) & (lateral < 0.02) & (xp.abs(error[:, 2]) < 0.005) & (tilt < 0.035),
+            "on_goal": (goal != 2) & (lateral < 0.02) & (xp.abs(error[:, 2]) < 0.005) & (tilt < 0.035) & ~tilted,
         }  # fmt: skip
 
     def succeeds(self, signals: Arrays) -> Array:
@@ -237,7 +237,7 @@ class Lift(Task):
         s = signals
         xp = array_namespace(s["tilt"])
         near = xp.where(s["hold_goal"] | s["on_goal"], 1.0, 0.0) * xp.exp(-5 * s["lateral"])
-        height = xp.clip((s["bar_pos"][:, 2] - REST) / (HOLD_HEIGHT - REST), min=0.0, max=1.0)
+        height = ((s["bar_pos"][:, 2] - REST) / (HOLD_HEIGHT - REST)).clip(0.0, 1.0)
         lifted = xp.where(s["on_goal"], 1.0, height)
         grasped = xp.where(s["on_goal"], 1.0, xp.mean(xp.astype(s["holding"], s["tilt"].dtype), axis=-1))
         reached = xp.where(s["on_goal"], 1.0, xp.mean(xp.exp(-4 * s["distance"]), axis=-1))
@@ -296,12 +296,12 @@ class Lift(Task):
         free = s["opening"] > THICKNESS + 0.02
         rise = command + xp.asarray([0.0, 0.0, 0.02]) * xp.astype(free, command.dtype)[..., None]
         rise = xp.where((world.tool_pos[..., 2] < s["bar_pos"][:, None, 2] + 0.12)[..., None], rise, command)
-        c, l = carry[:, None], leave[:, None]
+        carrying, leaving = carry[:, None], leave[:, None]
         return ToolGoals(
-            pos=xp.where(l[..., None], rise, xp.where(c[..., None], carry_pos, grasp_pos)),
-            rot=xp.where(c[..., None, None], _hand_rotation(carry_yaw, world, commanded), hands),
-            gripper=xp.where(l, 1.0, xp.where(c, -1.0, gripper)),
-            speed=xp.where(c, 0.02, xp.where(l, 0.012, speed)),
+            pos=xp.where(leaving[..., None], rise, xp.where(carrying[..., None], carry_pos, grasp_pos)),
+            rot=xp.where(carrying[..., None, None], _hand_rotation(carry_yaw, world, commanded), hands),
+            gripper=xp.where(leaving, 1.0, xp.where(carrying, -1.0, gripper)),
+            speed=xp.where(carrying, 0.02, xp.where(leaving, 0.012, speed)),
             together=carry,
         )
 
@@ -319,9 +319,9 @@ class Lift(Task):
         near = xp.where(closed_in, (lateral < 0.03) & (turn < 0.3), (miss < 0.008) & (xp.abs(height) < 0.006))
         on_air = s["opening"] < THICKNESS - 0.006
         grip = (near | s["holding"]) & ~on_air
-        # A lone holder of a lifted end lowers it to the table instead of waiting in the air.
-        lifted = (s["bar_pos"][:, 2] > REST + 0.02)[:, None] & s["holding"] & (world.tool_pos[..., 2] > REST + 0.01)
-        slack = xp.clip(1 - (needed - height) / 0.04, min=0.02, max=1.0)
+        # A lone holder of a lifted end lowers it instead of waiting in the air.
+        lifted = (s["tilt"] > 0.02)[:, None] & s["holding"] & (world.tool_pos[..., 2] > REST)
+        slack = (1 - (needed - height) / 0.04).clip(0.02, 1.0)
         z = target[..., 2] + needed
         xy = command[..., :2] + clip_norm(target[..., :2] - command[..., :2], 0.016 * slack[..., None])
         pos = xp.concat([xy, z[..., None]], axis=-1)
@@ -331,9 +331,7 @@ class Lift(Task):
         speed = 0.006 + 0.012 * smoothstep((height - 0.02) / 0.10)
         return pos, speed, xp.where(grip, -1.0, 1.0)
 
-    def _carry(
-        self, world: WorldState, command: Array, yaw: Array, episode: Arrays, s: Arrays
-    ) -> tuple[Array, Array]:
+    def _carry(self, world: WorldState, command: Array, yaw: Array, episode: Arrays, s: Arrays) -> tuple[Array, Array]:
         """Next commanded tool positions and yaw of a bar that is moved as one rigid body."""
         xp = array_namespace(command)
         turn = xp.matrix_transpose(rotation_about_z(yaw))
@@ -347,17 +345,19 @@ class Lift(Task):
         level = rotation_about_z(commanded_yaw)
         center = xp.mean(command - (level[:, None] @ offset[..., None])[..., 0], axis=1)
 
-        goal = episode["goal_pos"]
-        lateral = s["lateral"]
+        # A bar that tilted too far must be laid on the table before it may be carried on.
+        goal = xp.where(s["tilted"][:, None], xp.asarray([0.0, 0.0, REST]), episode["goal_pos"])
+        way = s["bar_pos"][:, :2] - goal[:, :2]
+        lateral = xp.sqrt(xp.sum(way * way, axis=-1))
         clearance = xp.max(episode["stand_pos"][:, :, 2], axis=-1) + 0.06 + REST
-        hold = s["hold_goal"]
+        hold = s["hold_goal"] & ~s["tilted"]
         needed = goal[:, 2] + xp.where(hold, 0.0, clearance - goal[:, 2]) * smoothstep((lateral - 0.012) / 0.06)
         free = smoothstep(1 - (xp.where(hold, 0.16, needed - 0.02) - s["bar_pos"][:, 2]) / 0.05)
-        step_xy = clip_norm(goal[:, :2] - center[:, :2], (0.012 * xp.clip(free, min=0.0))[:, None])
+        step_xy = clip_norm(goal[:, :2] - center[:, :2], (0.012 * free.clip(0.0))[:, None])
         gap = needed - center[:, 2]
-        step_z = xp.clip(gap, min=-xp.clip(0.25 * xp.abs(gap) + 0.002, max=0.008), max=0.010)
+        step_z = gap.clip(-(0.25 * xp.abs(gap) + 0.002).clip(None, 0.008), 0.010)
         turn_left = wrap_angle(-commanded_yaw, 2 * np.pi)
-        next_yaw = commanded_yaw + xp.clip(turn_left, min=-0.03, max=0.03) * free
+        next_yaw = commanded_yaw + turn_left.clip(-0.03, 0.03) * free
         center = center + xp.concat([step_xy, step_z[:, None]], axis=-1)
         return center[:, None] + (rotation_about_z(next_yaw)[:, None] @ offset[..., None])[..., 0], next_yaw
 
@@ -389,13 +389,12 @@ def rotation_error(a: Array, b: Array) -> Array:
     """Angle [rad] between rotation matrices ``(..., 3, 3)``, shape ``(...)``."""
     xp = array_namespace(a)
     trace = xp.sum(a * b, axis=(-1, -2))
-    return xp.acos(xp.clip((trace - 1) / 2, min=-1.0, max=1.0))
+    return xp.acos(((trace - 1) / 2).clip(-1.0, 1.0))
 
 
 def smoothstep(x: Array) -> Array:
     """0 below 0, 1 above 1, cubic in between."""
-    xp = array_namespace(x)
-    x = xp.clip(x, min=0.0, max=1.0)
+    x = x.clip(0.0, 1.0)
     return x * x * (3 - 2 * x)
 
 

@@ -54,9 +54,7 @@ def test_a_command_is_a_function_and_its_int_is_the_exit_code(capsys: pytest.Cap
         (["snig"], 2, "error: no command 'snig' (did you mean sing?); the commands are sing"),
     ],
 )
-def test_an_error_is_one_line(
-    arguments: list[str], code: int, message: str, capsys: pytest.CaptureFixture[str]
-):
+def test_an_error_is_one_line(arguments: list[str], code: int, message: str, capsys: pytest.CaptureFixture[str]):
     assert cli.main(arguments) == code
     assert capsys.readouterr().err == message + "\n"
 

@@ -59,12 +59,8 @@ def test_random_starts_anew_only_in_the_worlds_that_are_reset():
     assert not np.array_equal(third[1], second[1])
 
 
-def test_a_policy_of_your_own_is_named_by_module_and_attribute(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-):
-    (tmp_path / "my_policy.py").write_text(
-        "from teamvla_envs.policies import ZeroPolicy as Mine\nNumber = int\n"
-    )
+def test_a_policy_of_your_own_is_named_by_module_and_attribute(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    (tmp_path / "my_policy.py").write_text("from teamvla_envs.policies import ZeroPolicy as Mine\nNumber = int\n")
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "path", [*sys.path])
     assert isinstance(make_policy("my_policy:Mine"), Policy)

@@ -94,9 +94,7 @@ def expert(argument: str = "") -> Policy:
 def random(argument: str = "") -> Policy:
     """Make uniformly random actions; the argument is an optional seed, as in ``random:7``."""
     if argument and not argument.isdecimal():
-        raise UserError(
-            f"policy random:{argument} has seed {argument!r}, expected a number that is not negative"
-        )
+        raise UserError(f"policy random:{argument} has seed {argument!r}, expected a number that is not negative")
     return RandomPolicy(int(argument or 0))
 
 
@@ -186,17 +184,13 @@ def _from_module(module: str, attribute: str) -> Policy:
     except ModuleNotFoundError as error:
         if error.name != module:
             raise
-        raise UserError(
-            f"policy is {module}:{attribute}, there is no module {module!r}; {_allowed()}"
-        ) from None
+        raise UserError(f"policy is {module}:{attribute}, there is no module {module!r}; {_allowed()}") from None
     if not hasattr(found, attribute):
         raise UserError(f"policy is {module}:{attribute}, module {module!r} has no {attribute!r}")
     factory: Callable[[], Policy] = getattr(found, attribute)
     policy = factory()
     if not isinstance(policy, Policy):
-        raise UserError(
-            f"policy is {module}:{attribute}, which returned {type(policy).__name__}, not a policy"
-        )
+        raise UserError(f"policy is {module}:{attribute}, which returned {type(policy).__name__}, not a policy")
     return policy
 
 

@@ -33,7 +33,5 @@ def episode_seeds(seed_set: str, count: int, offset: int = 0) -> np.ndarray:
     if count < 0 or offset < 0:
         raise UserError(f"count is {count} and offset is {offset}, expected numbers that are not negative")
     if offset + count > len(seeds):
-        raise UserError(
-            f"seed set {seed_set!r} has {len(seeds)} seeds, asked for {count} from number {offset} on"
-        )
+        raise UserError(f"seed set {seed_set!r} has {len(seeds)} seeds, asked for {count} from number {offset} on")
     return np.arange(seeds.start + offset, seeds.start + offset + count, dtype=np.int64)

@@ -150,8 +150,8 @@ def check_action(action: Any, num_worlds: int, num_arms: int, mode: ActionMode) 
     meaning = " and ".join(f"{length} {name}" for name, length in mode.parts)
     if array.shape != (num_worlds, num_arms * mode.size):
         raise ValueError(
-            f"action has shape {array.shape}, expected {(num_worlds, num_arms * mode.size)}: for each of {num_arms} arms "
-            f"(arm_0 first) {mode.size} entries, {meaning}"
+            f"action has shape {array.shape}, expected {(num_worlds, num_arms * mode.size)}: "
+            f"for each of {num_arms} arms (arm_0 first) {mode.size} entries, {meaning}"
         )
     array = array.reshape(num_worlds, num_arms, mode.size)
     if not np.isfinite(array.sum()):

@@ -55,7 +55,9 @@ class TeamParallelEnv(ParallelEnv[str, Any, np.ndarray]):
         if self.vector.obs_mode == "state":
             return box(own + peers + scene)
         image = gym.spaces.Box(0, 255, (*self.vector.image_size, 3), np.uint8)
-        pixels = dict.fromkeys([*self._shared, *(["wrist"] if self._has_wrist else [])], image)
+        pixels: dict[str, gym.Space[Any]] = {}
+        for name in [*self._shared, *(["wrist"] if self._has_wrist else [])]:
+            pixels[name] = image
         single = self.vector.single_observation_space
         assert isinstance(single, gym.spaces.Dict)
         spaces: dict[str, gym.Space[Any]] = {

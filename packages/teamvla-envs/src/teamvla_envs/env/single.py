@@ -78,7 +78,7 @@ class TeamEnv(gym.Env[Any, np.ndarray]):
         obs, info = self.vector.set_state(state)
         return first(obs), first_info(info)
 
-    def render(self) -> np.ndarray | None:  # type: ignore[override]
+    def render(self) -> np.ndarray | None:
         """A 480 px front view, shape ``(480, 480, 3)`` uint8, in ``rgb_array`` mode."""
         frames = self.vector.render()
         return None if frames is None else frames[0]

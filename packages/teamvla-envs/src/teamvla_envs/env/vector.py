@@ -120,7 +120,7 @@ class TeamVectorEnv(gym.vector.VectorEnv):
         self.action_size = self._mode.size
         self._generators: list[np.random.Generator | None] = [None] * self.num_envs
         self._world: WorldState | None = None
-        self._sentences: list[str] | None = None
+        self._cached_labels: tuple[list[str], list[str]] | None = None
         self._closed = False
         self._measure_spaces()
 
@@ -235,7 +235,7 @@ class TeamVectorEnv(gym.vector.VectorEnv):
             self._memory[key][worlds] = values
         self._held[worlds], self._steps[worlds] = 0, 0
         self._finished[worlds], self._success[worlds] = False, False
-        self._sentences = None
+        self._cached_labels = None
 
     # -- step --------------------------------------------------------------------------------------------------
 
@@ -257,10 +257,13 @@ class TeamVectorEnv(gym.vector.VectorEnv):
             raise RuntimeError("step() was called before reset()")
         action = check_action(actions, self.num_envs, self.num_arms, self._mode)
         resting = self._finished
+        active: np.ndarray | None
         if resting.any() and self.autoreset_mode == AutoresetMode.NEXT_STEP:
-            active, restarted = ~resting, np.flatnonzero(resting)
+            active = ~resting
+            restarted = np.flatnonzero(resting)
         else:
-            active, restarted = (~resting if resting.any() else None), np.empty(0, int)
+            active = ~resting if resting.any() else None
+            restarted = np.empty(0, int)
         targets = self._mode.decode(action, self._world)
         self._begin(restarted, [None] * self.num_envs)
         self._sim.advance(*targets, active)
@@ -337,9 +340,9 @@ class TeamVectorEnv(gym.vector.VectorEnv):
         info = {
             "is_success": self._success.copy(),
             "phase": np.asarray(self.task.phase(self._signals), np.int64),
-            "goal": np.array(self.goal_names, dtype=object),
+            "goal": np.array(self._labels[0], dtype=object),
             "task": np.full(self.num_envs, self.task_name, dtype=object),
-            "task_description": np.array(self.instructions, dtype=object),
+            "task_description": np.array(self._labels[1], dtype=object),
         }
         return info | {f"_{key}": everyone for key in info}
 
@@ -357,14 +360,21 @@ class TeamVectorEnv(gym.vector.VectorEnv):
     @property
     def instructions(self) -> list[str]:
         """The sentence of every world."""
-        if self._sentences is None:
-            self._sentences = [self.task.instruction(self._episode, i) for i in range(self.num_envs)]
-        return self._sentences
+        return list(self._labels[1])
 
     @property
     def goal_names(self) -> list[str]:
         """The goal of every world, from the task's ``goals``."""
-        return [self.goals[g] for g in self._episode["goal"]]
+        return list(self._labels[0])
+
+    @property
+    def _labels(self) -> tuple[list[str], list[str]]:
+        """Goal names and sentences; they change with the episodes only."""
+        if self._cached_labels is None:
+            goals = [self.goals[g] for g in self._episode["goal"]]
+            sentences = [self.task.instruction(self._episode, i) for i in range(self.num_envs)]
+            self._cached_labels = goals, sentences
+        return self._cached_labels
 
     def expert_actions(self) -> np.ndarray:
         """What the task's expert does in the present state, whatever led to it.
@@ -476,7 +486,7 @@ class TeamVectorEnv(gym.vector.VectorEnv):
         for world in rows:
             self._generators[world] = generators.from_words(state["generator"][world])
         sim.apply_fields(rows, {key: values[rows] for key, values in self._fields.items()})
-        self._sentences = None
+        self._cached_labels = None
         self._look()
         return self._observe(), self._info()
 

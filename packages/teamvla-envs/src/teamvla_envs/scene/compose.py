@@ -105,7 +105,7 @@ def camera_quat(x_axis: Vec3, y_axis: Vec3) -> tuple[float, float, float, float]
 def shared_cameras(num_arms: int) -> tuple[CameraSpec, ...]:
     """The cameras that every task has: ``front`` (raised for more than two arms) and ``overhead``."""
     if num_arms == 2:
-        front = CameraSpec("front", (0.0, -1.55, 0.95), camera_quat((1, 0, 0), (0, 0.40, 0.917)), 48.0)
+        front = CameraSpec("front", (0.0, -1.55, 0.95), camera_quat((1, 0, 0), (0, 0.476, 0.8795)), 42.0)
     else:
         front = CameraSpec("front", (-1.15, -1.15, 1.25), camera_quat((1, -1, 0), (0.42, 0.42, 0.8)), 50.0)
     return (front, CameraSpec("overhead", (0.0, 0.0, 1.55), camera_quat((1, 0, 0), (0, 1, 0)), 55.0))

@@ -11,9 +11,9 @@ Vec3 = tuple[float, float, float]
 
 # Contact parameters of a stable pinch grasp, measured: 0.3 mm slip in 2.4 s with 1 kg. Collision bits: the world is
 # 1/0, objects 2/3 (they touch the world and one another), arms are added by the composer.
-CONTACT = {"solref": [0.008, 1.0], "solimp": [0.95, 0.99, 0.001, 0.5, 2.0], "condim": 4}
-WORLD_BITS = {"contype": 1, "conaffinity": 0}
-OBJECT_BITS = {"contype": 2, "conaffinity": 3}
+CONTACT: dict[str, Any] = {"solref": [0.008, 1.0], "solimp": [0.95, 0.99, 0.001, 0.5, 2.0], "condim": 4}
+WORLD_BITS: dict[str, Any] = {"contype": 1, "conaffinity": 0}
+OBJECT_BITS: dict[str, Any] = {"contype": 2, "conaffinity": 3}
 COLLIDER_GROUP, VISUAL_GROUP = 3, 2
 
 

@@ -8,7 +8,7 @@ import os
 import sys
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -92,7 +92,7 @@ class CameraRenderer:
 
     @property
     def segments(self) -> tuple[str, ...]:
-        """Names of the segments: the props, then ``arm_0`` …"""
+        """Names of the segments: the props, then the arms."""
         return segment_names(self.scene)
 
     def close(self) -> None:
@@ -108,7 +108,7 @@ def segment_names(scene: Scene) -> tuple[str, ...]:
 class _Painter:
     """One Newton model with one camera sensor; used by one thread at a time."""
 
-    _warm: set[tuple[str, bool]] = set()
+    _warm: ClassVar[set[tuple[str, bool]]] = set()
 
     def __init__(self, scene: Scene, bodies: Mapping[str, int]):
         prepare_warp()
@@ -140,9 +140,7 @@ class _Painter:
         self._body_q = self._state.body_q.numpy()
         self._scale, self._color = self._model.shape_scale.numpy(), self._model.shape_color.numpy()
         self._sensor = SensorCamera(self._model)
-        self._sensor.create_default_light(
-            enable_shadows=True, direction=wp.normalize(wp.vec3f(*LIGHT_DIRECTION)), color=LIGHT_COLOR
-        )
+        self._sensor.create_default_light(enable_shadows=True, direction=_unit(LIGHT_DIRECTION), color=LIGHT_COLOR)
         self._sensor.set_ambient_light(AMBIENT_SKY, AMBIENT_GROUND)
         self._clear = SensorCamera.ClearData(clear_color=_pack(SKY))
         self._config = {
@@ -238,6 +236,12 @@ class _Painter:
 
 def _samples(height: int, width: int, channel: str) -> int:
     return 4 if channel == "rgb" and min(height, width) >= _FINE_FROM else 1
+
+
+def _unit(vector: Sequence[float]) -> Any:
+    import warp as wp
+
+    return wp.vec3f(*(np.array(vector) / np.linalg.norm(vector)))
 
 
 def _pack(rgb: Sequence[float]) -> int:

@@ -97,6 +97,9 @@ class HostSimulator:
         self.state[np.ix_(worlds, self._finger_qpos.ravel())] = np.repeat(opening / 2, 2)
         for b, name in enumerate(self.body_names):
             self.state[np.ix_(worlds, self._body_qpos[b])] = body_pose[name]
+        # States handed out before share these arrays: replace them.
+        self.joint_target, self.gripper_target = self.joint_target.copy(), self.gripper_target.copy()
+        self.contacts = self.contacts.copy()
         self.joint_target[worlds] = joint_pos
         self.gripper_target[worlds] = opening
         self.contacts[worlds] = 0.0

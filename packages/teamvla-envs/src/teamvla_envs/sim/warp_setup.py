@@ -2,7 +2,7 @@
 
 import contextlib
 import os
-from collections.abc import Iterator
+from collections.abc import Generator
 from functools import lru_cache
 
 
@@ -18,7 +18,7 @@ def prepare_warp() -> None:
 
 
 @contextlib.contextmanager
-def silent_stderr() -> Iterator[None]:
+def silent_stderr() -> Generator[None, None, None]:
     """Discard what native code writes to the standard error file descriptor."""
     saved, sink = os.dup(2), os.open(os.devnull, os.O_WRONLY)
     try:

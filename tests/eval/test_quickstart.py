@@ -3,7 +3,7 @@ import json
 import pytest
 from teamvla_envs.cli import main
 
-SMALL = "--demos 4 --minutes 0.05 --episodes 3"
+SMALL = "--demos 2 --minutes 0.05 --episodes 1"
 
 
 @pytest.fixture(scope="module")
@@ -24,16 +24,16 @@ def test_three_policies_are_compared_on_unseen_seeds(folder):
     results = json.loads((folder / "results.json").read_text())
     assert list(results["policies"]) == ["learned", "random", "expert"]
     assert results["policies"]["expert"]["lift"]["success_rate"] == 1.0
-    assert {episode["seed"] for episode in results["episodes"]} == {2_000_000, 2_000_001, 2_000_002}
+    assert {episode["seed"] for episode in results["episodes"]} == {2_000_000}
 
 
 def test_the_report_shows_videos_sentences_and_the_learning_curve(folder):
     page = (folder / "report.html").read_text(encoding="utf-8")
     results = json.loads((folder / "results.json").read_text())
-    assert page.count("data:video/mp4;base64,") == 4
+    assert page.count("data:video/mp4;base64,") == 2
     assert results["episodes"][0]["instruction"] in page
     assert "minutes of training" in page
-    assert "http" not in page.replace("http://www.w3.org/", "")
+    assert "://" not in page.replace("http://www.w3.org/", "")
 
 
 def test_a_second_run_skips_what_is_finished(folder, capsys):
@@ -55,7 +55,7 @@ def test_a_lost_stage_is_done_again(folder):
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        ("--demos 5", "was made with demos = 4, asked for 5"),
+        ("--demos 5", "was made with demos = 2, asked for 5"),
         ("--task fly", "task is 'fly', allowed are lift"),
         ("--demos 0", "demos is 0, expected more than 0"),
         ("--minutes -1", "minutes is -1.0, expected more than 0"),

@@ -22,9 +22,7 @@ def test_results_json_has_the_documented_keys(results):
     values = results.to_json()
     assert {"schema_version", "command", "versions", "tasks", "episodes"} <= values.keys()
     assert values["schema_version"] == 1
-    assert {"episodes", "successes", "success_rate", "wilson_95", "time_to_success_s"} <= values["tasks"][
-        "lift"
-    ].keys()
+    assert {"episodes", "successes", "success_rate", "wilson_95", "time_to_success_s"} <= values["tasks"]["lift"].keys()
     assert {"policy", "task", "seed", "goal", "success", "steps", "return"} <= values["episodes"][0].keys()
 
 
@@ -72,9 +70,7 @@ def test_a_pipe_in_a_policy_name_does_not_break_the_table():
     assert r"| a\|b | lift | 1 | 100%" in markdown_table(odd)
 
 
-@pytest.mark.parametrize(
-    "text", ["", "[]", "{}", '{"schema_version": 99}', '{"schema_version": 1}', "not json"]
-)
+@pytest.mark.parametrize("text", ["", "[]", "{}", '{"schema_version": 99}', '{"schema_version": 1}', "not json"])
 def test_a_foreign_file_is_refused_by_name(text, tmp_path):
     path = tmp_path / "results.json"
     path.write_text(text)

@@ -40,9 +40,7 @@ def test_a_folder_of_something_else_is_never_touched(tmp_path, overwrite):
     assert [path.name for path in tmp_path.iterdir()] == ["policy"]
 
 
-@pytest.mark.parametrize(
-    "text", ["", "[]", "{}", json.dumps({"schema_version": 9, "settings": {}, "stages": {}})]
-)
+@pytest.mark.parametrize("text", ["", "[]", "{}", json.dumps({"schema_version": 9, "settings": {}, "stages": {}})])
 def test_a_damaged_state_is_one_clear_error(tmp_path, text):
     (tmp_path / STATE_FILE).write_text(text)
     with pytest.raises(UserError, match="is damaged"):

@@ -1,5 +1,6 @@
 """``teamvla bench``: success rates of policies on tasks, with intervals, on seeds nobody trained on."""
 
+import os
 import shlex
 from collections.abc import Sequence
 from pathlib import Path
@@ -17,12 +18,8 @@ if TYPE_CHECKING:
     from teamvla_envs.policies import Policy
 
 # Several values after one flag or the flag several times: --policy a b, --policy a --policy b.
-Policies = Annotated[
-    tuple[tuple[str, ...], ...], tyro.conf.UseAppendAction, tyro.conf.arg(metavar="SPEC [SPEC ...]")
-]
-Tasks = Annotated[
-    tuple[tuple[str, ...], ...], tyro.conf.UseAppendAction, tyro.conf.arg(metavar="TASK [TASK ...]")
-]
+Policies = Annotated[tuple[tuple[str, ...], ...], tyro.conf.UseAppendAction, tyro.conf.arg(metavar="SPEC [SPEC ...]")]
+Tasks = Annotated[tuple[tuple[str, ...], ...], tyro.conf.UseAppendAction, tyro.conf.arg(metavar="TASK [TASK ...]")]
 
 
 def bench(
@@ -56,9 +53,7 @@ def bench(
     names = _flat(policy)
     if not names:
         raise UserError("policy is missing: name one or more, e.g. --policy expert random")
-    settings = EvaluationSettings(
-        episodes, seed_set, offset, num_arms, randomization, split, num_envs, threads
-    )
+    settings = EvaluationSettings(episodes, seed_set, offset, num_arms, randomization, split, num_envs, threads)
     chosen = known_tasks(_flat(tasks))
     if out is not None:
         check_folder(out)
@@ -91,6 +86,8 @@ def load_policy(name: str) -> "Policy":
     """
     from teamvla_envs.policies import make_policy
 
+    # Network threads that spin while they wait take the cores from physics and rendering; OpenMP reads it on import.
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     try:
         return make_policy(name)
     except (ValueError, OSError) as error:

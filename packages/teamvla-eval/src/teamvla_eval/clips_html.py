@@ -14,8 +14,8 @@ def clip_section(clips: Sequence[Clip]) -> str:
         return ""
     cards = "\n".join(_card(clip) for clip in clips)
     return (
-        "<h2>What it looks like</h2><p>Every arm hears the same sentence, shown below each video. "
-        f'Simulated time, as fast as it happened.</p><div class="clips">{cards}</div>'
+        "<h2>What it looks like</h2><p>The sentence below each video is all that tells the goal. "
+        f'Videos run at the speed of the simulated arms.</p><div class="clips">{cards}</div>'
     )
 
 

@@ -61,9 +61,7 @@ class EvaluationSettings:
 
 
 @contextmanager
-def open_env(
-    policy: "Policy", name: str, task: str, settings: EvaluationSettings
-) -> Generator["TeamVectorEnv"]:
+def open_env(policy: "Policy", name: str, task: str, settings: EvaluationSettings) -> Generator["TeamVectorEnv"]:
     """The environment that settings and policy ask for together, with the policy bound; closed on leaving.
 
     Raises:

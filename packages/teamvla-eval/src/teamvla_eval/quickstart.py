@@ -18,11 +18,13 @@ from teamvla_eval.run_folder import RunFolder, open_run_folder
 from teamvla_eval.versions import installed_versions
 
 if TYPE_CHECKING:
+    from teamvla_eval.records import EpisodeRecord
     from teamvla_eval.report import Training
 
 LEARNED = "learned"
 DEMOS, POLICY, VIDEOS, REPORT = "demos.hdf5", "policy", "videos", "report.html"
 PRODUCTS = (DEMOS, f"{DEMOS}.parts", POLICY, VIDEOS, "results.json", "results.md", REPORT)
+STAGES = {"collect": "Demonstrations", "train": "Training", "evaluate": "Evaluation, videos", "report": "Report"}
 IMAGE_SIZE = 64  # [px] of every camera the policy sees
 LEARNED_VIDEOS, LEARNED_FAILURES = 5, 2  # videos of the learned policy, and how many of them show failures
 
@@ -84,9 +86,7 @@ def quickstart(
     """
     began = time.perf_counter()
     if importlib.util.find_spec("teamvla_learn") is None:
-        raise UserError(
-            "quickstart trains a policy, which needs teamvla-learn: pip install 'teamvla-eval[learn]'"
-        )
+        raise UserError("quickstart trains a policy, which needs teamvla-learn: pip install 'teamvla-eval[learn]'")
     known_tasks([task])
     plan = Plan(task, demos, minutes, episodes, seed)
     folder = open_run_folder(out, asdict(plan), PRODUCTS, overwrite)
@@ -96,12 +96,8 @@ def quickstart(
             f"Collect {demos} demonstrations of the scripted expert",
             lambda: _collect(folder, plan),
         ),
-        Stage(
-            "train", f"Train a policy on them for {minutes:g} minutes", lambda: _train(folder, plan, threads)
-        ),
-        Stage(
-            "evaluate", f"Evaluate on {episodes} unseen episodes", lambda: _evaluate(folder, plan, threads)
-        ),
+        Stage("train", f"Train a policy on them for {minutes:g} minutes", lambda: _train(folder, plan, threads)),
+        Stage("evaluate", f"Evaluate on {episodes} unseen episodes", lambda: _evaluate(folder, plan, threads)),
         Stage("report", "Write the report", lambda: _report(folder, plan)),
     )
     for number, stage in enumerate(stages, start=1):
@@ -152,16 +148,22 @@ def _evaluate(folder: RunFolder, plan: Plan, threads: int | None) -> None:
 
     settings = EvaluationSettings(episodes=plan.episodes, threads=threads)
     suites: list[Suite] = []
+    shown: list[EpisodeRecord] = []
     for name, spec in _policies(folder).items():
         policy, recorder = load_policy(spec), StateRecorder()
         with open_env(policy, name, plan.task, settings) as env:
             with episode_progress(f"      {name}", plan.episodes) as progress:
                 suites.append(evaluate(env, policy, name, settings, progress, recorder))
-            if name != "random":
-                count, failures = (LEARNED_VIDEOS, LEARNED_FAILURES) if name == LEARNED else (1, 0)
-                for record in choose_episodes(suites[-1].records, count, failures):
-                    clip = make_clip(env, recorder.trajectory(record.seed), name, record)
-                    write_clip(folder.path / VIDEOS, clip)
+            if name == LEARNED:
+                shown = choose_episodes(suites[-1].records, LEARNED_VIDEOS, LEARNED_FAILURES)
+            elif name == "expert":  # beside the learned policy's last video, in the same scene
+                shown = [record for record in suites[-1].records if record.seed == shown[-1].seed]
+            else:
+                continue
+            _say(f"      {name}: rendering {len(shown)} videos")
+            for record in shown:
+                clip = make_clip(env, recorder.trajectory(record.seed), name, record)
+                write_clip(folder.path / VIDEOS, clip)
     results = BenchResults(
         command=bench_command(tuple(_policies(folder).values()), [plan.task], settings),
         versions=installed_versions(),
@@ -208,7 +210,7 @@ def _training(folder: RunFolder) -> "Training":
             "training": [row["train"]["total"] for row in rows],
             "validation": [row["valid"]["total"] if "valid" in row else None for row in rows],
         },
-        stages={name.capitalize(): duration for name, duration in folder.stages.items()},
+        stages={STAGES[name]: duration for name, duration in folder.stages.items()},
     )
 
 

@@ -41,8 +41,5 @@ class EpisodeRecord:
     def from_json(cls, values: Mapping[str, Any]) -> "EpisodeRecord":
         """Inverse of :meth:`to_json`; keys that are not part of a record are ignored."""
         return cls(
-            **{
-                name: values["return" if name == "episode_return" else name]
-                for name in cls.__dataclass_fields__
-            }
+            **{name: values["return" if name == "episode_return" else name] for name in cls.__dataclass_fields__}
         )

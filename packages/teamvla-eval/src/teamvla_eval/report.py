@@ -69,9 +69,7 @@ def render_report(report: Report) -> str:
         eyebrow=escape(report.eyebrow),
         title=escape(report.title),
         lead=escape(report.lead),
-        tiles="\n".join(
-            _tile(policy, summary, policy == first.policy) for policy, summary in summaries.items()
-        ),
+        tiles="\n".join(_tile(policy, summary, policy == first.policy) for policy, summary in summaries.items()),
         protocol=escape(_protocol(report.results)),
         learned=escape(first.policy),
         success_bars=success_bars(summaries, [first.policy]),

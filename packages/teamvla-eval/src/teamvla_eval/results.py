@@ -92,9 +92,7 @@ class BenchResults:
             "tasks": policies.get(first, {}),
             "policies": policies,
             "episodes": [
-                {"policy": suite.policy, **record.to_json()}
-                for suite in self.suites
-                for record in suite.records
+                {"policy": suite.policy, **record.to_json()} for suite in self.suites for record in suite.records
             ],
         }
 

@@ -91,9 +91,7 @@ def run_episode(
     return run_suite(env, policy, [seed], record=record)[0]
 
 
-def _finished_episode(
-    env: "TeamVectorEnv", slots: "_Slots", world: int, success: bool, phase: str
-) -> EpisodeRecord:
+def _finished_episode(env: "TeamVectorEnv", slots: "_Slots", world: int, success: bool, phase: str) -> EpisodeRecord:
     steps = int(slots.steps[world])
     return EpisodeRecord(
         task=env.task_name,

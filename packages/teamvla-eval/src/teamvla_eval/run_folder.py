@@ -80,9 +80,7 @@ def _continue(path: Path, settings: Mapping[str, Any]) -> RunFolder:
             raise ValueError(f"schema_version is {state['schema_version']}, expected {SCHEMA_VERSION}")
         before, stages = dict(state["settings"]), dict(state["stages"])
     except (ValueError, KeyError, TypeError) as error:
-        raise UserError(
-            f"{path / STATE_FILE} is damaged ({error}); pass --overwrite to start anew"
-        ) from error
+        raise UserError(f"{path / STATE_FILE} is damaged ({error}); pass --overwrite to start anew") from error
     for name, value in settings.items():
         if before.get(name) != value:
             raise UserError(

@@ -9,6 +9,7 @@ from pettingzoo import ParallelEnv
 
 from teamvla_envs.env.observations import environment_state, peer_summary
 from teamvla_envs.env.single import first, first_info
+from teamvla_envs.env.spaces import SENTENCE, pixels_space, vector_space
 from teamvla_envs.env.vector import TeamVectorEnv
 
 
@@ -42,30 +43,24 @@ class TeamParallelEnv(ParallelEnv[str, Any, np.ndarray]):
         self.action_spaces = {agent: gym.spaces.Box(-1.0, 1.0, (size,), np.float32) for agent in self.possible_agents}
         self.observation_spaces = {agent: self._agent_space() for agent in self.possible_agents}
         state = sum(length for _, length in self.vector.environment_state_parts)
-        self.state_space = gym.spaces.Box(-np.inf, np.inf, (state,), np.float32)
+        self.state_space = vector_space(state)
 
     def _agent_space(self) -> gym.Space[Any]:
         own = sum(length for _, length in self.vector.agent_pos_parts)
         peers = 4 * (self.vector.num_arms - 1)
         scene = sum(length for name, length in self.vector.environment_state_parts if not name.startswith("arm_"))
 
-        def box(length: int) -> gym.spaces.Box:
-            return gym.spaces.Box(-np.inf, np.inf, (length,), np.float32)
-
         if self.vector.obs_mode == "state":
-            return box(own + peers + scene)
-        image = gym.spaces.Box(0, 255, (*self.vector.image_size, 3), np.uint8)
-        pixels: dict[str, gym.Space[Any]] = {}
-        for name in [*self._shared, *(["wrist"] if self._has_wrist else [])]:
-            pixels[name] = image
-        single = self.vector.single_observation_space
-        assert isinstance(single, gym.spaces.Dict)
+            return vector_space(own + peers + scene)
+        cameras = [*self._shared, *(["wrist"] if self._has_wrist else [])]
         spaces: dict[str, gym.Space[Any]] = {
-            "pixels": gym.spaces.Dict(pixels), "agent_pos": box(own), "peers": box(peers),
-            "instruction": single["instruction"],
+            "pixels": pixels_space(cameras, self.vector.image_size),
+            "agent_pos": vector_space(own),
+            "peers": vector_space(peers),
+            "instruction": SENTENCE,
         }  # fmt: skip
         if self.vector.obs_mode == "vision+state":
-            spaces["environment_state"] = box(own + peers + scene)
+            spaces["environment_state"] = vector_space(own + peers + scene)
         return gym.spaces.Dict(spaces)
 
     def observation_space(self, agent: str) -> gym.Space[Any]:

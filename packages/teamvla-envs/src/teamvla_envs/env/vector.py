@@ -10,18 +10,26 @@ from gymnasium.vector.utils import batch_space
 
 from teamvla_envs.control.actions import ACTION_MODES, ActionMode, check_action
 from teamvla_envs.control.expert import follow
-from teamvla_envs.env import generators
+from teamvla_envs.env.episodes import Episodes
 from teamvla_envs.env.observations import OBS_MODES, agent_pos, environment_state, proprioception
+from teamvla_envs.env.spaces import check_image_size, observation_space
 from teamvla_envs.registration import get_task
 from teamvla_envs.scene.compose import PHYSICS_DT
 from teamvla_envs.scene.robots import get_robot
 from teamvla_envs.sim.base import WorldState
-from teamvla_envs.sim.cameras import MAX_SIZE, MIN_SIZE, CameraRenderer
+from teamvla_envs.sim.cameras import CameraRenderer
 from teamvla_envs.sim.host import SUBSTEPS, HostSimulator
 from teamvla_envs.tasks.base import check_choice
 
 REWARD_MODES = ("dense", "sparse")
 RENDER_MODES = (None, "rgb_array")
+# State name to the simulator's attribute.
+_PHYSICS = {
+    "physics": "state",
+    "joint_target": "joint_target",
+    "gripper_target": "gripper_target",
+    "contacts": "contacts",
+}
 JOINT_JITTER = 0.05  # [rad] arms start this near to home
 
 
@@ -94,7 +102,7 @@ class TeamVectorEnv(gym.vector.VectorEnv):
         self.cameras = tuple(cameras) if cameras is not None else ("front", *(c for c in known if "wrist" in c))
         for name in self.cameras:
             check_choice("cameras", name, known)
-        self.image_size = _image_size(image_size)
+        self.image_size = check_image_size(image_size)
         self.max_episode_steps = int(max_episode_steps or self.task.horizon)
         self.control_dt = SUBSTEPS * PHYSICS_DT
         self.phases, self.goals = self.task.phases, self.task.goals
@@ -118,60 +126,34 @@ class TeamVectorEnv(gym.vector.VectorEnv):
         opening = np.array([get_robot(name).gripper_range[1] for name in robots])
         self._mode = ActionMode(action_mode, self._sim.chains, opening)
         self.action_size = self._mode.size
-        self._generators: list[np.random.Generator | None] = [None] * self.num_envs
+        self._episodes = Episodes(self.task, self.num_envs)
         self._world: WorldState | None = None
-        self._cached_labels: tuple[list[str], list[str]] | None = None
         self._closed = False
-        self._measure_spaces()
+        self._measure()
 
-    # -- spaces ------------------------------------------------------------------------------------------------
-
-    def _measure_spaces(self) -> None:
+    def _measure(self) -> None:
         """Spaces and named parts, read off a nominal start."""
-        start = self.task.start(np.full((self.num_envs, self.task.draws), 0.5))
-        self._episode = {k: v.copy() for k, v in start.episode.items()}
-        self._fields = {k: v.copy() for k, v in start.fields.items()}
-        self._memory = self.task.blank_memory(self.num_envs)
-        self._held = np.zeros(self.num_envs, np.int64)
-        self._steps = np.zeros(self.num_envs, np.int64)
-        self._finished = np.zeros(self.num_envs, bool)
-        self._success = np.zeros(self.num_envs, bool)
-        self.seeds = np.full(self.num_envs, -1, np.int64)
-        self._sim.reset(np.arange(self.num_envs), self._home(), start.body_pose, start.fields)
-        self._look()
-        assert self._world is not None
-        felt, parts = proprioception(self._world), self.state_parts()
+        everyone = np.arange(self.num_envs)
+        rest = np.broadcast_to(self._sim.chains.rest, (self.num_envs, *self._sim.chains.rest.shape))
+        nominal = self._episodes.nominal
+        self._sim.reset(everyone, rest, nominal.body_pose, nominal.fields)
+        world = self._look()
         agent, state = self.agent_pos(), self.environment_state()
-        self.agent_pos_parts = tuple((name, array.shape[-1]) for name, array in felt.items())
+        self.agent_pos_parts = tuple((name, array.shape[-1]) for name, array in proprioception(world).items())
         self.environment_state_parts = (
             *((f"arm_{k}/{name}", size) for k in range(self.num_arms) for name, size in self.agent_pos_parts),
-            *((name, array.shape[-1]) for name, array in parts.items()),
+            *((name, array.shape[-1]) for name, array in self.state_parts().items()),
         )
         self.action_parts = self._mode.parts
-        agent_space, state_space = _vector_space(agent.shape[1]), _vector_space(state.shape[1])
-        single: gym.Space[Any]
-        if self.obs_mode == "state":
-            single = state_space
-        else:
-            shape = (*self.image_size, 3)
-            spaces: dict[str, gym.Space[Any]] = {
-                "pixels": gym.spaces.Dict({c: gym.spaces.Box(0, 255, shape, np.uint8) for c in self.cameras}),
-                "agent_pos": agent_space,
-                "instruction": gym.spaces.Text(128, min_length=0, charset=_CHARSET),
-            }
-            if self.obs_mode == "vision+state":
-                spaces["environment_state"] = state_space
-            single = gym.spaces.Dict(spaces)
-        self.single_observation_space = single
+        self.single_observation_space = observation_space(
+            self.obs_mode, self.cameras, self.image_size, agent.shape[1], state.shape[1]
+        )
         self.single_action_space = gym.spaces.Box(-1.0, 1.0, (self.num_arms * self.action_size,), np.float32)
-        self.observation_space = batch_space(single, self.num_envs)
+        self.observation_space = batch_space(self.single_observation_space, self.num_envs)
         self.action_space = batch_space(self.single_action_space, self.num_envs)
+        self._images = np.zeros((self.num_envs, len(self.cameras), *self.image_size, 3), np.uint8)
+        self._stale = np.ones(self.num_envs, bool)
         self._world = None
-
-    def _home(self) -> np.ndarray:
-        return np.broadcast_to(self._sim.chains.rest, (self.num_envs, *self._sim.chains.rest.shape)).copy()
-
-    # -- reset -------------------------------------------------------------------------------------------------
 
     def reset(
         self, *, seed: int | Sequence[int | None] | None = None, options: dict[str, Any] | None = None
@@ -213,31 +195,14 @@ class TeamVectorEnv(gym.vector.VectorEnv):
         """Draw and set new episodes in some worlds."""
         if len(worlds) == 0:
             return
-        joints = self._sim.chains.rest
-        draws = np.empty((len(worlds), self.task.draws + joints.size))
-        for row, world in enumerate(worlds):
-            generator = self._generators[world]
-            if seeds[world] is not None or generator is None:
-                generator = self._generators[world] = np.random.Generator(np.random.PCG64(seeds[world]))
-            self.seeds[world] = -1 if seeds[world] is None else seeds[world]
-            draws[row] = generator.random(draws.shape[1])
-        start = self.task.start(draws[:, : self.task.draws])
-        jitter = JOINT_JITTER * (2 * draws[:, self.task.draws :].reshape(-1, *joints.shape) - 1)
-        if self.task.randomization == "none":
-            jitter = 0 * jitter
-        self._sim.reset(worlds, joints + jitter, start.body_pose, start.fields)
-        for key, values in start.episode.items():
-            self._episode[key][worlds] = values
-        for field, values in start.fields.items():
-            self._fields[field][worlds] = values
-        for key, values in self.task.blank_memory(len(worlds)).items():
-            self._memory[key] = self._memory[key].copy()
-            self._memory[key][worlds] = values
-        self._held[worlds], self._steps[worlds] = 0, 0
-        self._finished[worlds], self._success[worlds] = False, False
-        self._cached_labels = None
-
-    # -- step --------------------------------------------------------------------------------------------------
+        rest, task = self._sim.chains.rest, self.task
+        draws = self._episodes.draw(worlds, seeds, task.draws + rest.size)
+        start = task.start(draws[:, : task.draws])
+        spread = 0.0 if task.randomization == "none" else JOINT_JITTER
+        jitter = spread * (2 * draws[:, task.draws :].reshape(-1, *rest.shape) - 1)
+        self._sim.reset(worlds, rest + jitter, start.body_pose, start.fields)
+        self._episodes.begin(worlds, start)
+        self._stale[worlds] = True
 
     def step(self, actions: Any) -> tuple[Any, np.ndarray, np.ndarray, np.ndarray, dict[str, Any]]:
         """Advance all worlds by one control step.
@@ -256,7 +221,7 @@ class TeamVectorEnv(gym.vector.VectorEnv):
         if self._world is None:
             raise RuntimeError("step() was called before reset()")
         action = check_action(actions, self.num_envs, self.num_arms, self._mode)
-        resting = self._finished
+        resting = self._episodes.finished
         active: np.ndarray | None
         if resting.any() and self.autoreset_mode == AutoresetMode.NEXT_STEP:
             active = ~resting
@@ -270,8 +235,8 @@ class TeamVectorEnv(gym.vector.VectorEnv):
         self._look()
         reward, terminated, truncated = self._judge(active)
         info = self._info()
-        if self.autoreset_mode == AutoresetMode.SAME_STEP and self._finished.any():
-            ended = self._finished.copy()
+        if self.autoreset_mode == AutoresetMode.SAME_STEP and self._episodes.finished.any():
+            ended = self._episodes.finished.copy()
             final_obs, final_info = self._observe(), info
             self._begin(np.flatnonzero(ended), [None] * self.num_envs)
             self._look()
@@ -281,38 +246,40 @@ class TeamVectorEnv(gym.vector.VectorEnv):
 
     def _judge(self, active: np.ndarray | None) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Rewards and ends of the step just made; worlds that did not take part keep their state."""
-        signals = self._signals
+        signals, episodes = self._signals, self._episodes
         now = self.task.succeeds(signals)
         moved = np.ones(self.num_envs, bool) if active is None else active
-        self._held = np.where(moved, np.where(now, self._held + 1, 0), self._held)
-        self._steps = self._steps + moved
-        self._success = self._held >= self.task.hold_steps(self._episode)
+        episodes.held = np.where(moved, np.where(now, episodes.held + 1, 0), episodes.held)
+        episodes.steps = episodes.steps + moved
+        success = episodes.held >= self.task.hold_steps(episodes.facts)
         if self.reward_mode == "sparse":
-            reward = self._success.astype(np.float64)
+            reward = success.astype(np.float64)
         else:
             terms = self.task.reward_terms(signals)
-            reward = sum(weight * value for weight, value in terms.values()) - 1.0 + self._success
+            reward = sum(weight * value for weight, value in terms.values()) - 1.0 + success
         if active is not None:
             reward = np.where(active, reward, 0.0)
-        terminated = self._success
-        truncated = ~terminated & (self._steps >= self.max_episode_steps)
-        self._finished = terminated | truncated
-        return reward, terminated.copy(), truncated
+        truncated = ~success & (episodes.steps >= self.max_episode_steps)
+        episodes.success, episodes.finished = success, success | truncated
+        self._stale |= moved
+        return reward, success.copy(), truncated
 
-    def _look(self) -> None:
+    def _look(self) -> WorldState:
         """Read the simulator and evaluate the task's signals."""
-        self._world = self._sim.world()
-        self._signals = self.task.signals(self._world, self._episode, self._memory)
-        self._memory = self.task.remember(self._signals)
-
-    # -- observations ------------------------------------------------------------------------------------------
+        self._world = world = self._sim.world()
+        self._signals = self.task.signals(world, self._episodes.facts, self._episodes.memory)
+        self._episodes.memory = self.task.remember(self._signals)
+        return world
 
     def _observe(self) -> Any:
         if self.obs_mode == "state":
             return self.environment_state()
-        images = self.render_cameras(self.cameras, self.image_size)
+        stale = np.flatnonzero(self._stale)
+        if len(stale) and self.cameras:  # worlds at rest look as they did
+            self._images[stale] = self.render_cameras(self.cameras, self.image_size, stale)
+        self._stale[:] = False
         obs = {
-            "pixels": {name: images[:, i] for i, name in enumerate(self.cameras)},
+            "pixels": {name: self._images[:, i].copy() for i, name in enumerate(self.cameras)},
             "agent_pos": self.agent_pos(),
             "instruction": tuple(self.instructions),
         }
@@ -326,7 +293,7 @@ class TeamVectorEnv(gym.vector.VectorEnv):
 
     def state_parts(self, told: bool = True) -> dict[str, np.ndarray]:
         """The task's privileged parts, name to ``(N, k)``; zeros for what gives the goal away if ``told`` is false."""
-        parts = self.task.state_parts(self._current, self._episode, self._signals)
+        parts = self.task.state_parts(self._current, self._episodes.facts, self._signals)
         if told:
             return parts
         return {key: 0 * part if key in self.task.goal_parts else part for key, part in parts.items()}
@@ -337,12 +304,13 @@ class TeamVectorEnv(gym.vector.VectorEnv):
 
     def _info(self) -> dict[str, Any]:
         everyone = np.ones(self.num_envs, bool)
+        goals, sentences = self._episodes.labels
         info = {
-            "is_success": self._success.copy(),
+            "is_success": self._episodes.success.copy(),
             "phase": np.asarray(self.task.phase(self._signals), np.int64),
-            "goal": np.array(self._labels[0], dtype=object),
+            "goal": np.array(goals, dtype=object),
             "task": np.full(self.num_envs, self.task_name, dtype=object),
-            "task_description": np.array(self._labels[1], dtype=object),
+            "task_description": np.array(sentences, dtype=object),
         }
         return info | {f"_{key}": everyone for key in info}
 
@@ -360,21 +328,17 @@ class TeamVectorEnv(gym.vector.VectorEnv):
     @property
     def instructions(self) -> list[str]:
         """The sentence of every world."""
-        return list(self._labels[1])
+        return list(self._episodes.labels[1])
 
     @property
     def goal_names(self) -> list[str]:
         """The goal of every world, from the task's ``goals``."""
-        return list(self._labels[0])
+        return list(self._episodes.labels[0])
 
     @property
-    def _labels(self) -> tuple[list[str], list[str]]:
-        """Goal names and sentences; they change with the episodes only."""
-        if self._cached_labels is None:
-            goals = [self.goals[g] for g in self._episode["goal"]]
-            sentences = [self.task.instruction(self._episode, i) for i in range(self.num_envs)]
-            self._cached_labels = goals, sentences
-        return self._cached_labels
+    def seeds(self) -> np.ndarray:
+        """Seed of the reset that began each world's episode, -1 without one, shape ``(N,)``."""
+        return self._episodes.seeds.copy()
 
     def expert_actions(self) -> np.ndarray:
         """What the task's expert does in the present state, whatever led to it.
@@ -383,12 +347,10 @@ class TeamVectorEnv(gym.vector.VectorEnv):
             Shape ``(N, A * D)``, float32, in the environment's action mode.
         """
         world, chains = self._current, self._sim.chains
-        goals = self.task.tool_goals(world, chains, self._episode, self._signals)
+        goals = self.task.tool_goals(world, chains, self._episodes.facts, self._signals)
         step = follow(goals, world, chains)
         action: np.ndarray = self._mode.encode(step, goals.gripper, world)
         return action.reshape(self.num_envs, -1)
-
-    # -- pictures ----------------------------------------------------------------------------------------------
 
     def render_cameras(
         self,
@@ -404,11 +366,11 @@ class TeamVectorEnv(gym.vector.VectorEnv):
         """
         self._check_open()
         rows = np.arange(self.num_envs) if worlds is None else np.asarray(worlds, int)
-        height, width = _image_size(size)
+        height, width = check_image_size(size)
         if self._renderer is None:
             self._renderer = CameraRenderer(self._sim.scene, self._sim.template, self._num_threads)
         poses = [self._sim.body_transforms(i) for i in rows]
-        fields = {key: values[rows] for key, values in self._fields.items()}
+        fields = {key: values[rows] for key, values in self._episodes.fields.items()}
         pos, quat = np.array([p for p, _ in poses]), np.array([q for _, q in poses])
         return self._renderer.render(cameras, height, width, pos, quat, fields, channel)
 
@@ -425,22 +387,12 @@ class TeamVectorEnv(gym.vector.VectorEnv):
             return None
         return tuple(self.render_frames())
 
-    # -- state -------------------------------------------------------------------------------------------------
-
     def get_state(self) -> dict[str, np.ndarray]:
         """Everything that determines the future, as numeric arrays with first axis N."""
         self._check_open()
         sim, _ = self._sim, self._current
-        state = {
-            "physics": sim.state, "joint_target": sim.joint_target, "gripper_target": sim.gripper_target,
-            "contacts": sim.contacts, "held": self._held, "steps": self._steps, "finished": self._finished,
-            "success": self._success, "seed": self.seeds,
-            "generator": np.array([generators.to_words(g) for g in self._generators]),
-        }  # fmt: skip
-        state |= {f"episode.{key}": values for key, values in self._episode.items()}
-        state |= {f"memory.{key}": values for key, values in self._memory.items()}
-        state |= {f"field.{field}.{name}": values for (field, name), values in self._fields.items()}
-        return {key: np.array(values) for key, values in state.items()}
+        physics = {key: np.array(getattr(sim, name)) for key, name in _PHYSICS.items()}
+        return physics | {key: np.array(values) for key, values in self._episodes.state().items()}
 
     def set_state(self, state: Mapping[str, np.ndarray], mask: np.ndarray | None = None) -> tuple[Any, dict[str, Any]]:
         """Continue from a state returned by :meth:`get_state` of an environment made with the same arguments.
@@ -457,40 +409,23 @@ class TeamVectorEnv(gym.vector.VectorEnv):
         """
         self._check_open()
         rows = np.arange(self.num_envs) if mask is None else np.flatnonzero(mask)
-        targets: dict[str, np.ndarray] = {
-            "physics": self._sim.state, "joint_target": self._sim.joint_target,
-            "gripper_target": self._sim.gripper_target, "contacts": self._sim.contacts, "held": self._held,
-            "steps": self._steps, "finished": self._finished, "success": self._success, "seed": self.seeds,
-        }  # fmt: skip
-        targets |= {f"episode.{key}": values for key, values in self._episode.items()}
-        targets |= {f"memory.{key}": values for key, values in self._memory.items()}
-        targets |= {f"field.{field}.{name}": values for (field, name), values in self._fields.items()}
-        expected = {key: array.shape for key, array in targets.items()}
-        expected["generator"] = (self.num_envs, generators.WORDS)
+        sim, episodes = self._sim, self._episodes
+        physics = {key: getattr(sim, name) for key, name in _PHYSICS.items()}
+        expected = {key: np.shape(values) for key, values in (physics | episodes.state()).items()}
         if set(state) != set(expected):
             raise ValueError(f"state: wrong names {sorted(set(state) ^ set(expected))}")
         for key, shape in expected.items():
             if np.shape(state[key]) != shape:
                 raise ValueError(f"state[{key!r}]: got shape {np.shape(state[key])}, expected {shape}")
-        fresh = {key: array.copy() for key, array in targets.items()}
-        for key, array in fresh.items():
-            array[rows] = np.asarray(state[key])[rows]
-        sim = self._sim
-        sim.state, sim.joint_target = fresh["physics"], fresh["joint_target"]
-        sim.gripper_target, sim.contacts = fresh["gripper_target"], fresh["contacts"]
-        self._held, self._steps, self.seeds = fresh["held"], fresh["steps"], fresh["seed"]
-        self._finished, self._success = fresh["finished"], fresh["success"]
-        self._episode = {key: fresh[f"episode.{key}"] for key in self._episode}
-        self._memory = {key: fresh[f"memory.{key}"] for key in self._memory}
-        self._fields = {key: fresh[f"field.{key[0]}.{key[1]}"] for key in self._fields}
-        for world in rows:
-            self._generators[world] = generators.from_words(state["generator"][world])
-        sim.apply_fields(rows, {key: values[rows] for key, values in self._fields.items()})
-        self._cached_labels = None
+        for key, name in _PHYSICS.items():
+            values = physics[key].copy()
+            values[rows] = np.asarray(state[key])[rows]
+            setattr(sim, name, values)
+        episodes.restore(rows, state)
+        sim.apply_fields(rows, {key: values[rows] for key, values in episodes.fields.items()})
+        self._stale[rows] = True
         self._look()
         return self._observe(), self._info()
-
-    # -- end ---------------------------------------------------------------------------------------------------
 
     def close_extras(self, **kwargs: Any) -> None:
         """Stop worker threads."""
@@ -504,21 +439,6 @@ class TeamVectorEnv(gym.vector.VectorEnv):
     def _check_open(self) -> None:
         if self._closed:
             raise RuntimeError("the environment is closed")
-
-
-_CHARSET = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789 ,.'-!?_")
-
-
-def _vector_space(size: int) -> gym.spaces.Box:
-    return gym.spaces.Box(-np.inf, np.inf, (size,), np.float32)
-
-
-def _image_size(size: int | Sequence[int]) -> tuple[int, int]:
-    height, width = (size, size) if isinstance(size, (int, np.integer)) else tuple(size)
-    for value in (height, width):
-        if not MIN_SIZE <= int(value) <= MAX_SIZE:
-            raise ValueError(f"image_size: got {size!r}, allowed are {MIN_SIZE} to {MAX_SIZE} pixels")
-    return int(height), int(width)
 
 
 def _rows(obs: Any, mask: np.ndarray) -> np.ndarray:

@@ -5,7 +5,6 @@ Images are rendered world by world in one Newton model; worker threads share the
 
 import math
 import os
-import sys
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, ClassVar
@@ -15,7 +14,7 @@ import numpy as np
 from teamvla_envs.geometry import matrix_from_quat, quat_from_matrix
 from teamvla_envs.scene.compose import CameraSpec, Scene
 from teamvla_envs.sim.compile import newton_builder, scene_name
-from teamvla_envs.sim.warp_setup import prepare_warp, silent_stderr
+from teamvla_envs.sim.warp_setup import announce_if_slow, prepare_warp, silent_stderr
 
 SKY = (0.80, 0.86, 0.92)  # background, sRGB
 LIGHT_DIRECTION = (-0.30, 0.45, -0.84)
@@ -76,8 +75,8 @@ class CameraRenderer:
         tail, dtype = {"rgb": ((3,), np.uint8), "depth": ((), np.float32), "segmentation": ((), np.int32)}[channel]
         out = np.empty((*shape, *tail), dtype)
         if not self._painters[0].is_warm(height, width, channel):
-            print("TeamVLA: compiling the camera kernels (once; some seconds) …", file=sys.stderr, flush=True)
-            with silent_stderr():  # the compiler warns about Newton's kernels
+            # The compiler warns about Newton's kernels.
+            with announce_if_slow("TeamVLA: compiling the camera kernels (once) …"), silent_stderr():
                 self._painters[0].paint(specs, out, [0], body_pos, body_quat, fields, channel)
 
         def work(thread: int) -> None:

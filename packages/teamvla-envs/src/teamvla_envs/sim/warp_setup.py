@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import threading
 from collections.abc import Generator
 from functools import lru_cache
 
@@ -28,3 +29,23 @@ def silent_stderr() -> Generator[None, None, None]:
         os.dup2(saved, 2)
         os.close(saved)
         os.close(sink)
+
+
+@contextlib.contextmanager
+def announce_if_slow(message: str, delay: float = 1.5) -> Generator[None, None, None]:
+    """Say on standard error what takes so long, if it does: a compilation that is cached from then on.
+
+    Args:
+        message: What is going on.
+        delay: After how long to say so [s].
+    """
+    stream = os.fdopen(os.dup(2), "w")  # speaks even while silent_stderr is in force
+    timer = threading.Timer(delay, lambda: print(message, file=stream, flush=True))
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
+        timer.join()
+        stream.close()

@@ -5,12 +5,14 @@ from typing import Any
 import numpy as np
 
 from teamvla_envs.arrays import array_namespace
+from teamvla_envs.control.grasping import downward_grasp, rotation_error, smoothstep
 from teamvla_envs.control.kinematics import Chains
 from teamvla_envs.geometry import clip_norm, rotation_about_z, wrap_angle
 from teamvla_envs.scene.props import CrateBar, Prop, Stand, Table, crate_bar_inertia
 from teamvla_envs.sim.base import WorldState
 from teamvla_envs.tasks.base import Array, Arrays, Start, Task, ToolGoals
-from teamvla_envs.tasks.instructions import Family, vocabulary
+from teamvla_envs.tasks.instructions import vocabulary
+from teamvla_envs.tasks.lift_sentences import HOLD, PLACE
 
 STAND_COLORS: dict[str, tuple[float, float, float, float]] = {
     "green": (0.10, 0.55, 0.20, 1.0),
@@ -31,53 +33,6 @@ STAND_Y = 0.30  # [m] the stands are at (0, -STAND_Y), "front", and (0, +STAND_Y
 HOLD_POS = (0.0, 0.0, 0.28)  # [m] where the expert holds the bar up
 HOLD_HEIGHT = 0.20  # [m] from here on it counts as held up
 
-_PLACE = (
-    "put the bar on the {which} stand",
-    "place the bar on the {which} stand",
-    "set the bar down on the {which} stand",
-    "carry the bar to the {which} stand",
-    "lift the bar onto the {which} stand",
-    "move the bar to the {which} stand together",
-    "both arms, bring the bar to the {which} stand",
-    "the bar belongs on the {which} stand",
-    "take the bar and lay it on the {which} stand",
-    "pick up the bar and put it on the {which} stand",
-    "lower the bar onto the {which} stand",
-    "work together and place the bar on the {which} stand",
-)
-_PLACE_UNSEEN = (
-    "bring the bar over to the {which} stand",
-    "lay the bar down on the {which} stand",
-    "together, put the bar on top of the {which} stand",
-    "get the bar onto the {which} stand",
-    "the {which} stand is where the bar should go",
-    "use both arms to set the bar on the {which} stand",
-)
-PLACE = Family(_PLACE, _PLACE_UNSEEN)
-HOLD = Family(
-    (
-        "hold the bar up",
-        "lift the bar and hold it",
-        "raise the bar and keep it in the air",
-        "lift the bar up and keep it level",
-        "hold the bar above the table",
-        "pick up the bar and hold it up",
-        "take the bar up and keep holding it",
-        "keep the bar up in the air",
-        "both arms, lift the bar and hold it up",
-        "raise the bar together and hold it",
-        "lift the bar off the table and keep it there",
-        "hold the bar in the air, do not put it down",
-    ),
-    (
-        "lift the bar and do not put it down",
-        "together, raise the bar and keep it up",
-        "keep the bar level above the table",
-        "take the bar up in the air and hold it",
-        "hold the bar up with both arms",
-        "raise the bar off the table and keep holding it",
-    ),
-)
 EXPRESSIONS = ("color", "side", "height")
 SIDE_NAMES, HEIGHT_NAMES = ("front", "back"), ("lower", "taller")
 
@@ -288,7 +243,7 @@ class Lift(Task):
         _, commanded = chains.frames(world.joint_target)
         command = commanded[..., :3, 3]
         yaw = xp.atan2(s["bar_axis"][:, 1], s["bar_axis"][:, 0])
-        hands = _hand_rotation(yaw, world, commanded)
+        hands = downward_grasp(yaw, commanded)
 
         grasp_pos, speed, gripper = self._grasp(world, command, hands, s)
         carry_pos, carry_yaw = self._carry(world, command, yaw, episode, s)
@@ -299,7 +254,7 @@ class Lift(Task):
         carrying, leaving = carry[:, None], leave[:, None]
         return ToolGoals(
             pos=xp.where(leaving[..., None], rise, xp.where(carrying[..., None], carry_pos, grasp_pos)),
-            rot=xp.where(carrying[..., None, None], _hand_rotation(carry_yaw, world, commanded), hands),
+            rot=xp.where(carrying[..., None, None], downward_grasp(carry_yaw, commanded), hands),
             gripper=xp.where(leaving, 1.0, xp.where(carrying, -1.0, gripper)),
             speed=xp.where(carrying, 0.02, xp.where(leaving, 0.012, speed)),
             together=carry,
@@ -360,42 +315,6 @@ class Lift(Task):
         next_yaw = commanded_yaw + turn_left.clip(-0.03, 0.03) * free
         center = center + xp.concat([step_xy, step_z[:, None]], axis=-1)
         return center[:, None] + (rotation_about_z(next_yaw)[:, None] @ offset[..., None])[..., 0], next_yaw
-
-
-def _hand_rotation(yaw: Array, world: WorldState, commanded: Array) -> Array:
-    """Tool orientation that points down with the fingers opening across an object of that yaw.
-
-    Of the two equivalent orientations the one nearest to the arm's natural opening axis is taken.
-
-    Args:
-        yaw: Of the object, shape ``(N,)`` [rad].
-        world: Present state.
-        commanded: Commanded tool frames, shape ``(N, A, 4, 4)``.
-
-    Returns:
-        Shape ``(N, A, 3, 3)``.
-    """
-    xp = array_namespace(yaw)
-    opening = xp.stack([-xp.sin(yaw), xp.cos(yaw), xp.zeros_like(yaw)], axis=-1)[:, None, :]
-    natural = commanded[..., :3, 1]
-    sign = xp.where(xp.sum(opening * natural, axis=-1, keepdims=True) < 0, -1.0, 1.0)
-    y = opening * sign
-    z = xp.zeros_like(y) + xp.asarray([0.0, 0.0, -1.0], dtype=y.dtype)
-    x = xp.stack([-y[..., 1], y[..., 0], xp.zeros_like(y[..., 0])], axis=-1)
-    return xp.stack([x, y, z], axis=-1)
-
-
-def rotation_error(a: Array, b: Array) -> Array:
-    """Angle [rad] between rotation matrices ``(..., 3, 3)``, shape ``(...)``."""
-    xp = array_namespace(a)
-    trace = xp.sum(a * b, axis=(-1, -2))
-    return xp.acos(((trace - 1) / 2).clip(-1.0, 1.0))
-
-
-def smoothstep(x: Array) -> Array:
-    """0 below 0, 1 above 1, cubic in between."""
-    x = x.clip(0.0, 1.0)
-    return x * x * (3 - 2 * x)
 
 
 def _pick(u: Any, n: int) -> np.ndarray:

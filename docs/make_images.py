@@ -1,0 +1,125 @@
+"""Renders the pictures of the documentation: two episodes of Lift, stopped where something happens.
+
+Run ``uv run python docs/make_images.py`` from the root of the repository after a change of scene, robot or cameras, and
+look at what it wrote to ``docs/images``.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import imageio.v3 as iio
+import numpy as np
+from gymnasium.vector import AutoresetMode
+from teamvla_envs.env.vector import TeamVectorEnv
+
+FOLDER = Path(__file__).parent / "images"
+PLACE_SEED, HOLD_SEED = 2_000_002, 2_000_003
+CAMERAS = ("front", "overhead", "wrist_0", "wrist_1")
+LARGE = (480, 640)  # height and width of the front view [px]
+SMALL, COLUMN, GAP = 96, 160, 4  # [px]
+POLICY_SIZE = 64  # [px]
+STRIP_EVERY = 8  # control steps between two images of the wrist strip
+MOST_STEPS = 300
+QUALITY = 85
+
+
+@dataclass(frozen=True)
+class Moment:
+    """When to stop an episode: the first state in which ``reached(phase, bar_height, terminated)`` holds."""
+
+    name: str
+    seed: int
+    reached: Callable[[str, float, bool], bool]
+
+
+MOMENTS = (
+    Moment("start", PLACE_SEED, lambda phase, height, done: True),
+    Moment("grasp", PLACE_SEED, lambda phase, height, done: phase == "carry"),
+    Moment("lift", PLACE_SEED, lambda phase, height, done: phase == "carry" and height > 0.15),
+    Moment("place", PLACE_SEED, lambda phase, height, done: phase == "release"),
+    Moment("done", PLACE_SEED, lambda phase, height, done: done),
+    Moment("hold", HOLD_SEED, lambda phase, height, done: done),
+)
+
+
+def main() -> None:
+    """Write every picture."""
+    FOLDER.mkdir(exist_ok=True)
+    env = TeamVectorEnv("lift", autoreset_mode=AutoresetMode.DISABLED)
+    thumbnails, fronts = [], []
+    for moment in MOMENTS:
+        sentence = run_to(env, moment)
+        print(f"{moment.name}: {sentence!r}")
+        front = views(env, CAMERAS[:1], LARGE)[0]
+        fronts.append(halved(front))
+        thumbnails.append(np.concatenate(list(views(env, CAMERAS, SMALL))))
+        save(f"lift_{moment.name}.jpg", contact_sheet(env, front))
+    save("lift_episode.jpg", side_by_side(fronts[:5]))
+    save("lift_96px.png", side_by_side(thumbnails))
+    save("wrist_64px.png", wrist_strip(env))
+    env.close()
+
+
+def run_to(env: TeamVectorEnv, moment: Moment) -> str:
+    """Let the expert act until the moment is reached; returns the sentence of the episode."""
+    _, info = env.reset(seed=moment.seed)
+    done = False
+    for _ in range(MOST_STEPS):
+        phase, height = env.phases[int(info["phase"][0])], float(env.world.body_pos[0, 0, 2])
+        if moment.reached(phase, height, done):
+            return env.instructions[0]
+        _, _, terminated, _, info = env.step(env.expert_actions())
+        done = bool(terminated[0])
+    raise RuntimeError(f"{moment.name} was not reached in {MOST_STEPS} steps")
+
+
+def views(env: TeamVectorEnv, cameras: Sequence[str], size: int | Sequence[int]) -> np.ndarray:
+    """Images of world 0, shape ``(cameras, height, width, 3)`` uint8."""
+    images: np.ndarray = env.render_cameras(cameras, size)[0]
+    return images
+
+
+def contact_sheet(env: TeamVectorEnv, front: np.ndarray) -> np.ndarray:
+    """The front view, and the three others in a column beside it."""
+    others = [halved(image) for image in views(env, CAMERAS[1:], 2 * COLUMN)]
+    return np.concatenate([front, np.concatenate(others)], axis=1)
+
+
+def wrist_strip(env: TeamVectorEnv) -> np.ndarray:
+    """Both wrist cameras at the size a policy gets, one column every few steps of an episode."""
+    env.reset(seed=PLACE_SEED)
+    columns: list[np.ndarray] = []
+    for step in range(MOST_STEPS):
+        if step % STRIP_EVERY == 0:
+            columns.append(np.concatenate(list(views(env, CAMERAS[2:], POLICY_SIZE))))
+        _, _, terminated, _, _ = env.step(env.expert_actions())
+        if terminated[0]:
+            break
+    return side_by_side(columns)
+
+
+def side_by_side(images: Sequence[np.ndarray]) -> np.ndarray:
+    """Images of one size in a row, with white gaps between them."""
+    gap = np.full((images[0].shape[0], GAP, 3), 255, np.uint8)
+    return np.concatenate([part for image in images for part in (gap, image)][1:], axis=1)
+
+
+def halved(image: np.ndarray) -> np.ndarray:
+    """The image at half its size, each pixel the mean of four."""
+    height, width = image.shape[0] // 2, image.shape[1] // 2
+    mean = image.reshape(height, 2, width, 2, 3).astype(np.float64).mean(axis=(1, 3))
+    return np.asarray(np.round(mean), np.uint8)
+
+
+def save(name: str, image: np.ndarray) -> None:
+    """Write a picture and print its size."""
+    path = FOLDER / name
+    options: dict[str, Any] = {"quality": QUALITY} if path.suffix == ".jpg" else {}
+    iio.imwrite(path, image, **options)
+    print(f"  {path.name}: {image.shape[1]} x {image.shape[0]} px, {path.stat().st_size / 1e3:.0f} kB")
+
+
+if __name__ == "__main__":
+    main()

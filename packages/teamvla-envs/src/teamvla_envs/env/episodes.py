@@ -1,0 +1,111 @@
+"""What every world remembers of its running episode: arrays that travel with the physics state."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from teamvla_envs.env import generators
+from teamvla_envs.tasks.base import Start, Task
+
+
+class Episodes:
+    """The running episodes of N worlds.
+
+    Args:
+        task: The task they belong to.
+        num_envs: N.
+
+    Attributes:
+        facts: The task's numeric facts of each episode, first axis N; see ``Start.episode``.
+        fields: Model fields that differ from world to world, first axis N.
+        memory: What the task remembers from step to step, first axis N.
+        held: For how many steps in a row the goal was reached, shape ``(N,)``.
+        steps: Control steps made, shape ``(N,)``.
+        finished: Whether the episode has ended, shape ``(N,)`` bool.
+        success: Whether it ended in success, shape ``(N,)`` bool.
+        seeds: Seed of the reset that began the episode, -1 without one, shape ``(N,)``.
+    """
+
+    def __init__(self, task: Task, num_envs: int):
+        self._task, self.num_envs = task, num_envs
+        nominal = task.start(np.full((num_envs, task.draws), 0.5))
+        self.nominal = nominal
+        self.facts = {key: values.copy() for key, values in nominal.episode.items()}
+        self.fields = {key: values.copy() for key, values in nominal.fields.items()}
+        self.memory: dict[str, Any] = task.blank_memory(num_envs)
+        self.held, self.steps = np.zeros(num_envs, np.int64), np.zeros(num_envs, np.int64)
+        self.finished, self.success = np.zeros(num_envs, bool), np.zeros(num_envs, bool)
+        self.seeds = np.full(num_envs, -1, np.int64)
+        self._generators: list[np.random.Generator | None] = [None] * num_envs
+        self._labels: tuple[list[str], list[str]] | None = None
+
+    def draw(self, worlds: np.ndarray, seeds: Sequence[int | None], count: int) -> np.ndarray:
+        """Uniform numbers that determine the next episodes of some worlds.
+
+        Args:
+            worlds: Indices, shape ``(n,)``.
+            seeds: One per world of all N; without one a world goes on with its own generator.
+            count: Numbers per world.
+
+        Returns:
+            Shape ``(n, count)``, in [0, 1).
+        """
+        draws = np.empty((len(worlds), count))
+        for row, world in enumerate(worlds):
+            seed, generator = seeds[world], self._generators[world]
+            if seed is not None or generator is None:
+                generator = self._generators[world] = np.random.Generator(np.random.PCG64(seed))
+            self.seeds[world] = -1 if seed is None else seed
+            draws[row] = generator.random(count)
+        return draws
+
+    def begin(self, worlds: np.ndarray, start: Start) -> None:
+        """Begin new episodes in some worlds."""
+        for key, values in start.episode.items():
+            self.facts[key][worlds] = values
+        for field, values in start.fields.items():
+            self.fields[field][worlds] = values
+        blank = self._task.blank_memory(len(worlds))
+        self.memory = {key: _replaced(values, worlds, blank[key]) for key, values in self.memory.items()}
+        self.held[worlds], self.steps[worlds] = 0, 0
+        self.finished[worlds], self.success[worlds] = False, False
+        self._labels = None
+
+    @property
+    def labels(self) -> tuple[list[str], list[str]]:
+        """Goal names and sentences of all worlds."""
+        if self._labels is None:
+            goals = [self._task.goals[goal] for goal in self.facts["goal"]]
+            self._labels = goals, [self._task.instruction(self.facts, world) for world in range(self.num_envs)]
+        return self._labels
+
+    def state(self) -> dict[str, np.ndarray]:
+        """All of it as named numeric arrays with first axis N."""
+        state = {
+            "held": self.held, "steps": self.steps, "finished": self.finished, "success": self.success,
+            "seed": self.seeds, "generator": np.array([generators.to_words(g) for g in self._generators]),
+        }  # fmt: skip
+        state |= {f"episode.{key}": values for key, values in self.facts.items()}
+        state |= {f"memory.{key}": values for key, values in self.memory.items()}
+        return state | {f"field.{field}.{name}": values for (field, name), values in self.fields.items()}
+
+    def restore(self, worlds: np.ndarray, state: Mapping[str, np.ndarray]) -> None:
+        """Take some worlds from a state returned by :meth:`state`."""
+        now = self.state()
+        new = {key: _replaced(values, worlds, np.asarray(state[key])[worlds]) for key, values in now.items()}
+        self.held, self.steps, self.seeds = new["held"], new["steps"], new["seed"]
+        self.finished, self.success = new["finished"], new["success"]
+        self.facts = {key: new[f"episode.{key}"] for key in self.facts}
+        self.memory = {key: new[f"memory.{key}"] for key in self.memory}
+        self.fields = {key: new[f"field.{key[0]}.{key[1]}"] for key in self.fields}
+        for world in worlds:
+            self._generators[world] = generators.from_words(new["generator"][world])
+        self._labels = None
+
+
+def _replaced(values: np.ndarray, rows: np.ndarray, by: np.ndarray) -> np.ndarray:
+    """A copy of ``values`` with some rows replaced."""
+    result = values.copy()
+    result[rows] = by
+    return result

@@ -1,4 +1,8 @@
-"""Fair timing on a machine that others may use too: candidates take turns, ratios are taken within a turn."""
+"""Fair timing on a machine that others may use too: candidates take turns, ratios are taken within a turn.
+
+Every turn is timed by the clock on the wall and by the processor time of the process. On an idle machine the two
+agree for one thread; on a busy one the second still tells how much work each candidate is.
+"""
 
 import os
 import statistics
@@ -25,6 +29,14 @@ class Candidate:
 
 
 @dataclass(frozen=True)
+class Rate:
+    """Work of one turn per second, by the clock on the wall and by processor time."""
+
+    wall: float
+    cpu: float
+
+
+@dataclass(frozen=True)
 class Spread:
     """Median, smallest and largest of some repetitions."""
 
@@ -37,7 +49,7 @@ class Spread:
         return f"{self.median:{spec}} ({self.low:{spec}} to {self.high:{spec}})"
 
 
-def take_turns(candidates: Mapping[str, Candidate], seconds: float, repeats: int = 1) -> dict[str, list[float]]:
+def take_turns(candidates: Mapping[str, Candidate], seconds: float, repeats: int = 1) -> dict[str, list[Rate]]:
     """Time all candidates in turn, again and again.
 
     Args:
@@ -46,9 +58,9 @@ def take_turns(candidates: Mapping[str, Candidate], seconds: float, repeats: int
         repeats: How often a candidate runs in one turn.
 
     Returns:
-        Name to the rate of each turn [work/s].
+        Name to the rate of each turn.
     """
-    rates: dict[str, list[float]] = {name: [] for name in candidates}
+    rates: dict[str, list[Rate]] = {name: [] for name in candidates}
     for candidate in candidates.values():  # the first run pays for caches and allocations
         candidate.prepare()
         candidate.run()
@@ -58,7 +70,7 @@ def take_turns(candidates: Mapping[str, Candidate], seconds: float, repeats: int
         names = list(candidates)
         first = turn % len(names)
         for name in names[first:] + names[:first]:
-            rates[name].append(repeats * candidates[name].work / _duration(candidates[name], repeats))
+            rates[name].append(_rate(candidates[name], repeats))
         turn += 1
     return rates
 
@@ -87,11 +99,13 @@ def print_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
         print(f"| {' | '.join(cells)} |", flush=True)
 
 
-def _duration(candidate: Candidate, repeats: int) -> float:
-    total = 0.0
+def _rate(candidate: Candidate, repeats: int) -> Rate:
+    wall = cpu = 0.0
     for _ in range(repeats):
         candidate.prepare()
-        began = time.perf_counter()
+        wall_began, cpu_began = time.perf_counter(), time.process_time()
         candidate.run()
-        total += time.perf_counter() - began
-    return total
+        wall += time.perf_counter() - wall_began
+        cpu += time.process_time() - cpu_began
+    work = repeats * candidate.work
+    return Rate(work / wall, work / cpu)

@@ -9,6 +9,7 @@ if TYPE_CHECKING:
 # task name -> (environment name, class, default horizon in control steps)
 TASKS: dict[str, tuple[str, str, int]] = {
     "lift": ("Lift", "teamvla_envs.tasks.lift:Lift", 300),
+    "handoff": ("Handoff", "teamvla_envs.tasks.handoff:Handoff", 300),
 }
 VERSION = 0
 

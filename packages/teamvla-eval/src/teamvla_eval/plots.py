@@ -97,7 +97,7 @@ def learning_curve(minutes: Sequence[float], losses: Mapping[str, Sequence[float
         axes.set_xlabel("minutes of training")
         axes.set_ylabel("loss")
         axes.tick_params(which="both", labelcolor=MUTED)
-        axes.set_xlim(0, max(minutes, default=1.0))
+        axes.set_xlim(0, max(minutes, default=0.0) or 1.0)
         if axes.lines:
             axes.legend(frameon=False, labelcolor="linecolor", handlelength=1.2)
 

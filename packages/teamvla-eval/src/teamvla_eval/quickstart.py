@@ -52,11 +52,13 @@ class Stage:
     Attributes:
         name: Under which the run folder notes that it is finished.
         heading: What happens, for the screen.
+        explanation: One sentence more.
         run: Does it.
     """
 
     name: str
     heading: str
+    explanation: str
     run: Callable[[], None]
 
 
@@ -90,33 +92,58 @@ def quickstart(
     known_tasks([task])
     plan = Plan(task, demos, minutes, episodes, seed)
     folder = open_run_folder(out, asdict(plan), PRODUCTS, overwrite)
-    stages = (
-        Stage(
-            "collect",
-            f"Collect {demos} demonstrations of the scripted expert",
-            lambda: _collect(folder, plan),
-        ),
-        Stage("train", f"Train a policy on them for {minutes:g} minutes", lambda: _train(folder, plan, threads)),
-        Stage("evaluate", f"Evaluate on {episodes} unseen episodes", lambda: _evaluate(folder, plan, threads)),
-        Stage("report", "Write the report", lambda: _report(folder, plan)),
-    )
-    for number, stage in enumerate(stages, start=1):
+    _say(f"Everything goes to {out}; stop with Ctrl-C, the same command goes on from there.")
+    for number, stage in enumerate(stages := _stages(folder, plan, threads), start=1):
         _say(f"\n[{number}/{len(stages)}] {stage.heading}")
         if stage.name in folder.stages:
             _say(f"      finished before, in {minutes_and_seconds(folder.stages[stage.name])}")
-            continue
-        stage_began = time.perf_counter()
-        try:
-            stage.run()
-        except KeyboardInterrupt:
-            raise KeyboardInterrupt("the same command goes on from here") from None
-        folder.finish(stage.name, time.perf_counter() - stage_began)
-        _say(f"      finished in {minutes_and_seconds(folder.stages[stage.name])}")
+        else:
+            _say(f"      {stage.explanation}")
+            _run(stage, folder)
+            _say(f"      finished in {minutes_and_seconds(folder.stages[stage.name])}")
     _say("")
     print_results(read_results(out / "results.json"))
     _say(f"Open {out / REPORT} in a browser: success, videos, learning curve.")
     _say(f"The policy is in {out / POLICY}, the demonstrations in {out / DEMOS}.")
     _say(f"Done in {minutes_and_seconds(time.perf_counter() - began)}.")
+
+
+def _stages(folder: RunFolder, plan: Plan, threads: int | None) -> tuple[Stage, ...]:
+    return (
+        Stage(
+            "collect",
+            f"Collect {plan.demos} demonstrations",
+            f"The scripted expert does it {plan.demos} times; cameras of {IMAGE_SIZE} pixels watch.",
+            lambda: _collect(folder, plan),
+        ),
+        Stage(
+            "train",
+            f"Train a policy for {plan.minutes:g} minutes",
+            "One small network learns to act for both arms from images, joints and the sentence.",
+            lambda: _train(folder, plan, threads),
+        ),
+        Stage(
+            "evaluate",
+            f"Evaluate on {plan.episodes} unseen episodes",
+            "The learned policy, random actions and the expert meet the same new scenes and sentences.",
+            lambda: _evaluate(folder, plan, threads),
+        ),
+        Stage(
+            "report",
+            "Write the report",
+            "Success, videos and learning curve in one HTML file.",
+            lambda: _report(folder, plan),
+        ),
+    )
+
+
+def _run(stage: Stage, folder: RunFolder) -> None:
+    began = time.perf_counter()
+    try:
+        stage.run()
+    except KeyboardInterrupt:
+        raise KeyboardInterrupt("the same command goes on from here") from None
+    folder.finish(stage.name, time.perf_counter() - began)
 
 
 def _collect(folder: RunFolder, plan: Plan) -> None:
@@ -150,16 +177,16 @@ def _evaluate(folder: RunFolder, plan: Plan, threads: int | None) -> None:
     suites: list[Suite] = []
     shown: list[EpisodeRecord] = []
     for name, spec in _policies(folder).items():
-        policy, recorder = load_policy(spec), StateRecorder()
+        policy, recorder = load_policy(spec), None if name == "random" else StateRecorder()
         with open_env(policy, name, plan.task, settings) as env:
             with episode_progress(f"      {name}", plan.episodes) as progress:
                 suites.append(evaluate(env, policy, name, settings, progress, recorder))
+            if recorder is None:
+                continue
             if name == LEARNED:
                 shown = choose_episodes(suites[-1].records, LEARNED_VIDEOS, LEARNED_FAILURES)
-            elif name == "expert":  # beside the learned policy's last video, in the same scene
+            else:  # the expert beside the learned policy's last video, in the same scene
                 shown = [record for record in suites[-1].records if record.seed == shown[-1].seed]
-            else:
-                continue
             _say(f"      {name}: rendering {len(shown)} videos")
             for record in shown:
                 clip = make_clip(env, recorder.trajectory(record.seed), name, record)

@@ -3,6 +3,7 @@
 from typing import Any
 
 from teamvla_envs.arrays import array_namespace
+from teamvla_envs.geometry import clip_norm
 
 Array = Any
 
@@ -40,3 +41,71 @@ def smoothstep(x: Array) -> Array:
     """0 below 0, 1 above 1, cubic in between."""
     x = x.clip(0.0, 1.0)
     return x * x * (3 - 2 * x)
+
+
+def norm(vector: Array) -> Array:
+    """Euclidean length over the last axis."""
+    xp = array_namespace(vector)
+    return xp.sqrt(xp.sum(vector * vector, axis=-1))
+
+
+def fingers_around(offset: Array, axis: Array, slack: float = 0.05) -> Array:
+    """Whether the tool is so near to a bar that its fingers stand on both sides.
+
+    Args:
+        offset: Tool position relative to the grasp point, shape ``(N, A, 3)`` [m].
+        axis: Of the bar, shape ``(N, 1, 3)``.
+        slack: How far along the bar the tool may be from the grasp point [m].
+
+    Returns:
+        Shape ``(N, A)`` bool.
+    """
+    xp = array_namespace(offset)
+    along = xp.sum(offset * axis, axis=-1)
+    return (norm(offset - along[..., None] * axis) < 0.015) & (xp.abs(along) < slack)
+
+
+def funnel(
+    command: Array,
+    tool_pos: Array,
+    offset: Array,
+    turn: Array,
+    opening: Array,
+    width: Array,
+    around: Array,
+    holding: Array,
+    wait: Array | float = 0.0,
+) -> tuple[Array, Array, Array]:
+    """The way down to a grasp: above it while the tool is off to the side, lower the nearer it gets.
+
+    A continuous function of the state: the height wanted grows smoothly with the lateral and angular miss, and the
+    lateral speed falls off below it. Fingers that closed on air open again.
+
+    Args:
+        command: Commanded tool positions, shape ``(N, A, 3)`` [m].
+        tool_pos: Measured ones.
+        offset: Measured tool position relative to the grasp point.
+        turn: Angle between the tool and the wanted orientation, shape ``(N, A)`` [rad].
+        opening: Of the gripper, shape ``(N, A)`` [m].
+        width: Of the object between the fingers, broadcast to ``(N, A)`` [m].
+        around: From :func:`fingers_around`.
+        holding: Arms that already hold the object, shape ``(N, A)`` bool.
+        wait: Height share in [0, 1] that is kept whatever the miss, broadcast to ``(N, A)``.
+
+    Returns:
+        Wanted tool positions ``(N, A, 3)`` [m], step limits ``(N, A)`` [m], and whether to grip ``(N, A)``.
+    """
+    xp = array_namespace(command)
+    target = tool_pos - offset
+    lateral, height = norm(offset[..., :2]), offset[..., 2]
+    miss = lateral + 0.06 * turn
+    share = xp.maximum(smoothstep((miss - 0.004) / 0.05), wait + xp.zeros_like(miss))
+    needed = 0.10 * share
+    closed_in = around & (opening < width + 0.02)
+    near = xp.where(closed_in, (lateral < 0.03) & (turn < 0.3), (miss < 0.008) & (xp.abs(height) < 0.006))
+    grip = (near | holding) & (opening > width - 0.006)
+    slack = (1 - (needed - height) / 0.04).clip(0.02, 1.0)
+    xy = command[..., :2] + clip_norm(target[..., :2] - command[..., :2], 0.016 * slack[..., None])
+    pos = xp.concat([xy, (target[..., 2] + needed)[..., None]], axis=-1)
+    speed = 0.006 + 0.012 * smoothstep((height - 0.02) / 0.10)
+    return xp.where(grip[..., None], command, pos), speed, grip

@@ -112,6 +112,62 @@ class CrateBar:
         _box(body, f"{self.name}_crate", (cx / 2, cy / 2, cz / 2), self.crate_rgba, mass=0.0, **OBJECT_BITS)
 
 
+@dataclass(frozen=True)
+class Stick:
+    """A square stick along x.
+
+    Attributes:
+        length: Along x [m].
+        width: Along y and z [m].
+        mass: [kg].
+    """
+
+    name: str
+    pos: Vec3 = (0, 0, 0.0175)
+    length: float = 0.175
+    width: float = 0.035
+    mass: float = 0.15
+    rgba: RGBA = (0.95, 0.75, 0.15, 1.0)
+
+    def add_to(self, spec: Any) -> None:
+        """Add the stick as a free body."""
+        inertia = box_inertia(self.mass, self.length, self.width, self.width)
+        body = spec.worldbody.add_body(
+            name=self.name, pos=self.pos, mass=self.mass, ipos=(0, 0, 0), inertia=inertia, explicitinertial=True
+        )
+        body.add_freejoint(name=f"{self.name}_joint")
+        half = self.width / 2
+        _box(body, f"{self.name}_box", (self.length / 2, half, half), self.rgba, mass=0.0, **OBJECT_BITS)
+
+
+@dataclass(frozen=True)
+class Pad:
+    """A painted disc on the table that nothing collides with; its body origin is on the table."""
+
+    name: str
+    pos: Vec3
+    radius: float = 0.07
+    rgba: RGBA = (0.2, 0.6, 0.3, 1.0)
+
+    def add_to(self, spec: Any) -> None:
+        """Add the pad as a static body with a visual geom only."""
+        import mujoco
+
+        body = spec.worldbody.add_body(name=self.name, pos=self.pos)
+        body.add_geom(
+            name=f"{self.name}_disc", type=mujoco.mjtGeom.mjGEOM_CYLINDER, size=(self.radius, 0.001, 0),
+            pos=(0, 0, 0.001), rgba=self.rgba, group=VISUAL_GROUP, contype=0, conaffinity=0, mass=0.0,
+        )  # fmt: skip
+
+
+def box_inertia(mass: Any, x: Any, y: Any, z: Any) -> Any:
+    """Principal inertia ``(..., 3)`` of homogeneous boxes of full size x, y, z [kg m^2]."""
+    import numpy as np
+
+    mass, x, y, z = np.broadcast_arrays(mass, x, y, z)
+    return (mass / 12.0)[..., None] * np.stack([y**2 + z**2, x**2 + z**2, x**2 + y**2], -1)
+
+
 def crate_bar_inertia(
     length: Any, mass: Any, *, thickness: float = 0.03, crate: Vec3 = (0.20, 0.12, 0.06), bar_share: float = 0.4
 ) -> tuple[Any, Any]:
@@ -127,13 +183,5 @@ def crate_bar_inertia(
     Returns:
         ``mass`` and the diagonal inertia ``(..., 3)`` about the center [kg m^2].
     """
-    import numpy as np
-
-    length, mass = np.asarray(length, float), np.asarray(mass, float)
-
-    def box(m: Any, x: Any, y: Any, z: Any) -> Any:
-        x, y, z = np.broadcast_arrays(x, y, z)
-        return (m / 12.0)[..., None] * np.stack([y**2 + z**2, x**2 + z**2, x**2 + y**2], -1)
-
-    inertia = box(mass * bar_share, length, thickness, thickness) + box(mass * (1 - bar_share), *crate)
-    return mass, inertia
+    rod = box_inertia(mass * bar_share, length, thickness, thickness)
+    return mass, rod + box_inertia(mass * (1 - bar_share), *crate)

@@ -111,6 +111,8 @@ class HostSimulator:
         for row, world in enumerate(worlds):
             model = self.models[world]
             for (field, name), values in fields.items():
+                if field == "geom_rgba":
+                    continue  # for cameras only
                 element = getattr(model, field.split("_")[0])(name).id
                 getattr(model, field)[element] = values[row]
                 if field == "geom_size":

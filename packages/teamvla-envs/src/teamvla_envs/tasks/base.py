@@ -159,3 +159,8 @@ def check_choice(argument: str, value: Any, allowed: tuple[Any, ...]) -> None:
     """Raise ``ValueError`` naming the argument unless the value is one of those allowed."""
     if value not in allowed:
         raise ValueError(f"{argument}: got {value!r}, allowed are {', '.join(repr(a) for a in allowed)}")
+
+
+def pick(u: Any, n: int) -> np.ndarray:
+    """Integers 0 … n-1 from uniform numbers in [0, 1)."""
+    return np.minimum((np.asarray(u) * n).astype(np.int64), n - 1)

@@ -1,16 +1,21 @@
 """Lift: two arms carry a crate-bar level to the stand that the sentence names, or hold it up."""
 
-from typing import Any
-
 import numpy as np
 
 from teamvla_envs.arrays import array_namespace
-from teamvla_envs.control.grasping import downward_grasp, rotation_error, smoothstep
+from teamvla_envs.control.grasping import (
+    downward_grasp,
+    fingers_around,
+    funnel,
+    norm,
+    rotation_error,
+    smoothstep,
+)
 from teamvla_envs.control.kinematics import Chains
 from teamvla_envs.geometry import clip_norm, rotation_about_z, wrap_angle
 from teamvla_envs.scene.props import CrateBar, Prop, Stand, Table, crate_bar_inertia
 from teamvla_envs.sim.base import WorldState
-from teamvla_envs.tasks.base import Array, Arrays, Start, Task, ToolGoals
+from teamvla_envs.tasks.base import Array, Arrays, Start, Task, ToolGoals, pick
 from teamvla_envs.tasks.instructions import vocabulary
 from teamvla_envs.tasks.lift_sentences import HOLD, PLACE
 
@@ -81,14 +86,14 @@ class Lift(Task):
         length, mass = 0.40 + 0.30 * u[:, 3], 0.5 + 1.0 * u[:, 4]
         pose = np.stack([x, y, np.full(n, REST), np.cos(yaw / 2), 0 * yaw, 0 * yaw, np.sin(yaw / 2)], -1)
         pairs = np.array(TRAIN_PAIRS if self.split == "train" else UNSEEN_PAIRS)
-        colors = pairs[_pick(u[:, 5], len(pairs))]
-        taller = _pick(u[:, 6], 2)
+        colors = pairs[pick(u[:, 5], len(pairs))]
+        taller = pick(u[:, 6], 2)
         heights = np.stack([0.055 + 0.025 * u[:, 7], 0.11 + 0.03 * u[:, 8]], -1)
         heights = np.where(taller[:, None] == 1, heights, heights[:, ::-1])
         stand_pos = np.zeros((n, 2, 3))
         stand_pos[:, :, 1] = (-STAND_Y, STAND_Y)
         stand_pos[:, :, 2] = heights
-        goal = _pick(u[:, 9], 3)
+        goal = pick(u[:, 9], 3)
         on_stand = stand_pos[np.arange(n), np.minimum(goal, 1)] + (0, 0, REST)
         _, inertia = crate_bar_inertia(length, mass)
         rod = np.stack([length / 2, np.full(n, THICKNESS / 2), np.full(n, THICKNESS / 2)], -1)
@@ -110,7 +115,7 @@ class Lift(Task):
                 "stand_pos": stand_pos,
                 "colors": colors,
                 "taller": taller,
-                "expression": _pick(u[:, 10], 3),
+                "expression": pick(u[:, 10], 3),
                 "wording": u[:, 11],
                 "length": length,
             },
@@ -153,12 +158,9 @@ class Lift(Task):
         side = xp.asarray([-1.0, 1.0], dtype=pos.dtype)
         reach = side[:, None] * axis[:, None, :] * (episode["length"] / 2 - GRASP_INSET)[:, None, None]
         offset = world.tool_pos - (pos[:, None] + reach)
-        along = xp.sum(offset * axis[:, None, :], axis=-1)
-        across = offset - along[..., None] * axis[:, None, :]
-        distance = xp.sqrt(xp.sum(offset * offset, axis=-1))
-        clear = xp.sqrt(xp.sum(across * across, axis=-1))
+        distance = norm(offset)
         opening = world.gripper_opening
-        around = (clear < 0.015) & (xp.abs(along) < 0.05)
+        around = fingers_around(offset, axis[:, None, :])
         holding = around & (opening > THICKNESS - 0.006) & (opening < THICKNESS + 0.003)
         error = pos - episode["goal_pos"]
         lateral = xp.sqrt(error[:, 0] ** 2 + error[:, 1] ** 2)
@@ -263,28 +265,14 @@ class Lift(Task):
     def _grasp(self, world: WorldState, command: Array, hands: Array, s: Arrays) -> tuple[Array, Array, Array]:
         """Tool positions, speeds and grippers on the way to a firm grasp of both ends."""
         xp = array_namespace(command)
-        offset = s["offset"]
-        target = world.tool_pos - offset
         turn = rotation_error(hands, world.tool_rot)
-        lateral = xp.sqrt(offset[..., 0] ** 2 + offset[..., 1] ** 2)
-        miss = lateral + 0.06 * turn
-        needed = 0.10 * smoothstep((miss - 0.004) / 0.05)
-        height = offset[..., 2]
-        closed_in = s["around"] & (s["opening"] < THICKNESS + 0.02)
-        near = xp.where(closed_in, (lateral < 0.03) & (turn < 0.3), (miss < 0.008) & (xp.abs(height) < 0.006))
-        on_air = s["opening"] < THICKNESS - 0.006
-        grip = (near | s["holding"]) & ~on_air
+        pos, speed, grip = funnel(
+            command, world.tool_pos, s["offset"], turn, s["opening"], THICKNESS, s["around"], s["holding"]
+        )
         # A lone holder of a lifted end lowers it instead of waiting in the air.
         lifted = (s["tilt"] > 0.02)[:, None] & s["holding"] & (world.tool_pos[..., 2] > REST)
-        slack = (1 - (needed - height) / 0.04).clip(0.02, 1.0)
-        z = target[..., 2] + needed
-        xy = command[..., :2] + clip_norm(target[..., :2] - command[..., :2], 0.016 * slack[..., None])
-        pos = xp.concat([xy, z[..., None]], axis=-1)
         low = xp.concat([command[..., :2], command[..., 2:] - 0.006], axis=-1)
-        pos = xp.where(grip[..., None], command, pos)
-        pos = xp.where(lifted[..., None], low, pos)
-        speed = 0.006 + 0.012 * smoothstep((height - 0.02) / 0.10)
-        return pos, speed, xp.where(grip, -1.0, 1.0)
+        return xp.where(lifted[..., None], low, pos), speed, xp.where(grip, -1.0, 1.0)
 
     def _carry(self, world: WorldState, command: Array, yaw: Array, episode: Arrays, s: Arrays) -> tuple[Array, Array]:
         """Next commanded tool positions and yaw of a bar that is moved as one rigid body."""
@@ -315,8 +303,3 @@ class Lift(Task):
         next_yaw = commanded_yaw + turn_left.clip(-0.03, 0.03) * free
         center = center + xp.concat([step_xy, step_z[:, None]], axis=-1)
         return center[:, None] + (rotation_about_z(next_yaw)[:, None] @ offset[..., None])[..., 0], next_yaw
-
-
-def _pick(u: Any, n: int) -> np.ndarray:
-    """Integers 0 … n-1 from uniform numbers in [0, 1)."""
-    return np.minimum((np.asarray(u) * n).astype(np.int64), n - 1)

@@ -1,0 +1,404 @@
+"""Handoff: one arm picks the stick that the sentence names and passes it on in mid-air; the last lays it on a pad."""
+
+import numpy as np
+
+from teamvla_envs.arrays import array_namespace
+from teamvla_envs.control.grasping import fingers_around, funnel, norm, rotation_error, smoothstep
+from teamvla_envs.control.kinematics import Chains
+from teamvla_envs.geometry import clip_norm
+from teamvla_envs.scene.compose import ARM_COLORS, BASE_RADIUS
+from teamvla_envs.scene.props import Pad, Prop, Stick, Table, box_inertia
+from teamvla_envs.sim.base import WorldState
+from teamvla_envs.tasks.base import Array, Arrays, Start, Task, ToolGoals, pick
+from teamvla_envs.tasks.handoff_sentences import PASS
+from teamvla_envs.tasks.instructions import vocabulary
+
+STICK_COLORS = {
+    "yellow": (0.95, 0.78, 0.12, 1.0),
+    "orange": (0.92, 0.45, 0.10, 1.0),
+    "cyan": (0.15, 0.75, 0.85, 1.0),
+    "brown": (0.42, 0.26, 0.13, 1.0),
+}
+PAD_COLORS = {
+    "green": (0.10, 0.55, 0.20, 1.0),
+    "pink": (0.95, 0.40, 0.62, 1.0),
+    "white": (0.93, 0.93, 0.93, 1.0),
+    "black": (0.08, 0.08, 0.09, 1.0),
+}
+PAD_NAMES, STICK_NAMES = tuple(PAD_COLORS), tuple(STICK_COLORS)
+SIDE_NAMES = ("front", "back")
+_PAIRS = [(i, j) for i in range(4) for j in range(4) if i != j]
+UNSEEN_PAIRS = [pair for pair in _PAIRS if set(pair) in ({0, 2}, {1, 3})]
+TRAIN_PAIRS = [pair for pair in _PAIRS if pair not in UNSEEN_PAIRS]
+
+GRASP_INSET = 0.015  # [m] from the stick's end to the grasp point
+MEETING = (0.0, 0.0, 0.30)  # [m] where the stick changes hands
+PAD_REACH, PAD_ASIDE = 0.43, 0.26  # [m] a pad in the frame of the arm that serves it
+WAIT_REACH, WAIT_HEIGHT = 0.42, 0.42  # [m] where an idle arm's tool waits, in its own frame
+
+
+class Handoff(Task):
+    """Pass a stick from arm to arm in mid-air and lay it on the pad that the sentence names.
+
+    Two sticks lie in front of two arms, out of the others' reach; two pads lie in front of the last arm of each relay,
+    out of the giver's reach. The sentence says which stick (by color or by whose it is) and which pad (by color or
+    side). With more than two arms the stick goes around the table through every hand. Success is the stick lying on
+    the named pad with no finger touching it.
+    """
+
+    name = "handoff"
+    goals = ("stick_0_pad_0", "stick_0_pad_1", "stick_1_pad_0", "stick_1_pad_1")
+    phases = ("approach", "grasp", "lift", "meet", "transfer", "place", "release", "done")
+    bodies = ("stick_0", "stick_1")
+    draws = 20
+    goal_parts = ("goal", "goal_pos", "goal_error", "object_pos", "object_rot6d", "object_vel", "tool_to_grasp")
+    arm_counts = (2, 3, 4)
+
+    def props(self) -> tuple[Prop, ...]:
+        """Table, two sticks and the pads of the arms that end a relay."""
+        return (
+            Table(),
+            *(Stick(f"stick_{s}", (*self._in_front_of(s, 0.44, 0.0), 0.0175)) for s in range(2)),
+            *(Pad(f"pad_{s}_{p}", (*self._pad_pos(s, p), 0.0)) for s in range(2) for p in range(2)),
+        )
+
+    def contact_pairs(self) -> tuple[tuple[str, str], ...]:
+        """Each hand with each stick; then what should not touch: arms with the table and with one another."""
+        arms = range(self.num_arms)
+        return (
+            *((f"arm_{k}/hand", f"stick_{s}") for s in range(2) for k in arms),
+            *((f"arm_{k}/link2", "table") for k in arms),
+            *((f"arm_{k}/base", f"arm_{j}/base") for k in arms for j in range(k)),
+        )
+
+    def _base(self, arm: int) -> tuple[np.ndarray, np.ndarray]:
+        """Position and heading of an arm's base in the table plane."""
+        angle = np.pi + 2 * np.pi * arm / self.num_arms
+        pos = BASE_RADIUS * np.array([np.cos(angle), np.sin(angle)])
+        return pos, -pos / BASE_RADIUS
+
+    def _in_front_of(self, arm: int, ahead: float, aside: float) -> tuple[float, float]:
+        pos, heading = self._base(arm)
+        x, y = pos + ahead * heading + aside * np.array([-heading[1], heading[0]])
+        return float(x), float(y)
+
+    def _last(self, stick: int) -> int:
+        """The arm that ends the relay which begins at arm ``stick``."""
+        return (stick - 1) % self.num_arms
+
+    def _pad_pos(self, stick: int, pad: int) -> tuple[float, float]:
+        """Center of a pad; pad 0 is the one further to the front (-y)."""
+        places = [self._in_front_of(self._last(stick), PAD_REACH, side * PAD_ASIDE) for side in (-1, 1)]
+        return sorted(places, key=lambda place: place[1])[pad]
+
+    def start(self, u: np.ndarray) -> Start:
+        """Draw goal, colors and the poses, sizes and masses of both sticks."""
+        if self.randomization == "none":
+            u = np.concatenate([np.full((len(u), 12), 0.5), u[:, 12:]], axis=1)
+        n = len(u)
+        poses, fields, lengths, widths = {}, {}, [], []
+        for s in range(2):
+            a = u[:, 6 * s : 6 * s + 6]
+            base, heading = self._base(s)
+            aside = np.array([-heading[1], heading[0]])
+            spread = 0.07  # beyond it a stick could lie on a pad
+            xy = base + (0.44 + 0.07 * (2 * a[:, :1] - 1)) * heading + spread * (2 * a[:, 1:2] - 1) * aside
+            yaw = np.pi * a[:, 2]
+            length, width, mass = 0.15 + 0.05 * a[:, 3], 0.025 + 0.02 * a[:, 4], 0.05 + 0.25 * a[:, 5]
+            zero = np.zeros(n)
+            poses[f"stick_{s}"] = np.stack(
+                [xy[:, 0], xy[:, 1], width / 2, np.cos(yaw / 2), zero, zero, np.sin(yaw / 2)], -1
+            )
+            fields["body_mass", f"stick_{s}"] = mass
+            fields["body_inertia", f"stick_{s}"] = box_inertia(mass, length, width, width)
+            fields["geom_size", f"stick_{s}_box"] = np.stack([length, width, width], -1) / 2
+            lengths.append(length)
+            widths.append(width)
+        pairs = np.array(TRAIN_PAIRS if self.split == "train" else UNSEEN_PAIRS)
+        pad_colors, stick_colors = pairs[pick(u[:, 12], len(pairs))], pairs[pick(u[:, 13], len(pairs))]
+        swap = pick(u[:, 14], 2).astype(bool)  # the second pair of pads may have its colors the other way round
+        pad_color = np.stack([pad_colors, np.where(swap[:, None], pad_colors[:, ::-1], pad_colors)], 1)
+        for s in range(2):
+            fields["geom_rgba", f"stick_{s}_box"] = np.array(list(STICK_COLORS.values()))[stick_colors[:, s]]
+            for p in range(2):
+                fields["geom_rgba", f"pad_{s}_{p}_disc"] = np.array(list(PAD_COLORS.values()))[pad_color[:, s, p]]
+        goal = pick(u[:, 15], 4)
+        stick, pad, rows = goal // 2, goal % 2, np.arange(n)
+        pads = np.array([[self._pad_pos(s, p) for p in range(2)] for s in range(2)])
+        width = np.stack(widths, -1)
+        goal_pos = np.concatenate([pads[stick, pad], width[rows, stick][:, None] / 2], -1)
+        return Start(
+            body_pose=poses,
+            fields=fields,
+            episode={
+                "goal": goal,
+                "stick": stick,
+                "goal_pos": goal_pos,
+                "length": np.stack(lengths, -1),
+                "width": width,
+                "stick_color": stick_colors,
+                "pad_color": pad_color,
+                "stick_word": pick(u[:, 16], 2),
+                "pad_word": pick(u[:, 17], 2),
+                "wording": u[:, 18],
+            },
+        )
+
+    def instruction(self, episode: Arrays, world: int) -> str:
+        """Name the stick by color or by its arm, the pad by color or by side."""
+        stick, pad = divmod(int(episode["goal"][world]), 2)
+        arm = tuple(ARM_COLORS)[stick]
+        color = STICK_NAMES[int(episode["stick_color"][world, stick])]
+        by_color = episode["pad_word"][world] == 0 or self.num_arms > 2
+        which = PAD_NAMES[int(episode["pad_color"][world, stick, pad])] if by_color else SIDE_NAMES[pad]
+        words = {"stick": f"the {color} stick" if episode["stick_word"][world] == 0 else f"the {arm} arm's stick"}
+        return PASS.choose(float(episode["wording"][world]), self.split, pad=which, **words)
+
+    @classmethod
+    def vocabulary(cls) -> tuple[str, ...]:
+        """Templates and the words that fill them."""
+        sticks = [*(f"the {name} stick" for name in STICK_NAMES), *(f"the {arm} arm's stick" for arm in ARM_COLORS)]
+        return vocabulary((PASS,), (*sticks, *PAD_NAMES, *SIDE_NAMES))
+
+    def blank_memory(self, n: int) -> dict[str, np.ndarray]:
+        """There is nothing to remember."""
+        return {}
+
+    def remember(self, signals: Arrays) -> dict[str, Array]:
+        """There is nothing to remember."""
+        return {}
+
+    def signals(self, world: WorldState, episode: Arrays, memory: Arrays) -> dict[str, Array]:
+        """The named stick, who holds it, whose turn it is, and the grasp point of every arm."""
+        xp = array_namespace(world.joint_pos)
+        rows, arms = xp.arange(world.joint_pos.shape[0]), xp.arange(self.num_arms)
+        stick = episode["stick"]
+        pos, rot = world.body_pos[rows, stick], world.body_rot[rows, stick]
+        axis = rot[:, :, 0]
+        length, width = episode["length"][rows, stick], episode["width"][rows, stick]
+        bases = xp.asarray(np.array([[*self._base(k)[0], 0.0] for k in range(self.num_arms)]))
+        lever = world.tool_pos - pos[:, None]
+        along = xp.sum(lever * axis[:, None], axis=-1)
+        # An arm takes the end that is nearer to its base; stick and tool that are already together stay so.
+        outward = xp.sum((pos[:, None] - bases) * axis[:, None], axis=-1)
+        inset = (length / 2 - GRASP_INSET)[:, None]
+        clear = norm(lever - along[..., None] * axis[:, None])
+        opening = world.gripper_opening
+        firm = (opening > width[:, None] - 0.006) & (opening < width[:, None] + 0.003)
+        holding = (clear < 0.02) & (xp.abs(along) < (length / 2 + 0.01)[:, None]) & firm
+        held = xp.any(holding, axis=-1)
+        # Order of the arms in the relay that begins at the stick's own arm.
+        order = (arms - stick[:, None]) % self.num_arms
+        nearest = xp.argmin(norm(bases - pos[:, None]), axis=-1)
+        lead = xp.where(held, xp.argmin(xp.where(holding, order, self.num_arms), axis=-1), nearest)
+        following = (lead + 1) % self.num_arms
+        last = order[rows, lead] == self.num_arms - 1
+        lead_side = xp.where(held, xp.where(along[rows, lead] > 0, -1.0, 1.0), 1.0)
+        near_tool = xp.where(along > 0, -1.0, 1.0)
+        by_base = xp.where(outward > 0, 1.0, -1.0)
+        flip = xp.where((xp.abs(outward) < 0.05) | holding, near_tool, by_base)
+        flip = xp.where(held[:, None] & ~holding, -lead_side[:, None], flip)
+        toward = axis[:, None] * flip[..., None]  # from the arm's grasp point to the free end
+        offset = world.tool_pos - (pos[:, None] - toward * inset[..., None])
+        touching = world.contact_count[:, : 2 * self.num_arms] > 0
+        touching = xp.reshape(touching, (-1, 2, self.num_arms))[rows, stick]
+        error = pos - episode["goal_pos"]
+        lateral = norm(error[:, :2])
+        tilt = xp.acos(xp.sqrt(axis[:, 0] ** 2 + axis[:, 1] ** 2).clip(0.0, 1.0))
+        return {
+            "pos": pos, "rot": rot, "toward": toward, "offset": offset, "distance": norm(offset), "opening": opening,
+            "width": width, "holding": holding, "held": held, "lead": lead, "following": following, "last": last,
+            "touching": touching, "error": error, "lateral": lateral, "tilt": tilt, "order": order[rows, lead],
+            "length": length, "on_goal": (lateral < 0.03) & (xp.abs(error[:, 2]) < 0.006) & (tilt < 0.1),
+        }  # fmt: skip
+
+    def succeeds(self, signals: Arrays) -> Array:
+        """The named stick lies on the named pad and nobody touches it."""
+        s = signals
+        xp = array_namespace(s["tilt"])
+        return (s["lateral"] < 0.05) & (xp.abs(s["error"][:, 2]) < 0.01) & ~xp.any(s["touching"], axis=-1)
+
+    def hold_steps(self, episode: Arrays) -> Array:
+        """0.4 s."""
+        return 0 * episode["goal"] + 10
+
+    def reward_terms(self, signals: Arrays) -> dict[str, tuple[float, Array]]:
+        """The leading arm reaches and grasps, the stick travels hand by hand, and lies free on the pad."""
+        s = signals
+        xp = array_namespace(s["tilt"])
+        rows = xp.arange(s["tilt"].shape[0])
+        done = s["on_goal"]
+        progress = (s["order"] + xp.where(s["held"], 1.0, 0.0)) / self.num_arms
+        reach = xp.exp(-4 * s["distance"][rows, s["lead"]])
+        free = done & ~xp.any(s["touching"], axis=-1)
+        meeting = norm(s["pos"] - xp.asarray(MEETING, dtype=s["pos"].dtype))
+        follow = xp.exp(-4 * s["distance"][rows, s["following"]]) * xp.exp(-4 * meeting) * xp.where(s["held"], 1.0, 0.0)
+        return {
+            "reach": (0.15, xp.where(done, 1.0, xp.where(s["held"], 1.0, reach))),
+            "pass_on": (0.35, xp.where(done, 1.0, progress)),
+            "meet": (0.15, xp.where(done | s["last"], 1.0, follow)),
+            "goal": (0.20, xp.where(s["last"], xp.exp(-3 * norm(s["error"])), 0.0)),
+            "release": (0.15, xp.where(free, 1.0, 0.0)),
+        }
+
+    def phase(self, signals: Arrays) -> Array:
+        """Inferred from who holds the stick and where it is."""
+        s = signals
+        xp = array_namespace(s["tilt"])
+        rows = xp.arange(s["tilt"].shape[0])
+        closing = (s["distance"][rows, s["lead"]] < 0.02) & (s["opening"][rows, s["lead"]] < 0.07)
+        met = norm(s["pos"] - xp.asarray(MEETING, dtype=s["pos"].dtype)) < 0.04
+        both = xp.sum(xp.astype(s["holding"], s["tilt"].dtype), axis=-1) > 1
+        carried = xp.where(s["last"], 5, xp.where(both, 4, xp.where(met, 3, 2)))
+        working = xp.where(s["held"], carried, xp.where(closing, 1, 0))
+        return xp.where(s["on_goal"], xp.where(xp.any(s["touching"], axis=-1), 6, 7), working)
+
+    def state_parts(self, world: WorldState, episode: Arrays, signals: Arrays) -> dict[str, Array]:
+        """The named stick first, then both, and the goal."""
+        s, n = signals, world.joint_pos.shape[0]
+        xp = array_namespace(world.joint_pos)
+        rows = xp.arange(n)
+        toward = s["toward"][rows, s["lead"]]
+        up = s["rot"][:, :, 2]
+        goal = xp.astype(episode["goal"][:, None] == xp.arange(4), world.joint_pos.dtype)
+        lead = xp.astype(s["lead"][:, None] == xp.arange(self.num_arms), world.joint_pos.dtype)
+        return {
+            "object_pos": s["pos"],
+            "object_rot6d": xp.concat([toward, up], axis=-1),
+            "object_vel": world.body_vel[rows, episode["stick"]],
+            "object_size": xp.stack([s["length"], s["width"]], axis=-1),
+            "stick_pos": xp.reshape(world.body_pos, (n, 6)),
+            "tool_to_grasp": xp.reshape(-s["offset"], (n, -1)),
+            "lead": lead,
+            "goal_error": s["error"],
+            "goal_pos": episode["goal_pos"],
+            "goal": goal,
+        }
+
+    def tool_goals(self, world: WorldState, chains: Chains, episode: Arrays, signals: Arrays) -> ToolGoals:
+        """The lead picks and carries, the next arm takes the free end, everyone else keeps clear."""
+        s = signals
+        xp = array_namespace(world.joint_pos)
+        _, tools = chains.frames(world.joint_target)
+        command = tools[..., :3, 3]
+        arms = xp.arange(self.num_arms)
+        lead, following = arms == s["lead"][:, None], (arms == s["following"][:, None]) & ~s["last"][:, None]
+        done, held = s["on_goal"][:, None], s["held"][:, None]
+        wait_pos, wait_rot = self._waiting(world)
+
+        hands = _hands_along(s["toward"])
+        meeting = norm(s["pos"] - xp.asarray(MEETING, dtype=command.dtype))
+        unsettled = smoothstep((meeting + 0.1 * s["tilt"] - 0.01) / 0.04)
+        around = fingers_around(s["offset"], s["toward"], slack=0.04)
+        turn = rotation_error(hands, world.tool_rot)
+        hover = xp.where(following, 1.25 * unsettled[:, None], 0.0)
+        pos, speed, grip = funnel(
+            command, world.tool_pos, s["offset"], turn, s["opening"], s["width"][:, None], around, s["holding"], hover
+        )
+        carry_pos, carry_rot = self._carry(world, command, tools[..., :3, :3], episode, s)
+        pre_pos, pre_rot = self._expecting(s, wait_pos)
+
+        take = following & (held & (meeting < 0.12)[:, None])
+        expect = following & ~take
+        carrying = lead & s["holding"]
+        idle = ~(lead | following)
+        # An arm that let go, or is done, rises off the stick before it goes anywhere.
+        beside = norm(world.tool_pos[..., :2] - s["pos"][:, None, :2]) < (s["length"] / 2 + 0.09)[:, None]
+        low = beside & (world.tool_pos[..., 2] < (s["pos"][:, 2] + 0.12)[:, None])
+        opened = s["opening"] > (s["width"] + 0.012)[:, None]
+        leave = (idle | done | expect) & low
+        rise = command + xp.asarray([0.0, 0.0, 0.02], dtype=command.dtype) * xp.astype(opened, command.dtype)[..., None]
+
+        goal_pos = xp.where(lead[..., None] | take[..., None], pos, xp.where(expect[..., None], pre_pos, wait_pos))
+        goal_pos = xp.where(carrying[..., None] & ~done[..., None], carry_pos, goal_pos)
+        goal_pos = xp.where(done[..., None], wait_pos, goal_pos)
+        goal_pos = xp.where(leave[..., None], rise, goal_pos)
+        rot = xp.where((lead | take)[..., None, None], hands, xp.where(expect[..., None, None], pre_rot, wait_rot))
+        rot = xp.where((carrying & ~done)[..., None, None], carry_rot, rot)
+        rot = xp.where((leave | done)[..., None, None], tools[..., :3, :3], rot)
+        partner_firm = xp.any(s["holding"] & following, axis=-1)[:, None]
+        closed = ((lead | take) & grip) | (s["holding"] & (lead | following))
+        closed = closed & ~(lead & partner_firm) & ~done
+        limit = xp.where(carrying, 0.013, xp.where(leave, 0.012, xp.where(lead | take, speed, 0.016)))
+        return ToolGoals(
+            pos=goal_pos,
+            rot=rot,
+            gripper=xp.where(closed, -1.0, 1.0),
+            speed=limit,
+            together=xp.zeros_like(s["held"]),
+        )
+
+    def _waiting(self, world: WorldState) -> tuple[Array, Array]:
+        """Where idle arms wait, broadcast to ``(N, A, …)``."""
+        xp = array_namespace(world.tool_pos)
+        pos = np.array([[*self._in_front_of(k, WAIT_REACH, 0.0), WAIT_HEIGHT] for k in range(self.num_arms)])
+        ahead = np.array([[*self._base(k)[1], 0.0] for k in range(self.num_arms)])
+        zero = xp.zeros_like(world.tool_pos)
+        return zero + xp.asarray(pos), _hands_along(zero + xp.asarray(ahead))
+
+    def _relay_axis(self, s: Arrays) -> Array:
+        """Direction from the lead's base to the next arm's, shape ``(N, 3)``."""
+        xp = array_namespace(s["pos"])
+        bases = xp.asarray(np.array([[*self._base(k)[0], 0.0] for k in range(self.num_arms)]))
+        way = bases[s["following"]] - bases[s["lead"]]
+        return way / norm(way)[:, None]
+
+    def _expecting(self, s: Arrays, wait_pos: Array) -> tuple[Array, Array]:
+        """Above the place where the free end will be."""
+        xp = array_namespace(s["pos"])
+        axis = self._relay_axis(s)
+        free_end = xp.asarray(MEETING, dtype=axis.dtype) + axis * (s["length"] / 2 - GRASP_INSET)[:, None]
+        pos = free_end + axis * 0.03 + xp.asarray([0.0, 0.0, 0.13], dtype=axis.dtype)
+        return 0 * wait_pos + pos[:, None], _hands_along(0 * wait_pos - axis[:, None])
+
+    def _carry(
+        self, world: WorldState, command: Array, tool_rot: Array, episode: Arrays, s: Arrays
+    ) -> tuple[Array, Array]:
+        """Tool poses that bring a held stick to the meeting place or down onto its pad.
+
+        Wherever it goes, it first goes up; the stick is kept level in whatever way it sits in the hand.
+        """
+        xp = array_namespace(command)
+        last = s["last"]
+        meeting = xp.asarray(MEETING, dtype=command.dtype)
+        goal = xp.where(last[:, None], episode["goal_pos"], meeting)
+        way = goal[:, :2] - s["pos"][:, :2]
+        lateral = norm(way)
+        # The last arm keeps clear of its partner's hand before it moves off.
+        others = s["touching"] & ~s["holding"]
+        busy = xp.any(others, axis=-1) | (xp.sum(xp.astype(s["holding"], lateral.dtype), axis=-1) > 1)
+        low = goal[:, 2] + 0.003
+        needed = xp.where(last, low + (0.16 - low) * smoothstep((lateral - 0.01) / 0.06), meeting[2])
+        floor = xp.where(last, needed - 0.02, 0.12)
+        free = smoothstep(1 - (floor - s["pos"][:, 2]) / 0.05)
+        axis = xp.where(last[:, None], self._radial(s, goal), self._relay_axis(s))
+        hands = _hands_along(0 * command + axis[:, None])
+        # Where the stick's center is in the hand tells where the hand must be.
+        center = xp.matrix_transpose(world.tool_rot) @ (s["pos"][:, None] - world.tool_pos)[..., None]
+        ahead = (hands @ center)[..., 0]
+        target_xy = goal[:, None, :2] - ahead[..., :2]
+        step_xy = clip_norm(target_xy - command[..., :2], (0.012 * free)[:, None, None])
+        z = needed[:, None] + (world.tool_pos[..., 2] - s["pos"][:, None, 2]).clip(-0.01, 0.01)
+        gap = z - command[..., 2]
+        step_z = gap.clip(-(0.25 * xp.abs(gap) + 0.002).clip(None, 0.008), 0.010)
+        step = xp.concat([step_xy, step_z[..., None]], axis=-1)
+        still = busy[:, None, None]
+        return command + xp.where(still, 0.0, 1.0) * step, xp.where(still[..., None], tool_rot, hands)
+
+    def _radial(self, s: Arrays, goal: Array) -> Array:
+        """Direction from the lead's base to the goal in the table plane, shape ``(N, 3)``."""
+        xp = array_namespace(goal)
+        bases = xp.asarray(np.array([self._base(k)[0] for k in range(self.num_arms)]))
+        way = goal[:, :2] - bases[s["lead"]]
+        way = way / norm(way)[:, None]
+        return xp.concat([way, xp.zeros_like(way[:, :1])], axis=-1)
+
+
+def _hands_along(toward: Array) -> Array:
+    """Tool orientations that point down, x along the horizontal direction ``toward``, shape ``(N, A, 3, 3)``."""
+    xp = array_namespace(toward)
+    flat = xp.concat([toward[..., :2], xp.zeros_like(toward[..., :1])], axis=-1)
+    x = flat / norm(flat).clip(1e-9)[..., None]
+    y = xp.stack([x[..., 1], -x[..., 0], xp.zeros_like(x[..., 0])], axis=-1)
+    z = xp.zeros_like(x) + xp.asarray([0.0, 0.0, -1.0], dtype=x.dtype)
+    return xp.stack([x, y, z], axis=-1)

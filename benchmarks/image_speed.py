@@ -30,7 +30,7 @@ def main(
         seconds: Time for each pair of worlds and threads.
         task: Name of the task.
     """
-    rows = []
+    rows: list[tuple[str, ...]] = []
     for worlds in num_envs:
         for thread_count in threads:
             if thread_count <= worlds:
@@ -50,7 +50,7 @@ def measure(
     }
     cameras = len(next(iter(envs.values())).cameras)
     rates = take_turns({f"{cameras} x {size} px": steps(env) for size, env in envs.items()}, seconds)
-    rows = []
+    rows: list[tuple[str, ...]] = []
     for name, turns in rates.items():
         wall, cpu = [rate.wall for rate in turns], [rate.cpu for rate in turns]
         images = f"{cameras * spread(wall).median:,.0f}"

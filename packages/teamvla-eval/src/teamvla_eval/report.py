@@ -64,6 +64,7 @@ def render_report(report: Report) -> str:
     suites = report.results.suites
     summaries = {suite.policy: summarize(suite.records) for suite in suites}
     first = suites[0]
+    by_goal = {goal.replace("_", " "): summary for goal, summary in summarize_by_goal(first.records).items()}
     template = Template(files("teamvla_eval").joinpath("report_template.html").read_text(encoding="utf-8"))
     return template.substitute(
         eyebrow=escape(report.eyebrow),
@@ -73,7 +74,7 @@ def render_report(report: Report) -> str:
         protocol=escape(_protocol(report.results)),
         learned=escape(first.policy),
         success_bars=success_bars(summaries, [first.policy]),
-        goal_bars=success_bars(by_goal := summarize_by_goal(first.records), list(by_goal)),
+        goal_bars=success_bars(by_goal, list(by_goal)),
         clips=clip_section(report.clips),
         training=_training(report.training),
         episode_count=f"{len(first.records)} episodes",

@@ -1,0 +1,181 @@
+"""The tables of an environment's page, read off the environment itself when the documentation is built.
+
+A page includes ``_generated/TASK_NAME.md`` files: the tables cannot drift from the code.
+"""
+
+import inspect
+from collections.abc import Iterable, Sequence
+from importlib import import_module
+from typing import Any
+
+import numpy as np
+from markdown import arguments, prose, table
+from teamvla_envs.control import actions
+from teamvla_envs.env.parallel import TeamParallelEnv
+from teamvla_envs.env.vector import JOINT_JITTER, TeamVectorEnv
+from teamvla_envs.registration import environment_id
+from teamvla_envs.tasks.base import Task
+from teamvla_envs.tasks.instructions import Family
+from wording import ACTION_PARTS, GOALS, OBSERVATION_PARTS, PHASES, REWARD_TERMS, STARTS
+
+EXAMPLE_SEEDS = range(2_000_000, 2_000_008)
+
+
+def environment_sections(name: str) -> dict[str, str]:
+    """All generated sections of one task's page, section name to Markdown."""
+    env = TeamVectorEnv(name, len(EXAMPLE_SEEDS), num_threads=1)
+    env.reset(seed=EXAMPLE_SEEDS.start)
+    try:
+        return {
+            "summary": _summary(env),
+            "description": prose(inspect.getdoc(type(env.task)) or "") + "\n",
+            "agents": _agents(name),
+            "actions": "\n".join(_actions(name, mode) for mode in actions.ACTION_MODES),
+            "observations": _observations(env),
+            "cameras": _cameras(env),
+            "rewards": _rewards(env),
+            "phases": _named(env.phases, PHASES[name], ("index", "phase", "meaning")),
+            "start": _start(env.task),
+            "goals": _named(env.goals, GOALS[name], ("index", "goal", "meaning")),
+            "sentences": _sentences(env.task),
+            "examples": _examples(env),
+            "arguments": _arguments(),
+        }
+    finally:
+        env.close()
+
+
+def _summary(env: TeamVectorEnv) -> str:
+    single = env.single_observation_space
+    hold = sorted({int(steps) for steps in np.atleast_1d(env.task.hold_steps({"goal": np.arange(len(env.goals))}))})
+    rows = [
+        ("id", f"`{environment_id(env.task_name)}` in Gymnasium (`make`, `make_vec`) and PettingZoo (`parallel`)"),
+        ("arms", ", ".join(str(count) for count in env.task.arm_counts)),
+        ("action space", f"`Box(-1, 1, ({env.num_arms * env.action_size},), float32)`, {env.action_size} entries an arm"),
+        ("observation space", f"`Box(-inf, inf, {single.shape}, float32)` with `obs_mode=\"state\"`; see below"),
+        ("goal variants", f"{len(env.goals)}, told by the sentence alone"),
+        ("control step", f"{env.control_dt:g} s, {round(1 / env.control_dt)} Hz"),
+        ("horizon", f"{env.task.horizon} control steps, {env.task.horizon * env.control_dt:g} s"),
+        ("success is held for", " or ".join(f"{steps} steps ({steps * env.control_dt:g} s)" for steps in hold)),
+    ]
+    return table(("", ""), [(f"**{left}**", right) for left, right in rows])
+
+
+def _agents(name: str) -> str:
+    env = TeamParallelEnv(name)
+    own = sum(length for _, length in env.vector.agent_pos_parts)
+    peers = 4 * (env.vector.num_arms - 1)
+    scene = env.observation_space("arm_0").shape[0] - own - peers
+    env.close()
+    rows = [
+        ("own proprioception", own, "`agent_pos` of this arm, as in the table of observations"),
+        ("peers", peers, OBSERVATION_PARTS["peers"][1]),
+        ("scene", scene, "the task's own parts of `environment_state`"),
+    ]
+    return table(("part", "length", "meaning"), [*rows, ("**together**", own + peers + scene, "")])
+
+
+def _actions(name: str, mode: str) -> str:
+    env = TeamVectorEnv(name, action_mode=mode, num_threads=1)
+    constants = {key: getattr(actions, key) for key in ("JOINT_STEP", "TOOL_STEP", "TOOL_TURN")}
+    constants["opening"] = env.task.scene(("panda",) * env.num_arms).robots[0].gripper_range[1]
+    rows, start = [], 0
+    for part, length in env.action_parts:
+        unit, meaning = ACTION_PARTS[part]
+        rows.append(
+            (
+                *(_span(arm * env.action_size + start, length) for arm in range(env.num_arms)),
+                f"`{part}`",
+                unit.format(**constants),
+                meaning.format(length=length),
+            )
+        )
+        start += length
+    header = (*(f"`arm_{arm}`" for arm in range(env.num_arms)), "part", "1.0 stands for", "meaning")
+    env.close()
+    return f"`action_mode=\"{mode}\"`\n\n{table(header, rows)}"
+
+
+def _observations(env: TeamVectorEnv) -> str:
+    rows, start = [], 0
+    for part, length in env.environment_state_parts:
+        unit, meaning = OBSERVATION_PARTS[part.rpartition("/")[2]]
+        tells = " (tells the goal)" if part in env.task.goal_parts else ""
+        rows.append((_span(start, length), f"`{part}`", length, unit, meaning + tells))
+        start += length
+    return table(("index", "part", "length", "unit", "meaning"), rows)
+
+
+def _cameras(env: TeamVectorEnv) -> str:
+    scene = env.task.scene(("panda",) * env.num_arms)
+    rows = []
+    for camera in scene.cameras:
+        place = f"hand of `{camera.body.split('/')[0]}`" if camera.body else "world"
+        shown = "yes" if camera.name in env.cameras else ""
+        rows.append((f"`{camera.name}`", place, f"{camera.fovy:g}°", shown))
+    return table(("camera", "fixed to", "vertical field of view", "in `pixels` by default"), rows)
+
+
+def _rewards(env: TeamVectorEnv) -> str:
+    task, worlds = env.task, env.num_envs
+    nominal = task.start(np.full((worlds, task.draws), 0.5))
+    signals = task.signals(env.world, nominal.episode, task.blank_memory(worlds))
+    terms = task.reward_terms(signals)
+    words = REWARD_TERMS[task.name]
+    _check_names(terms, words)
+    rows = [(f"`{term}`", f"{weight:g}", words[term]) for term, (weight, _) in terms.items()]
+    total = sum(weight for weight, _ in terms.values())
+    return table(("term", "weight", "value, from 0 to 1"), [*rows, ("**together**", f"{total:g}", "")])
+
+
+def _start(task: Task) -> str:
+    corners = np.random.default_rng(0).integers(0, 2, (4096, task.draws)) * np.nextafter(1.0, 0.0)
+    drawn, nominal = task.start(corners), task.start(np.full((1, task.draws), 0.5))
+    rows = []
+    for name, quantity in STARTS[task.name].items():
+        values, middle = np.asarray(quantity.read(drawn)), np.ravel(quantity.read(nominal))[0]
+        rows.append((name, _number(values.min()), _number(values.max()), _number(middle), quantity.unit))
+    rows.append(("every joint, from home", _number(-JOINT_JITTER), _number(JOINT_JITTER), "0", "rad"))
+    return table(("quantity", "lowest", "highest", 'with `randomization="none"`', "unit"), rows)
+
+
+def _sentences(task: Task) -> str:
+    module = import_module(type(task).__module__)
+    families = {name: value for name, value in vars(module).items() if isinstance(value, Family)}
+    blocks = []
+    for name, family in families.items():
+        rows = [("training", sentence) for sentence in family.train] + [("held out", s) for s in family.unseen]
+        blocks.append(f"`{name}`\n\n" + table(("split", "template"), rows))
+    return "\n".join(blocks)
+
+
+def _examples(env: TeamVectorEnv) -> str:
+    rows = zip(EXAMPLE_SEEDS, env.goal_names, env.instructions, strict=True)
+    return table(("seed", "goal", "sentence"), [(seed, f"`{goal}`", sentence) for seed, goal, sentence in rows])
+
+
+def _arguments() -> str:
+    rows = [
+        (f"`{argument.name}`", f"`{argument.default}`" if argument.default else "", argument.meaning)
+        for argument in arguments(TeamVectorEnv.__init__, TeamVectorEnv)
+        if argument.name not in ("task", "num_envs", "autoreset_mode", "num_threads")
+    ]
+    return table(("argument", "default", "meaning"), rows)
+
+
+def _named(names: Sequence[str], words: dict[str, str], header: tuple[str, str, str]) -> str:
+    _check_names(names, words)
+    return table(header, [(index, f"`{name}`", words[name]) for index, name in enumerate(names)])
+
+
+def _check_names(names: Iterable[str], words: dict[str, str]) -> None:
+    if set(names) != set(words):
+        raise ValueError(f"docs/_ext/wording.py and the code differ in {sorted(set(names) ^ set(words))}")
+
+
+def _span(start: int, length: int) -> str:
+    return str(start) if length == 1 else f"{start}–{start + length - 1}"
+
+
+def _number(value: Any) -> str:
+    return f"{float(value):.4g}" if abs(value) > 1e-9 else "0"

@@ -1,0 +1,129 @@
+"""What the names in the tables mean. The numbers come from the code; a name without words here fails the build."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+# Part of an action -> (what 1.0 stands for, meaning)
+ACTION_PARTS: dict[str, tuple[str, str]] = {
+    "joint_delta": ("{JOINT_STEP} rad", "displacement of the commanded position of joint 1 to {length}"),
+    "joint_pos": ("joint limit", "commanded position of joint 1 to {length}, -1 and +1 at its limits"),
+    "tool_translation": ("{TOOL_STEP} m", "displacement of the commanded tool along the world's x, y, z"),
+    "tool_rotation": ("{TOOL_TURN} rad", "rotation vector of the commanded tool in the world's axes"),
+    "gripper": ("{opening} m", "commanded distance between the pads: -1 closed, +1 open"),
+}
+
+# Part of an observation -> (unit, meaning)
+OBSERVATION_PARTS: dict[str, tuple[str, str]] = {
+    "joint_pos": ("rad", "measured joint positions"),
+    "joint_vel": ("rad/s", "joint velocities"),
+    "gripper_opening": ("m", "distance between the pads"),
+    "gripper_target": ("m", "commanded distance between the pads"),
+    "tool_pos": ("m", "position of the tool frame, between the pads"),
+    "tool_rot6d": ("", "first two columns of the tool's rotation matrix"),
+    "peers": ("m", "for each other arm in order: its tool relative to the own, and its gripper's opening"),
+    "object_pos": ("m", "center of the object"),
+    "object_rot6d": ("", "two axes of the object, the same for equivalent poses"),
+    "object_vel": ("m/s, rad/s", "linear velocity in world axes, angular velocity in the object's axes"),
+    "object_length": ("m", "length of the bar"),
+    "object_size": ("m", "length and width of the named stick"),
+    "stand_pos": ("m", "centers of the stands' tops, front then back"),
+    "stick_pos": ("m", "centers of both sticks"),
+    "tool_to_grasp": ("m", "for each arm, from its tool to its grasp point"),
+    "lead": ("", "one-hot: the arm whose turn it is"),
+    "goal_error": ("m", "from the goal to the object"),
+    "goal_pos": ("m", "where the object should be"),
+    "goal": ("", "one-hot goal variant"),
+}
+
+REWARD_TERMS: dict[str, dict[str, str]] = {
+    "lift": {
+        "reach": "mean over the arms of exp(-4 d), d the distance from tool to grasp point [m]; 1 once the bar lies on "
+        "its stand",
+        "grasp": "share of the arms that hold the bar; 1 once the bar lies on its stand",
+        "lift": "how far the bar is raised, as a share of the height that counts as held up; 1 once it lies on its stand",
+        "level": "`lift` times exp(-25 t²), t the bar's tilt [rad]",
+        "goal": "`lift` times exp(-4 d), d the distance to the goal [m]",
+        "release": "exp(-5 d), d the horizontal distance to the goal [m], while the bar lies on its stand and nobody "
+        "touches it; for the goal `hold`, while somebody touches it",
+    },
+    "handoff": {
+        "reach": "exp(-4 d), d the distance from the leading arm's tool to its grasp point [m]; 1 once the stick is held",
+        "pass_on": "share of the relay that is behind the stick",
+        "meet": "how near the stick is to the meeting place and the next arm to the stick's free end; 1 for the last arm",
+        "goal": "exp(-3 d), d the distance from the stick to its place on the pad [m], once the last arm has it",
+        "release": "the stick lies on its pad and nobody touches it",
+    },
+}
+
+PHASES: dict[str, dict[str, str]] = {
+    "lift": {
+        "approach": "at least one arm is on its way to the bar",
+        "grasp": "a gripper closes around the bar",
+        "carry": "all arms hold the bar",
+        "place": "all arms hold the bar over its stand",
+        "release": "the bar lies on its stand, a finger still touches it",
+        "done": "the bar lies on its stand and nobody touches it",
+    },
+    "handoff": {
+        "approach": "the leading arm is on its way to the stick",
+        "grasp": "its gripper closes around the stick",
+        "lift": "it carries the stick to the meeting place",
+        "meet": "the stick is at the meeting place",
+        "transfer": "two arms hold the stick",
+        "place": "the last arm carries the stick to the pad",
+        "release": "the stick lies on the pad, a finger still touches it",
+        "done": "the stick lies on the pad and nobody touches it",
+    },
+}
+
+GOALS: dict[str, dict[str, str]] = {
+    "lift": {
+        "stand_front": "the bar lies on the front stand",
+        "stand_back": "the bar lies on the back stand",
+        "hold": "both arms hold the bar up",
+    },
+    "handoff": {
+        "stick_0_pad_0": "arm_0's stick on the front pad of the pair that ends its relay",
+        "stick_0_pad_1": "arm_0's stick on the back pad of that pair",
+        "stick_1_pad_0": "arm_1's stick on the front pad of the pair that ends its relay",
+        "stick_1_pad_1": "arm_1's stick on the back pad of that pair",
+    },
+}
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """A quantity that a start draws: its unit and how it is read off a ``Start``; shape ``(n, …)``."""
+
+    unit: str
+    read: Callable[[Any], Any]
+
+
+def _yaw(pose: np.ndarray) -> np.ndarray:
+    return 2 * np.arctan2(pose[:, 6], pose[:, 3])
+
+
+STARTS: dict[str, Mapping[str, Drawn]] = {
+    "lift": {
+        "bar, x": Drawn("m", lambda start: start.body_pose["bar"][:, 0]),
+        "bar, y": Drawn("m", lambda start: start.body_pose["bar"][:, 1]),
+        "bar, yaw": Drawn("rad", lambda start: _yaw(start.body_pose["bar"])),
+        "bar, length": Drawn("m", lambda start: start.episode["length"]),
+        "bar, mass": Drawn("kg", lambda start: start.fields["body_mass", "bar"]),
+        "lower stand, height": Drawn("m", lambda start: start.episode["stand_pos"][..., 2].min(axis=1)),
+        "taller stand, height": Drawn("m", lambda start: start.episode["stand_pos"][..., 2].max(axis=1)),
+    },
+    "handoff": {
+        "sticks, distance of the center from the giver's base along its heading": Drawn(
+            "m", lambda start: start.body_pose["stick_0"][:, 0] + 0.70
+        ),
+        "sticks, offset across that heading": Drawn("m", lambda start: start.body_pose["stick_0"][:, 1]),
+        "sticks, yaw": Drawn("rad", lambda start: _yaw(start.body_pose["stick_0"])),
+        "sticks, length": Drawn("m", lambda start: start.episode["length"]),
+        "sticks, width and height": Drawn("m", lambda start: start.episode["width"]),
+        "sticks, mass": Drawn("kg", lambda start: start.fields["body_mass", "stick_0"]),
+    },
+}

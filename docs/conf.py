@@ -1,0 +1,34 @@
+"""Sphinx configuration. Build with ``uv run sphinx-build -W --keep-going -b html docs docs/_build/html``."""
+
+import sys
+from importlib.metadata import version as installed_version
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parent / "_ext"))
+
+project = "TeamVLA"
+author = "The TeamVLA developers"
+copyright = "2026, the TeamVLA developers"
+release = version = installed_version("teamvla-envs")
+
+extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon", "generate"]
+exclude_patterns = ["_build", "_generated", "_ext"]
+source_suffix = {".md": "markdown"}
+myst_enable_extensions = ["colon_fence", "deflist"]
+myst_heading_anchors = 3
+suppress_warnings = ["config.cache"]
+
+autodoc_member_order = "bysource"
+autodoc_typehints = "description"
+autodoc_typehints_description_target = "documented_params"
+autodoc_preserve_defaults = True
+napoleon_google_docstring = True
+napoleon_numpy_docstring = False
+napoleon_use_ivar = True
+add_module_names = False
+
+html_theme = "furo"
+html_title = "TeamVLA"
+html_static_path = ["_static"]
+html_css_files = ["pixels.css"]
+html_show_sourcelink = False

@@ -1,0 +1,246 @@
+"""``teamvla collect``: many experts at once, one demonstration file, nothing lost when it is interrupted."""
+
+import importlib.metadata
+import logging
+import os
+import platform
+from contextlib import closing
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Final
+
+import tyro
+
+from teamvla_envs.errors import UserError
+from teamvla_envs.seeds import SEED_SETS, episode_seeds
+
+if TYPE_CHECKING:
+    from teamvla_envs.demos.parts import PartsFolder
+    from teamvla_envs.demos.schedule import SeedSchedule
+    from teamvla_envs.demos.writer import FileHeader
+    from teamvla_envs.env.vector import TeamVectorEnv
+
+_VERSIONED: Final = (
+    "teamvla-envs",
+    "newton",
+    "mujoco",
+    "numpy",
+)  # what the numbers of a simulation depend on
+_IMAGE_MEMORY: Final = 2_000_000_000  # what the images of running episodes may take [bytes]
+_LONGEST: Final = 300  # steps
+_PATIENCE: Final = 20  # failed episodes after which nearly all must not have failed
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class CollectionSettings:
+    """All that an episode of a collection depends on, besides its seed and the versions of the packages.
+
+    Attributes:
+        task: Name of the task.
+        num_arms: A.
+        cameras: Cameras whose images are recorded; None for the task's own, empty for no images.
+        image_size: Height and width of the images [pixels].
+        seed_set: A name in ``SEED_SETS``.
+        offset: Seeds of the set that are left out first.
+        noise: Scale of the noise on the executed actions [rad]; see ``joint_noise``.
+    """
+
+    task: str
+    num_arms: int = 2
+    cameras: tuple[str, ...] | None = None
+    image_size: int = 64
+    seed_set: str = "train"
+    offset: int = 0
+    noise: float = 0.003
+
+    def __post_init__(self) -> None:
+        """Refuse what no episode can be collected with."""
+        episode_seeds(self.seed_set, 0, self.offset)
+        if not 0.0 <= self.noise < 1.0:
+            raise UserError(f"noise is {self.noise}, expected a standard deviation of 0 to 1 rad")
+        if self.cameras and len(set(self.cameras)) < len(self.cameras):
+            raise UserError(f"cameras are {', '.join(self.cameras)}, expected each once")
+
+
+def collect(
+    task: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="TASK")],
+    episodes: int = 100,
+    out: Path | None = None,
+    images: bool = True,
+    image_size: int = 64,
+    cameras: tuple[str, ...] | None = None,
+    num_envs: int = 16,
+    num_arms: int = 2,
+    seed_set: str = "train",
+    offset: int = 0,
+    noise: float = 0.003,
+    overwrite: bool = False,
+) -> None:
+    """Record demonstrations of a task's expert into an HDF5 file.
+
+    Only successful episodes are kept. The same command continues an interrupted collection, and the file is
+    the same for any number of worlds.
+
+    Args:
+        task: Name of the task, such as lift.
+        episodes: Successful episodes to keep.
+        out: File to write; by default demos/TASK.hdf5.
+        images: Whether to record camera images.
+        image_size: Height and width of the images [pixels].
+        cameras: Cameras to record; by default those of the task.
+        num_envs: Worlds that run at once.
+        num_arms: Arms of the team.
+        seed_set: Seeds to use: train, validation or test.
+        offset: Seeds of the set to leave out first.
+        noise: Noise on the executed joint motion, whose clean label is kept: standard deviation of what each
+            step adds [rad].
+        overwrite: Replace an existing file, and throw away unfinished episodes of other settings.
+    """
+    settings = CollectionSettings(
+        task, num_arms, cameras if images else (), image_size if images else 64, seed_set, offset, noise
+    )
+    collect_demos(settings, episodes, out or Path("demos") / f"{task}.hdf5", num_envs, overwrite)
+
+
+def collect_demos(
+    settings: CollectionSettings, episodes: int, out: Path, num_envs: int = 16, overwrite: bool = False
+) -> None:
+    """Collect demonstrations, or go on where an interrupted collection of the same settings stopped.
+
+    Args:
+        settings: What to collect.
+        episodes: How many successful episodes.
+        out: File to write.
+        num_envs: Worlds that run at once; the file is the same for any number.
+        overwrite: Replace an existing file, and throw away unfinished episodes of other settings.
+
+    Raises:
+        UserError: For bad input; nothing has been simulated or written then.
+    """
+    from teamvla_envs.demos.parts import PartsFolder
+    from teamvla_envs.demos.schedule import SeedSchedule
+    from teamvla_envs.demos.writer import pack_episodes
+
+    for name, value in (("episodes", episodes), ("num-envs", num_envs)):
+        if value < 1:
+            raise UserError(f"{name} is {value}, expected 1 or more")
+    episode_seeds(settings.seed_set, episodes, settings.offset)
+    _check_writable(out, overwrite)
+    parts = PartsFolder(out, asdict(settings) | {"versions": _versions()}, overwrite)
+    seeds = SEED_SETS[settings.seed_set][settings.offset :]
+    schedule = SeedSchedule(seeds, episodes, parts.succeeded, parts.failed)
+    with closing(_make_env(settings, num_envs, schedule.remaining)) as env, closing(parts):
+        parts.open()
+        try:
+            _record(env, schedule, parts, settings)
+        except KeyboardInterrupt:
+            kept = f"{len(parts.succeeded)} finished episodes are kept in {parts.path}"
+            raise KeyboardInterrupt(f"{kept}; the same command goes on from there") from None
+        files = parts.succeeded
+        pack_episodes([files[seed] for seed in schedule.kept], out, _header(env, settings, schedule))
+        parts.remove()
+    failed = f"; {len(schedule.failed)} failed seeds were replaced" if schedule.failed else ""
+    print(f"{episodes} demonstrations of {settings.task} in {out}, {out.stat().st_size / 1e6:.1f} MB{failed}")
+
+
+def _check_writable(out: Path, overwrite: bool) -> None:
+    if out.is_dir():
+        raise UserError(f"out is {out}, which is a folder; expected a file")
+    if out.exists() and not overwrite:
+        raise UserError(f"{out} exists; pass --overwrite to replace it, or another --out")
+    folder = next(parent for parent in out.absolute().parents if parent.exists())
+    if not folder.is_dir() or not os.access(folder, os.W_OK | os.X_OK):
+        raise UserError(f"out is {out}, but {folder} is not a folder that can be written to")
+
+
+def _make_env(settings: CollectionSettings, num_envs: int, episodes: int) -> "TeamVectorEnv":
+    from gymnasium.vector import AutoresetMode
+
+    from teamvla_envs.env.vector import TeamVectorEnv
+
+    num_cameras = 3 if settings.cameras is None else len(settings.cameras)
+    memory = max(num_cameras * 3 * settings.image_size**2 * _LONGEST, 1)
+    fitting = max(_IMAGE_MEMORY // memory, 1)
+    if fitting < min(num_envs, episodes):
+        _log.info("running %d worlds at once instead of %d: their images fill the memory", fitting, num_envs)
+    return TeamVectorEnv(
+        settings.task,
+        num_envs=max(min(num_envs, episodes, fitting), 1),
+        num_arms=settings.num_arms,
+        obs_mode="vision+state",
+        cameras=settings.cameras,
+        image_size=settings.image_size,
+        autoreset_mode=AutoresetMode.DISABLED,
+    )
+
+
+def _record(env: "TeamVectorEnv", schedule: "SeedSchedule", parts: "PartsFolder", settings: CollectionSettings) -> None:
+    from rich.console import Console
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        TextColumn,
+        TimeElapsedColumn,
+        TimeRemainingColumn,
+    )
+
+    from teamvla_envs.demos.recording import record_expert
+
+    failures = TextColumn("{task.fields[failed]} failed")
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), failures)
+    times = (TimeElapsedColumn(), TextColumn("left"), TimeRemainingColumn())
+    with Progress(*columns, *times, console=Console(stderr=True)) as progress:
+        done = len(schedule.kept)
+        bar = progress.add_task(
+            f"collect {settings.task}",
+            total=done + schedule.remaining,
+            completed=done,
+            failed=len(schedule.failed),
+        )
+        for episode in record_expert(env, schedule, settings.noise):
+            parts.add(episode)
+            succeeded, failed = len(schedule.kept), len(schedule.failed)
+            progress.update(bar, completed=succeeded, failed=failed)
+            if failed >= _PATIENCE and failed > 9 * succeeded:
+                raise UserError(
+                    f"the expert failed in {failed} of {failed + succeeded} episodes, "
+                    f"so the collection stopped; noise is {settings.noise} rad"
+                )
+    if schedule.remaining:
+        missing = f"{schedule.remaining} episodes are missing"
+        raise UserError(f"seed set {settings.seed_set!r} has no seeds left, {missing}")
+
+
+def _versions() -> dict[str, str]:
+    versions = {name: importlib.metadata.version(name) for name in _VERSIONED}
+    return versions | {"python": platform.python_version()}
+
+
+def _header(env: "TeamVectorEnv", settings: CollectionSettings, schedule: "SeedSchedule") -> "FileHeader":
+    from teamvla_envs.demos import schema
+    from teamvla_envs.demos.writer import FileHeader
+    from teamvla_envs.registration import environment_id
+
+    versions = _versions()
+    return FileHeader(
+        env_args={
+            "env_name": environment_id(settings.task),
+            "type": schema.ENV_TYPE,
+            "env_version": versions["teamvla-envs"],
+            "env_kwargs": env.env_kwargs,
+        },
+        versions=versions,
+        collection={
+            "policy": "expert",
+            "noise": settings.noise,
+            "seed_set": settings.seed_set,
+            "offset": settings.offset,
+            "failed_seeds": schedule.failed,
+        },
+        action_parts=env.action_parts,
+        agent_pos_parts=env.agent_pos_parts,
+        environment_state_parts=env.environment_state_parts,
+    )

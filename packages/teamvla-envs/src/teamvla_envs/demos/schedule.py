@@ -1,0 +1,64 @@
+"""Which seed a collection tries next: it keeps the first successful ones, however many run at once."""
+
+from collections.abc import Iterable
+
+
+class SeedSchedule:
+    """Hands out seeds in order until the first ``wanted`` successes in the order of seeds are certain.
+
+    A seed is handed out only when the known successes and the running episodes before it would not do. So no
+    episode runs in vain unless an earlier one fails, and the outcome is the same for any number of worlds.
+    """
+
+    def __init__(self, seeds: range, wanted: int, succeeded: Iterable[int] = (), failed: Iterable[int] = ()) -> None:
+        """Start, or go on after the outcomes that are known already.
+
+        Args:
+            seeds: Seeds to try, in order.
+            wanted: How many successes are needed.
+            succeeded: Seeds that are known to succeed.
+            failed: Seeds that are known to fail.
+        """
+        self._seeds = seeds
+        self._wanted = wanted
+        self._succeeded = set(succeeded)
+        self._failed = set(failed)
+        self._running: set[int] = set()
+
+    def take(self) -> int | None:
+        """Return the next seed to run, or None when none is needed at present."""
+        for seed in self._needed():
+            if seed not in self._succeeded and seed not in self._running:
+                self._running.add(seed)
+                return seed
+        return None
+
+    def finish(self, seed: int, success: bool) -> None:
+        """Note how a seed's episode ended."""
+        self._running.discard(seed)
+        (self._succeeded if success else self._failed).add(seed)
+
+    @property
+    def kept(self) -> list[int]:
+        """The successful seeds among the first ``wanted`` candidates, in order; once done, all of these."""
+        return [seed for seed in self._needed() if seed in self._succeeded]
+
+    @property
+    def failed(self) -> list[int]:
+        """The failed seeds that had to be replaced, in order."""
+        last = max(self._needed(), default=-1)
+        return sorted(seed for seed in self._failed if seed < last)
+
+    @property
+    def remaining(self) -> int:
+        """How many episodes still have to succeed."""
+        return self._wanted - len(self.kept)
+
+    def _needed(self) -> list[int]:
+        needed: list[int] = []
+        for seed in self._seeds:
+            if len(needed) == self._wanted:
+                break
+            if seed not in self._failed:
+                needed.append(seed)
+        return needed

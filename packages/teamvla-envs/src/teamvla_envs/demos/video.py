@@ -1,0 +1,149 @@
+"""``teamvla render``: shows recorded states as a video, at any size and from any camera."""
+
+import os
+from collections.abc import Generator, Iterator, Sequence
+from contextlib import closing, contextmanager
+from itertools import chain
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import numpy as np
+import tyro
+
+from teamvla_envs.demos.reader import Demo, open_demos
+from teamvla_envs.errors import UserError
+
+if TYPE_CHECKING:
+    from teamvla_envs.env.vector import TeamVectorEnv
+
+
+def render(
+    file: Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="FILE")],
+    out: Path = Path("video.mp4"),
+    demo: tuple[str, ...] = (),
+    cameras: Annotated[tuple[str, ...], tyro.conf.arg(aliases=["--camera"])] = ("front",),
+    size: int = 480,
+    fps: float = 25.0,
+) -> None:
+    """Render recorded demonstrations into an mp4 video.
+
+    Args:
+        file: Demonstration file.
+        out: Video to write, an .mp4; one that exists is replaced.
+        demo: Names of the demonstrations to show one after another; by default the first.
+        cameras: The first camera is shown large, further ones in a column beside it.
+        size: Height of the video [pixels].
+        fps: Frames per second; 25 is real time.
+    """
+    from rich.console import Console
+    from rich.progress import Progress
+
+    from teamvla_envs.demos.rebuild import make_recorded_env
+
+    if not cameras:
+        raise UserError("cameras is empty, expected the name of at least one")
+    if not 1 <= fps <= 240:
+        raise UserError(f"fps is {fps}, expected 1 to 240")
+    if out.suffix.lower() != ".mp4":
+        raise UserError(f"out is {out}, expected a name that ends in .mp4")
+    if out.is_dir():
+        raise UserError(f"out is {out}, which is a folder; expected a file")
+    with open_demos(file) as demos:
+        chosen = [demos.demo(name) for name in demo or demos.names[:1]]
+        total = sum(each.num_samples + 1 for each in chosen)
+        with closing(make_recorded_env(demos, _worlds(total), obs_mode="state")) as env:
+            env.reset(seed=0)
+            images = frames(env, chosen, cameras, size)
+            first = next(images)  # before anything is written: it tells when a camera or size is wrong
+            with video_writer(out, fps) as write, Progress(console=Console(stderr=True)) as progress:
+                for image in progress.track(chain([first], images), total=total, description="render"):
+                    write.send(image)
+    print(f"{total} frames, {total / fps:.1f} s in {out}")
+
+
+def frames(env: "TeamVectorEnv", demos: Sequence[Demo], cameras: Sequence[str], size: int) -> Iterator[np.ndarray]:
+    """Yield one image for every state of the demonstrations, (size, W, 3) uint8.
+
+    Args:
+        env: The environment that they were recorded in; its worlds show successive steps, in parallel.
+        demos: What to show, one after another.
+        cameras: Names of the cameras; see ``tile``.
+        size: Height [pixels].
+    """
+    side = size if len(cameras) < 2 else max(size // (len(cameras) - 1), 1)
+    for demo in demos:
+        states = demo.states
+        for start in range(0, demo.num_samples + 1, env.num_envs):
+            steps = np.minimum(np.arange(start, start + env.num_envs), demo.num_samples)
+            env.set_state({key: rows[steps] for key, rows in states.items()})
+            shown = range(min(env.num_envs, demo.num_samples + 1 - start))
+            views = [
+                env.render_frames(camera, size=side if index else size, worlds=shown)
+                for index, camera in enumerate(cameras)
+            ]
+            for world in shown:
+                yield tile([images[world] for images in views])
+
+
+def _worlds(num_frames: int) -> int:
+    """Return how many frames to render at once: each takes a model in memory and a core to be of use."""
+    return min(os.cpu_count() or 1, 8, num_frames)
+
+
+def tile(views: Sequence[np.ndarray]) -> np.ndarray:
+    """Put the first view on the left and the others, which are smaller, in a column on the right.
+
+    Args:
+        views: (H, H, 3) uint8, and K further ones of (H // K, H // K, 3).
+
+    Returns:
+        (H, W, 3) uint8.
+    """
+    first, *others = views
+    if not others:
+        return first
+    column = np.concatenate(others)
+    missing = first.shape[0] - column.shape[0]
+    return np.concatenate([first, np.pad(column, ((0, missing), (0, 0), (0, 0)))], axis=1)
+
+
+@contextmanager
+def video_writer(path: Path, fps: float) -> Generator[Generator[None, np.ndarray, None]]:
+    """Open an H.264 video for writing, which appears under its name only when it is complete.
+
+    Send (H, W, 3) uint8 images of one shape; odd heights and widths are padded, as the codec wants even ones.
+    """
+    from teamvla_envs.demos.writer import replacing
+
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with replacing(path) as temporary:
+        writer = _encoder(temporary, fps)
+        next(writer)
+        try:
+            yield writer
+        finally:
+            writer.close()
+
+
+def _encoder(path: Path, fps: float) -> Generator[None, np.ndarray, None]:
+    import imageio_ffmpeg
+
+    image = yield
+    height, width = (length + length % 2 for length in image.shape[:2])
+    encoder = imageio_ffmpeg.write_frames(
+        str(path),
+        (width, height),
+        fps=fps,
+        codec="libx264",
+        pix_fmt_out="yuv420p",
+        macro_block_size=2,
+        quality=7,
+    )
+    encoder.send(None)
+    try:
+        while True:
+            missing = (height - image.shape[0], width - image.shape[1])
+            encoder.send(np.pad(image, ((0, missing[0]), (0, missing[1]), (0, 0)), mode="edge"))
+            image = yield
+    finally:
+        encoder.close()

@@ -1,0 +1,161 @@
+"""Writing demonstrations so that a finished one is never lost and a half-written one is never seen.
+
+Every file is written under a temporary name, flushed to the disk and renamed. An episode is first a file of
+its own; ``pack_episodes`` joins the files of a collection into one, copying compressed chunks as they are.
+"""
+
+import json
+import os
+from collections.abc import Callable, Generator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from teamvla_envs.demos import schema
+
+if TYPE_CHECKING:
+    import h5py
+
+_EPISODE = "episode"
+
+
+@dataclass(frozen=True)
+class Episode:
+    """One finished episode in memory.
+
+    Attributes:
+        seed: Seed of its reset.
+        goal: Goal variant.
+        instruction: The sentence that tells the goal.
+        success: Whether it ended in success.
+        arrays: Every dataset of ``schema.ARRAYS`` by its path, such as ``actions`` (T, A*D).
+    """
+
+    seed: int
+    goal: str
+    instruction: str
+    success: bool
+    arrays: Mapping[str, np.ndarray] = field(repr=False)
+
+    @property
+    def num_samples(self) -> int:
+        """T, the number of actions."""
+        return len(self.arrays[schema.ACTIONS])
+
+    def attributes(self) -> dict[str, Any]:
+        """Return the values of ``schema.DEMO_ATTRIBUTES``."""
+        values: dict[str, Any] = {
+            "num_samples": self.num_samples,
+            "seed": self.seed,
+            "goal": self.goal,
+            "instruction": self.instruction,
+            "success": self.success,
+        }
+        return values | {"content_hash": schema.content_hash(values, self.arrays)}
+
+
+@dataclass(frozen=True)
+class FileHeader:
+    """What is told once per file; see ``schema.FILE_ATTRIBUTES``."""
+
+    env_args: Mapping[str, Any]
+    versions: Mapping[str, str]
+    collection: Mapping[str, Any]
+    action_parts: Sequence[tuple[str, int]]
+    agent_pos_parts: Sequence[tuple[str, int]]
+    environment_state_parts: Sequence[tuple[str, int]]
+
+    def attributes(self) -> dict[str, str]:
+        """Return each entry as JSON."""
+        return {name: json.dumps(value, sort_keys=True) for name, value in vars(self).items()}
+
+
+def write_episode(path: Path, episode: Episode) -> None:
+    """Write one episode into a file of its own, atomically.
+
+    Raises:
+        ValueError: When its arrays don't have the layout of ``schema``.
+    """
+    specs = {name: (array.shape, array.dtype.name) for name, array in episode.arrays.items()}
+    problem = schema.find_problem(specs, episode.num_samples)
+    if problem:
+        raise ValueError(f"episode of seed {episode.seed}: {problem}")
+    with _new_hdf5(path) as file:
+        group = file.create_group(_EPISODE)
+        group.attrs.update(episode.attributes())
+        for name in sorted(episode.arrays):
+            group.create_dataset(name, data=episode.arrays[name], **_storage(name, episode.arrays[name]))
+
+
+def pack_episodes(
+    parts: Sequence[Path], out: Path, header: FileHeader, on_packed: Callable[[], None] = lambda: None
+) -> None:
+    """Join episode files into one demonstration file, atomically; the parts stay.
+
+    Args:
+        parts: Files of ``write_episode``, in the order of ``demo_0``, ``demo_1``, …
+        out: The file to write; one that exists is replaced.
+        header: What is told once per file.
+        on_packed: Called after each part.
+    """
+    import h5py
+
+    with _new_hdf5(out) as file:
+        data = file.create_group(schema.DATA)
+        data.attrs.update(header.attributes())
+        data.attrs["schema_version"] = schema.SCHEMA_VERSION
+        total = 0
+        for index, part in enumerate(parts):
+            name = f"{schema.DEMO_PREFIX}{index}"
+            with h5py.File(part, "r") as source:
+                file.copy(source[_EPISODE], data, name)
+            total += int(data[name].attrs["num_samples"])
+            on_packed()
+        data.attrs["total"] = total
+        names = [f"{schema.DEMO_PREFIX}{index}" for index in range(len(parts))]
+        for split, members in schema.split_names(names).items():
+            file.create_dataset(f"{schema.MASK}/{split}", data=np.array(members, dtype="S"))
+
+
+@contextmanager
+def replacing(path: Path) -> Generator[Path]:
+    """Give a temporary name beside ``path``; on success flush that file and rename it, else remove it."""
+    temporary = path.with_name(f".{path.stem}.partial{path.suffix}")
+    try:
+        temporary.touch()  # tells at once when nothing can be written there
+        yield temporary
+        with temporary.open("rb+") as file:
+            os.fsync(file.fileno())
+        temporary.replace(path)
+        _flush_folder(path.parent)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+@contextmanager
+def _new_hdf5(path: Path) -> Generator["h5py.File"]:
+    import h5py
+
+    with replacing(path) as temporary, h5py.File(temporary, "w") as file:
+        yield file
+
+
+def _storage(name: str, array: np.ndarray) -> dict[str, Any]:
+    """Return how a dataset is laid out in the file: images and states compressed, the rest plain."""
+    compressed = {"compression": "gzip", "compression_opts": schema.GZIP_LEVEL}
+    if name.startswith(schema.PIXELS):
+        return compressed | {"chunks": (min(schema.IMAGE_CHUNK, len(array)), *array.shape[1:])}
+    if name.startswith(schema.STATES):
+        return compressed | {"chunks": array.shape, "shuffle": True}  # much of a state never changes
+    return {}
+
+
+def _flush_folder(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,202 @@
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import h5py
+import numpy as np
+import pytest
+from teamvla_envs.demos.reader import DemoFileError, open_demos
+from teamvla_envs.errors import UserError
+
+Damage = Callable[[h5py.File], object]
+Change = Callable[[Damage], Path]
+
+
+def test_a_file_tells_how_to_make_its_environment_and_what_its_arrays_hold(demo_file: Path):
+    with open_demos(demo_file) as file:
+        assert file.names == ["demo_0", "demo_1", "demo_2", "demo_3"]
+        assert file.env_args["env_name"] == "TeamVLA/Lift-v0"
+        assert file.env_kwargs["task"] == "lift"
+        assert file.parts("action") == [("joint_delta", 2), ("gripper", 1)]
+        assert file.cameras == []
+        assert file.total == sum(demo.num_samples for demo in file)
+        assert sorted(file.split("train") + file.split("valid")) == file.names
+
+
+def test_a_demo_hands_out_its_arrays(demo_file: Path):
+    with open_demos(demo_file) as file:
+        demo = file.demo("demo_2")
+        assert demo.actions.shape == demo.expert_actions.shape == (demo.num_samples, 6)
+        assert demo.rewards.shape == demo.phase.shape == (demo.num_samples,)
+        assert demo.states["joint_pos"].shape == (demo.num_samples + 1, 2, 2)
+        assert demo.verify_hash()
+        with pytest.raises(DemoFileError, match=r"demo_2 has no obs/pixels/front; it has actions, "):
+            demo.obs("pixels/front")
+
+
+def test_robomimic_finds_what_it_reads(demo_file: Path):
+    with h5py.File(demo_file) as file:
+        assert set(json.loads(file["data"].attrs["env_args"])) >= {"env_name", "type", "env_kwargs"}
+        demos = [name.decode("utf-8") for name in np.array(file["mask/train"][:])]
+        assert all(name in file["data"] for name in demos)
+        for name in file["data"]:
+            demo = file["data"][name]
+            assert demo.attrs["num_samples"] == len(demo["actions"]) == len(demo["obs/agent_pos"])
+            assert len(demo["rewards"]) == len(demo["dones"]) == len(demo["actions"])
+        assert file["data"].attrs["total"] == sum(demo.attrs["num_samples"] for demo in file["data"].values())
+
+
+def test_unknown_names_are_told_with_those_that_exist(demo_file: Path):
+    with open_demos(demo_file) as file:
+        with pytest.raises(UserError, match="has no 'demo_9'; it has demo_0 to demo_3"):
+            file.demo("demo_9")
+        with pytest.raises(UserError, match="split is 'test', allowed are train, valid"):
+            file.split("test")
+
+
+def test_a_missing_file_is_a_missing_file(tmp_path: Path):
+    with pytest.raises(FileNotFoundError), open_demos(tmp_path / "nothing.hdf5"):
+        pass
+
+
+def test_other_files_are_refused(tmp_path: Path):
+    (tmp_path / "a.hdf5").write_text("hello")
+    with pytest.raises(DemoFileError, match=r"a.hdf5 is not an HDF5 file"), open_demos(tmp_path / "a.hdf5"):
+        pass
+    h5py.File(tmp_path / "b.hdf5", "w").close()
+    with pytest.raises(DemoFileError, match="no TeamVLA demonstration file"), open_demos(tmp_path / "b.hdf5"):
+        pass
+
+
+def test_a_file_that_was_cut_short_is_refused(demo_file: Path):
+    content = demo_file.read_bytes()
+    demo_file.write_bytes(content[: len(content) // 2])
+    with (
+        pytest.raises(DemoFileError, match=r"toy.hdf5 cannot be read, it may be cut short"),
+        open_demos(demo_file),
+    ):
+        pass
+
+
+def _replace(path: str, change: Callable[[np.ndarray], np.ndarray]) -> Damage:
+    def damage(file: h5py.File) -> None:
+        array = file[path][()]
+        del file[path]
+        file[path] = change(array)
+
+    return damage
+
+
+def _set(array: np.ndarray, index: tuple[int, ...], value: float) -> np.ndarray:
+    array[index] = value
+    return array
+
+
+def _link(path: str) -> Damage:
+    def damage(file: h5py.File) -> None:
+        del file[path]
+        file[path] = h5py.ExternalLink("other.hdf5", "/actions")
+
+    return damage
+
+
+DAMAGES: dict[str, tuple[Damage, str]] = {
+    "schema version": (
+        lambda file: file["data"].attrs.modify("schema_version", 99),
+        "schema_version is 99, this program reads 1",
+    ),
+    "attribute missing": (
+        lambda file: file["data/demo_1"].attrs.pop("seed"),
+        "demo_1: attribute seed is missing",
+    ),
+    "attribute type": (
+        lambda file: file["data/demo_1"].attrs.create("success", "yes"),
+        "demo_1: attribute success is 'yes', expected bool",
+    ),
+    "no demos": (
+        lambda file: [file["data"].pop(name) for name in list(file["data"])],
+        "holds no demonstrations",
+    ),
+    "strange name": (lambda file: file.move("data/demo_1", "data/extra"), "data/extra is not named demo_0"),
+    "array missing": (lambda file: file["data/demo_2"].pop("actions"), "demo_2: actions is missing"),
+    "wrong dtype": (
+        _replace("data/demo_1/actions", lambda array: array.astype(np.float64)),
+        "demo_1: actions has dtype float64, expected float32",
+    ),
+    "wrong length": (
+        _replace("data/demo_1/obs/agent_pos", lambda array: array[:-1]),
+        r"demo_1: obs/agent_pos has shape \(\d+, 4\), expected \(\d+, A\*P\)",
+    ),
+    "states length": (
+        _replace("data/demo_1/states/steps", lambda array: array[:-1]),
+        r"demo_1: states/steps has shape \(\d+,\), expected",
+    ),
+    "labels unlike actions": (
+        _replace("data/demo_1/expert_actions", lambda array: array[:, :5]),
+        r"demo_1: expert_actions has shape \(\d+, 5\), expected \(\d+, 6\)",
+    ),
+    "demos unlike": (
+        _replace("data/demo_1/states/joint_pos", lambda array: array[:, :1]),
+        "demo_1: states/joint_pos has shape .* but in demo_0",
+    ),
+    "only in one": (
+        lambda file: file.copy("data/demo_2/states/steps", "data/demo_2/states/x"),
+        "demo_2: states/x is in only one of demo_0 and demo_2",
+    ),
+    "nan": (
+        _replace("data/demo_3/actions", lambda array: _set(array, (2, 4), np.nan)),
+        r"demo_3: actions\[2, 4\] is nan, expected numbers in \[-1, 1\]",
+    ),
+    "out of range": (
+        _replace("data/demo_3/expert_actions", lambda array: _set(array, (0, 1), 1.5)),
+        r"demo_3: expert_actions\[0, 1\] is 1.5",
+    ),
+    "infinite observation": (
+        _replace("data/demo_3/obs/agent_pos", lambda array: _set(array, (5, 0), np.inf)),
+        r"demo_3: obs/agent_pos\[5, 0\] is inf, expected finite numbers",
+    ),
+    "mask": (
+        lambda file: (
+            file.pop("mask/train"),
+            file.create_dataset("mask/train", data=np.array(["demo_8"], "S")),
+        ),
+        "mask/train names 'demo_8', which is not in the file",
+    ),
+    "mask of numbers": (
+        lambda file: (file.pop("mask/valid"), file.create_dataset("mask/valid", data=[10**9])),
+        "mask/valid is not a list of demonstration names",
+    ),
+    "total": (lambda file: file["data"].attrs.modify("total", 3), "total is 3"),
+    "env_args": (lambda file: file["data"].attrs.create("env_args", "{"), "attribute env_args is not JSON"),
+    "link": (
+        _link("data/demo_0/actions"),
+        "demo_0: actions is a link, which is not followed",
+    ),
+    "num_samples": (
+        lambda file: file["data/demo_0"].attrs.modify("num_samples", -4),
+        "demo_0: num_samples is -4",
+    ),
+}
+
+
+@pytest.mark.parametrize("kind", DAMAGES)
+def test_a_damaged_file_is_refused_with_the_demonstration_and_the_damage(change: Change, kind: str):
+    damage, message = DAMAGES[kind]
+    path = change(damage)
+    with pytest.raises(DemoFileError, match=rf"toy.hdf5: .*{message}"), open_demos(path):
+        pass
+
+
+def test_the_hash_tells_a_change_that_looks_plausible(change: Change):
+    path = change(_replace("data/demo_1/rewards", lambda array: array + 1))
+    with open_demos(path) as file:
+        assert [demo.verify_hash() for demo in file] == [True, False, True, True]
+
+
+def test_what_others_add_to_a_demo_is_theirs(change: Change):
+    def add(file: h5py.File) -> None:
+        for demo in file["data"].values():
+            demo["next_obs/agent_pos"] = np.zeros(3)
+
+    with open_demos(change(add)) as file:
+        assert all(demo.verify_hash() for demo in file)

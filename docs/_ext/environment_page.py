@@ -6,7 +6,6 @@ A page includes ``_generated/TASK_NAME.md`` files: the tables cannot drift from 
 import inspect
 from collections.abc import Iterable, Sequence
 from importlib import import_module
-from typing import Any
 
 import numpy as np
 from markdown import arguments, prose, table
@@ -130,13 +129,14 @@ def _rewards(env: TeamVectorEnv) -> str:
 
 def _start(task: Task) -> str:
     corners = np.random.default_rng(0).integers(0, 2, (4096, task.draws)) * np.nextafter(1.0, 0.0)
-    drawn, nominal = task.start(corners), task.start(np.full((1, task.draws), 0.5))
+    starts = [type(task)(task.num_arms, randomization=level).start(corners) for level in ("default", "none")]
     rows = []
     for name, quantity in STARTS[task.name].items():
-        values, middle = np.asarray(quantity.read(drawn)), np.ravel(quantity.read(nominal))[0]
-        rows.append((name, _number(values.min()), _number(values.max()), _number(middle), quantity.unit))
-    rows.append(("every joint, from home", _number(-JOINT_JITTER), _number(JOINT_JITTER), "0", "rad"))
-    return table(("quantity", "lowest", "highest", 'with `randomization="none"`', "unit"), rows)
+        default, nominal = (_range(np.asarray(quantity.read(start))) for start in starts)
+        rows.append((name, default, nominal, quantity.unit))
+    jitter = _range(np.array([-JOINT_JITTER, JOINT_JITTER]))
+    rows.append(("every joint, from home", jitter, _range(np.zeros(1)), "rad"))
+    return table(("quantity", 'randomization="default"', 'randomization="none"', "unit"), rows)
 
 
 def _sentences(task: Task) -> str:
@@ -177,5 +177,6 @@ def _span(start: int, length: int) -> str:
     return str(start) if length == 1 else f"{start}–{start + length - 1}"
 
 
-def _number(value: Any) -> str:
-    return f"{float(value):.4g}" if abs(value) > 1e-9 else "0"
+def _range(values: np.ndarray) -> str:
+    low, high = (f"{value:.4g}".replace("-", "−") for value in (values.min() + 0.0, values.max() + 0.0))
+    return low if low == high else f"{low} to {high}"

@@ -53,7 +53,7 @@ class CollectionSettings:
     image_size: int = 64
     seed_set: str = "train"
     offset: int = 0
-    noise: float = 0.003
+    noise: float = 0.002
 
     def __post_init__(self) -> None:
         """Refuse what no episode can be collected with."""
@@ -75,7 +75,7 @@ def collect(
     num_arms: int = 2,
     seed_set: str = "train",
     offset: int = 0,
-    noise: float = 0.003,
+    noise: float = 0.002,
     overwrite: bool = False,
 ) -> None:
     """Record demonstrations of a task's expert into an HDF5 file.

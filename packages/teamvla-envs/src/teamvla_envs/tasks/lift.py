@@ -269,10 +269,10 @@ class Lift(Task):
         pos, speed, grip = funnel(
             command, world.tool_pos, s["offset"], turn, s["opening"], THICKNESS, s["around"], s["holding"]
         )
-        # A lone holder of a lifted end lowers it instead of waiting in the air.
-        lifted = (s["tilt"] > 0.02)[:, None] & s["holding"] & (world.tool_pos[..., 2] > REST)
-        low = xp.concat([command[..., :2], command[..., 2:] - 0.006], axis=-1)
-        return xp.where(lifted[..., None], low, pos), speed, xp.where(grip, -1.0, 1.0)
+        # Until all hold, a holder keeps its end level with the center: neither lifted nor pressed down.
+        level = (s["bar_pos"][:, None, 2] - world.tool_pos[..., 2]).clip(-0.006, 0.006)
+        steady = xp.concat([command[..., :2], (command[..., 2] + level)[..., None]], axis=-1)
+        return xp.where(s["holding"][..., None], steady, pos), speed, xp.where(grip, -1.0, 1.0)
 
     def _carry(self, world: WorldState, command: Array, yaw: Array, episode: Arrays, s: Arrays) -> tuple[Array, Array]:
         """Next commanded tool positions and yaw of a bar that is moved as one rigid body."""

@@ -1,10 +1,11 @@
-"""Renders the pictures of the documentation: two episodes of Lift, stopped where something happens.
+"""Renders the pictures of the documentation: episodes of the experts, stopped where something happens.
 
 Run ``uv run python docs/make_images.py`` from the root of the repository after a change of scene, robot or cameras, and
 look at what it wrote to ``docs/images``.
 """
 
 from collections.abc import Callable, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,8 @@ from gymnasium.vector import AutoresetMode
 from teamvla_envs.env.vector import TeamVectorEnv
 
 FOLDER = Path(__file__).parent / "images"
-PLACE_SEED, HOLD_SEED = 2_000_002, 2_000_003
+PLACE_SEED, HOLD_SEED = 2_000_002, 2_000_003  # of Lift
+PASS_SEED = 2_000_000  # of Handoff
 CAMERAS = ("front", "overhead", "wrist_0", "wrist_1")
 LARGE = (480, 640)  # height and width of the front view [px]
 SMALL, COLUMN, GAP = 96, 160, 4  # [px]
@@ -27,14 +29,14 @@ QUALITY = 85
 
 @dataclass(frozen=True)
 class Moment:
-    """When to stop an episode: the first state in which ``reached(phase, bar_height, terminated)`` holds."""
+    """When to stop an episode: the first state in which ``reached(phase, object_height, terminated)`` holds."""
 
     name: str
     seed: int
     reached: Callable[[str, float, bool], bool]
 
 
-MOMENTS = (
+LIFT = (
     Moment("start", PLACE_SEED, lambda phase, height, done: True),
     Moment("grasp", PLACE_SEED, lambda phase, height, done: phase == "carry"),
     Moment("lift", PLACE_SEED, lambda phase, height, done: phase == "carry" and height > 0.15),
@@ -42,24 +44,41 @@ MOMENTS = (
     Moment("done", PLACE_SEED, lambda phase, height, done: done),
     Moment("hold", HOLD_SEED, lambda phase, height, done: done),
 )
+HANDOFF = (
+    Moment("start", PASS_SEED, lambda phase, height, done: True),
+    Moment("transfer", PASS_SEED, lambda phase, height, done: phase == "transfer"),
+    Moment("place", PASS_SEED, lambda phase, height, done: phase == "release"),
+)
 
 
 def main() -> None:
     """Write every picture."""
     FOLDER.mkdir(exist_ok=True)
-    env = TeamVectorEnv("lift", autoreset_mode=AutoresetMode.DISABLED)
-    thumbnails, fronts = [], []
-    for moment in MOMENTS:
+    with closing(make_env("lift")) as env:
+        fronts, thumbnails = stop_and_look(env, LIFT)
+        save("lift_episode.jpg", side_by_side(fronts[:5]))
+        save("lift_96px.png", side_by_side(thumbnails))
+        save("wrist_64px.png", wrist_strip(env))
+    with closing(make_env("handoff")) as env:
+        stop_and_look(env, HANDOFF)
+
+
+def make_env(task: str) -> TeamVectorEnv:
+    """One world that rests when its episode has ended."""
+    return TeamVectorEnv(task, autoreset_mode=AutoresetMode.DISABLED)
+
+
+def stop_and_look(env: TeamVectorEnv, moments: Sequence[Moment]) -> tuple[list[np.ndarray], list[np.ndarray]]:
+    """Write a contact sheet of every moment; returns small front views, and columns of all cameras at 96 px."""
+    fronts, thumbnails = [], []
+    for moment in moments:
         sentence = run_to(env, moment)
-        print(f"{moment.name}: {sentence!r}")
+        print(f"{env.task_name}, {moment.name}: {sentence!r}")
         front = views(env, CAMERAS[:1], LARGE)[0]
         fronts.append(halved(front))
         thumbnails.append(np.concatenate(list(views(env, CAMERAS, SMALL))))
-        save(f"lift_{moment.name}.jpg", contact_sheet(env, front))
-    save("lift_episode.jpg", side_by_side(fronts[:5]))
-    save("lift_96px.png", side_by_side(thumbnails))
-    save("wrist_64px.png", wrist_strip(env))
-    env.close()
+        save(f"{env.task_name}_{moment.name}.jpg", contact_sheet(env, front))
+    return fronts, thumbnails
 
 
 def run_to(env: TeamVectorEnv, moment: Moment) -> str:

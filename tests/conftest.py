@@ -1,8 +1,9 @@
-"""What many tests share: scenes and models that are built once, environments that are closed, rollouts of the expert."""
+"""What many tests share: scenes and models built once, environments that are closed, rollouts of the expert."""
 
+import os
 import subprocess
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -98,10 +99,8 @@ def finish_episodes() -> FinishEpisodes:
 def run_python() -> Callable[..., str]:
     """Runs a program in a new interpreter and returns what it prints."""
 
-    def run(program: str, arguments: Sequence[str] = (), **environment: str) -> str:
-        import os
-
-        command = [sys.executable, "-c", program, *arguments]
+    def run(program: str, **environment: str) -> str:
+        command = [sys.executable, "-c", program]
         done = subprocess.run(command, env=os.environ | environment, capture_output=True, text=True, timeout=300)
         assert done.returncode == 0, done.stderr
         return done.stdout.strip()

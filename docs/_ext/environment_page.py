@@ -15,7 +15,7 @@ from teamvla_envs.env.vector import JOINT_JITTER, TeamVectorEnv
 from teamvla_envs.registration import environment_id
 from teamvla_envs.tasks.base import Task
 from teamvla_envs.tasks.instructions import Family
-from wording import ACTION_PARTS, GOALS, OBSERVATION_PARTS, PHASES, REWARD_TERMS, STARTS
+from wording import ACTION_PARTS, GOALS, OBSERVATION_PARTS, PHASES, REWARD_TERMS, STARTS, STATE_ARRAYS
 
 EXAMPLE_SEEDS = range(2_000_000, 2_000_008)
 
@@ -38,6 +38,7 @@ def environment_sections(name: str) -> dict[str, str]:
             "goals": _named(env.goals, GOALS[name], ("index", "goal", "meaning")),
             "sentences": _sentences(env.task),
             "examples": _examples(env),
+            "state": _state(env),
             "arguments": _arguments(),
         }
     finally:
@@ -50,8 +51,11 @@ def _summary(env: TeamVectorEnv) -> str:
     rows = [
         ("id", f"`{environment_id(env.task_name)}` in Gymnasium (`make`, `make_vec`) and PettingZoo (`parallel`)"),
         ("arms", ", ".join(str(count) for count in env.task.arm_counts)),
-        ("action space", f"`Box(-1, 1, ({env.num_arms * env.action_size},), float32)`, {env.action_size} entries an arm"),
-        ("observation space", f"`Box(-inf, inf, {single.shape}, float32)` with `obs_mode=\"state\"`; see below"),
+        (
+            "action space",
+            f"`Box(-1, 1, ({env.num_arms * env.action_size},), float32)`, {env.action_size} entries an arm",
+        ),
+        ("observation space", f'`Box(-inf, inf, {single.shape}, float32)` with `obs_mode="state"`; see below'),
         ("goal variants", f"{len(env.goals)}, told by the sentence alone"),
         ("control step", f"{env.control_dt:g} s, {round(1 / env.control_dt)} Hz"),
         ("horizon", f"{env.task.horizon} control steps, {env.task.horizon * env.control_dt:g} s"),
@@ -92,7 +96,7 @@ def _actions(name: str, mode: str) -> str:
         start += length
     header = (*(f"`arm_{arm}`" for arm in range(env.num_arms)), "part", "1.0 stands for", "meaning")
     env.close()
-    return f"`action_mode=\"{mode}\"`\n\n{table(header, rows)}"
+    return f'`action_mode="{mode}"`\n\n{table(header, rows)}'
 
 
 def _observations(env: TeamVectorEnv) -> str:
@@ -154,6 +158,16 @@ def _examples(env: TeamVectorEnv) -> str:
     return table(("seed", "goal", "sentence"), [(seed, f"`{goal}`", sentence) for seed, goal, sentence in rows])
 
 
+def _state(env: TeamVectorEnv) -> str:
+    rows = []
+    for key, values in env.get_state().items():
+        kind, _, name = key.partition(".")
+        meaning = STATE_ARRAYS[kind].format(name=name)
+        shape = ", ".join(["N", *map(str, values.shape[1:])]) + ("," if values.ndim == 1 else "")
+        rows.append((f"`{key}`", f"({shape})", values.dtype.name, meaning))
+    return table(("name", "shape", "type", "content"), rows)
+
+
 def _arguments() -> str:
     rows = [
         (f"`{argument.name}`", f"`{argument.default}`" if argument.default else "", argument.meaning)
@@ -178,5 +192,5 @@ def _span(start: int, length: int) -> str:
 
 
 def _range(values: np.ndarray) -> str:
-    low, high = (f"{value:.4g}".replace("-", "−") for value in (values.min() + 0.0, values.max() + 0.0))
+    low, high = (f"{round(value, 6):.4g}".replace("-", "−") for value in (values.min() + 0.0, values.max() + 0.0))
     return low if low == high else f"{low} to {high}"

@@ -38,21 +38,38 @@ OBSERVATION_PARTS: dict[str, tuple[str, str]] = {
     "goal": ("", "one-hot goal variant"),
 }
 
+# First word of a state array's name -> content
+STATE_ARRAYS: dict[str, str] = {
+    "physics": "MuJoCo's full physics state",
+    "joint_target": "commanded joint positions [rad]",
+    "gripper_target": "commanded distances between the pads [m]",
+    "contacts": "count and mean force [N] of each watched pair of bodies",
+    "held": "control steps in a row for which the goal was reached",
+    "steps": "control steps of the episode",
+    "finished": "whether the episode has ended",
+    "success": "whether it ended in success",
+    "seed": "seed of the episode, -1 without one",
+    "generator": "state of the world's random generator",
+    "episode": "what was drawn for the episode: {name}",
+    "memory": "what the task remembers: {name}",
+    "field": "model field that differs from world to world: {name}",
+}
+
 REWARD_TERMS: dict[str, dict[str, str]] = {
     "lift": {
         "reach": "mean over the arms of exp(-4 d), d the distance from tool to grasp point [m]; 1 once the bar lies on "
         "its stand",
         "grasp": "share of the arms that hold the bar; 1 once the bar lies on its stand",
-        "lift": "how far the bar is raised, as a share of the height that counts as held up; 1 once it lies on its stand",
+        "lift": "how far the bar is raised, as a share of the height that counts as held up; 1 on its stand",
         "level": "`lift` times exp(-25 t²), t the bar's tilt [rad]",
         "goal": "`lift` times exp(-4 d), d the distance to the goal [m]",
         "release": "exp(-5 d), d the horizontal distance to the goal [m], while the bar lies on its stand and nobody "
         "touches it; for the goal `hold`, while somebody touches it",
     },
     "handoff": {
-        "reach": "exp(-4 d), d the distance from the leading arm's tool to its grasp point [m]; 1 once the stick is held",
+        "reach": "exp(-4 d), d the distance from the leading tool to its grasp point [m]; 1 once the stick is held",
         "pass_on": "share of the relay that is behind the stick",
-        "meet": "how near the stick is to the meeting place and the next arm to the stick's free end; 1 for the last arm",
+        "meet": "how near the stick is to the meeting place and the next arm to its free end; 1 for the last arm",
         "goal": "exp(-3 d), d the distance from the stick to its place on the pad [m], once the last arm has it",
         "release": "the stick lies on its pad and nobody touches it",
     },

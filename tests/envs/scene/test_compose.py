@@ -166,7 +166,8 @@ def test_a_stand_is_placed_by_the_height_of_its_top():
     data = mujoco.MjData(model)
     mujoco.mj_kinematics(model, data)
     block = data.geom("stand_block")
-    assert_allclose(block.xpos + (0, 0, model.geom("stand_block").size[2]), (0.1, -0.3, 0.12), atol=1e-12)
+    x, y, z = block.xpos
+    assert_allclose((x, y, z + model.geom("stand_block").size[2]), (0.1, -0.3, 0.12), atol=1e-12)
 
 
 def test_a_camera_looks_along_minus_z_with_y_up():

@@ -157,9 +157,7 @@ def test_physics_does_not_depend_on_the_number_of_worlds_or_threads(
 
 
 @pytest.mark.parametrize("threads", [1, 2])
-def test_physics_does_not_depend_on_which_worlds_are_active(
-    make_simulator: Callable[..., HostSimulator], threads: int
-):
+def test_physics_does_not_depend_on_which_worlds_are_active(make_simulator: Callable[..., HostSimulator], threads: int):
     everyone, some = make_simulator(5, threads), make_simulator(5, threads)
     active = np.array([True, False, True, False, True])
     begin(everyone)

@@ -50,7 +50,9 @@ def print_results(results: BenchResults) -> None:
 def _table(results: BenchResults) -> "Table":
     from rich.table import Table
 
-    table = Table("policy", "task", "goal")
+    table = Table()
+    for title in ("policy", "task", "goal"):
+        table.add_column(title, overflow="fold")
     for title in ("episodes", "success", "95% CI", "median time"):
         table.add_column(title, justify="right")
     for suite in results.suites:

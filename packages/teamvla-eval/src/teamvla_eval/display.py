@@ -12,7 +12,7 @@ def percent(rate: float) -> str:
 def interval(bounds: tuple[float, float]) -> str:
     """An interval of rates, such as 84–98%."""
     low, high = bounds
-    return f"{100 * low:.0f}–{100 * high:.0f}%"
+    return f"{percent(low).removesuffix('%')}–{percent(high)}"
 
 
 def seconds(duration: float | None) -> str:

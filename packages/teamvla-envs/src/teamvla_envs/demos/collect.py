@@ -45,6 +45,7 @@ class CollectionSettings:
         seed_set: A name in ``SEED_SETS``.
         offset: Seeds of the set that are left out first.
         noise: Scale of the noise on the executed actions [rad]; see ``joint_noise``.
+        slips: Expected number of slips of an arm in 100 steps; see ``teamvla_envs.demos.noise.slips``.
     """
 
     task: str
@@ -54,12 +55,15 @@ class CollectionSettings:
     seed_set: str = "train"
     offset: int = 0
     noise: float = 0.002
+    slips: float = 1.0
 
     def __post_init__(self) -> None:
         """Refuse what no episode can be collected with."""
         episode_seeds(self.seed_set, 0, self.offset)
         if not 0.0 <= self.noise < 1.0:
             raise UserError(f"noise is {self.noise}, expected a standard deviation of 0 to 1 rad")
+        if not 0.0 <= self.slips <= 100.0:
+            raise UserError(f"slips is {self.slips}, expected 0 to 100 in 100 steps")
         if self.cameras and len(set(self.cameras)) < len(self.cameras):
             raise UserError(f"cameras are {', '.join(self.cameras)}, expected each once")
 
@@ -76,6 +80,7 @@ def collect(
     seed_set: str = "train",
     offset: int = 0,
     noise: float = 0.002,
+    slips: float = 1.0,
     overwrite: bool = False,
 ) -> None:
     """Record demonstrations of a task's expert into an HDF5 file.
@@ -96,10 +101,12 @@ def collect(
         offset: Seeds of the set to leave out first.
         noise: Noise on the executed joint motion, whose clean label is kept: standard deviation of what each
             step adds [rad].
+        slips: Expected number of mistakes of an arm in 100 steps, from which the expert recovers: it drifts off,
+            or closes its gripper on nothing.
         overwrite: Replace an existing file, and throw away unfinished episodes of other settings.
     """
     settings = CollectionSettings(
-        task, num_arms, cameras if images else (), image_size if images else 64, seed_set, offset, noise
+        task, num_arms, cameras if images else (), image_size if images else 64, seed_set, offset, noise, slips
     )
     collect_demos(settings, episodes, out or Path("demos") / f"{task}.hdf5", num_envs, overwrite)
 
@@ -200,7 +207,7 @@ def _record(env: "TeamVectorEnv", schedule: "SeedSchedule", parts: "PartsFolder"
             completed=done,
             failed=len(schedule.failed),
         )
-        for episode in record_expert(env, schedule, settings.noise):
+        for episode in record_expert(env, schedule, settings.noise, settings.slips):
             parts.add(episode)
             succeeded, failed = len(schedule.kept), len(schedule.failed)
             progress.update(bar, completed=succeeded, failed=failed)
@@ -236,6 +243,7 @@ def _header(env: "TeamVectorEnv", settings: CollectionSettings, schedule: "SeedS
         collection={
             "policy": "expert",
             "noise": settings.noise,
+            "slips": settings.slips,
             "seed_set": settings.seed_set,
             "offset": settings.offset,
             "failed_seeds": schedule.failed,

@@ -7,7 +7,7 @@ import numpy as np
 
 from teamvla_envs.control.actions import JOINT_STEP
 from teamvla_envs.demos import schema
-from teamvla_envs.demos.noise import joint_noise
+from teamvla_envs.demos.noise import joint_noise, slips
 from teamvla_envs.demos.schedule import SeedSchedule
 from teamvla_envs.demos.writer import Episode
 
@@ -15,7 +15,9 @@ if TYPE_CHECKING:
     from teamvla_envs.env.vector import TeamVectorEnv
 
 
-def record_expert(env: "TeamVectorEnv", schedule: SeedSchedule, noise: float) -> Iterator[Episode]:
+def record_expert(
+    env: "TeamVectorEnv", schedule: SeedSchedule, noise: float, slip_rate: float = 0.0
+) -> Iterator[Episode]:
     """Run the expert on the schedule's seeds and yield every finished episode, successful or not.
 
     A world whose episode ended begins the schedule's next seed at once, while the others go on.
@@ -24,11 +26,13 @@ def record_expert(env: "TeamVectorEnv", schedule: SeedSchedule, noise: float) ->
         env: Environment with ``obs_mode="vision+state"``, joint-delta actions and autoreset disabled.
         schedule: Seeds to run; each episode's outcome is told to it before the episode is yielded.
         noise: Scale of the noise on the executed actions [rad]; see ``joint_noise``.
+        slip_rate: Expected number of slips of an arm in 100 steps; see ``slips``.
     """
     recordings: list[_Recording | None] = [None] * env.num_envs
     seeds = [0] * env.num_envs
     noise_shape = env.max_episode_steps, env.num_arms, env.action_size - 1
     disturbance = np.zeros((noise_shape[0], env.num_envs, *noise_shape[1:]))
+    drift, closes = np.zeros_like(disturbance), np.zeros(disturbance.shape[:-1], dtype=bool)
     phase = np.zeros(env.num_envs, dtype=np.int64)
     obs: Any = None
     while True:
@@ -46,10 +50,11 @@ def record_expert(env: "TeamVectorEnv", schedule: SeedSchedule, noise: float) ->
                 told = str(info["goal"][world]), str(info["task_description"][world])
                 recordings[world] = _Recording(seeds[world], *told, state, world)
                 disturbance[:, world] = joint_noise(seeds[world], *noise_shape, noise)
+                drift[:, world], closes[:, world] = slips(seeds[world], *noise_shape, slip_rate)
         if len(_idle(recordings)) == env.num_envs:
             return
         label = np.clip(env.expert_actions(), -1.0, 1.0)
-        action = _disturbed(label, recordings, disturbance)
+        action = _disturbed(label, recordings, disturbance, drift, closes)
         before = _flat_observation(obs) | {
             schema.ACTIONS: action,
             schema.EXPERT_ACTIONS: label,
@@ -104,8 +109,14 @@ def _idle(recordings: list[_Recording | None]) -> list[int]:
     return [world for world, recording in enumerate(recordings) if recording is None]
 
 
-def _disturbed(label: np.ndarray, recordings: list[_Recording | None], disturbance: np.ndarray) -> np.ndarray:
-    """Return the expert's actions (N, A*D) with each running world's noise of its present step added.
+def _disturbed(
+    label: np.ndarray,
+    recordings: list[_Recording | None],
+    disturbance: np.ndarray,
+    drift: np.ndarray,
+    closes: np.ndarray,
+) -> np.ndarray:
+    """Return the expert's actions (N, A*D) with each running world's noise and slips of its present step.
 
     An arm's joint motion that grows beyond the limit of a step is scaled as a whole, as the environment does.
 
@@ -113,12 +124,18 @@ def _disturbed(label: np.ndarray, recordings: list[_Recording | None], disturban
         label: (N, A*D) float32, the expert's actions.
         recordings: The running episodes, whose lengths are their step numbers.
         disturbance: (steps, N, A, J) noise [rad] of each world's episode.
+        drift: (steps, N, A, J) drift [rad] of slipping arms; only an arm that keeps its gripper open slips.
+        closes: (steps, N, A) where a slipping arm closes its gripper.
     """
     num_arms, num_joints = disturbance.shape[2:]
     action = label.reshape(len(label), num_arms, -1).copy()
     for world, recording in enumerate(recordings):
         if recording is not None:
-            action[world, :, :num_joints] += disturbance[len(recording), world] / JOINT_STEP
+            step = len(recording)
+            is_open = action[world, :, -1] > 0
+            action[world, :, :num_joints] += disturbance[step, world] / JOINT_STEP
+            action[world, :, :num_joints] += is_open[:, None] * drift[step, world] / JOINT_STEP
+            action[world, is_open & closes[step, world], -1] = -1.0
     joints = action[..., :num_joints]
     joints /= np.maximum(np.abs(joints).max(axis=-1, keepdims=True), 1.0)
     return np.clip(action, -1.0, 1.0).reshape(label.shape).astype(np.float32)

@@ -120,7 +120,7 @@ class TeamVectorEnv(gym.vector.VectorEnv):
             "image_size": list(self.image_size), "randomization": randomization, "split": split,
             "instruction_for": instruction_for, "max_episode_steps": self.max_episode_steps,
         }  # fmt: skip
-        self._sim = HostSimulator(scene, self.task.bodies, self.num_envs, num_threads)
+        self._sim = HostSimulator(scene, self.task.bodies, self.num_envs, num_threads, self.task.joints)
         self._num_threads = num_threads
         self._renderer: CameraRenderer | None = None
         opening = np.array([get_robot(name).gripper_range[1] for name in robots])

@@ -30,6 +30,8 @@ class WorldState:
         contact_force: Norm of the net contact force of each watched pair, averaged over the last control step,
             shape ``(N, W)``.
         contact_count: Number of contacts of each watched pair at the end of the last control step, shape ``(N, W)``.
+        prop_joint_pos: Named joints of props, 0 at a start, shape ``(N, P)``.
+        prop_joint_vel: Shape ``(N, P)``.
     """
 
     joint_pos: Array
@@ -45,6 +47,8 @@ class WorldState:
     body_vel: Array
     contact_force: Array
     contact_count: Array
+    prop_joint_pos: Array = None
+    prop_joint_vel: Array = None
 
     @property
     def tool_quat(self) -> Array:
@@ -62,6 +66,7 @@ class Simulator(Protocol):
 
     num_worlds: int
     body_names: tuple[str, ...]
+    joint_names: tuple[str, ...]
 
     def reset(self, worlds: Array, joint_pos: Array, body_pose: Mapping[str, Array], fields: ModelFields) -> None:
         """Put some worlds at rest into a new configuration."""

@@ -13,6 +13,7 @@ import numpy as np
 
 from teamvla_envs.geometry import matrix_from_quat, quat_from_matrix
 from teamvla_envs.scene.compose import CameraSpec, Scene
+from teamvla_envs.scene.props import bodies_of
 from teamvla_envs.sim.compile import newton_builder, scene_name
 from teamvla_envs.sim.warp_setup import announce_if_slow, prepare_warp, silent_stderr
 
@@ -117,19 +118,19 @@ class _Painter:
 
         self._wp, self._sensor_class = wp, SensorCamera
         builder = newton_builder(scene, visuals=True)
-        props = {prop.name for prop in scene.props}
+        owners = {body: prop.name for prop in scene.props for body in bodies_of(prop)}
         names = [scene_name(label, bodies) if label else None for label in builder.body_label]
         segments = {name: i for i, name in enumerate(segment_names(scene))}
         segment_of_shape = []
         for shape, body in enumerate(builder.shape_body):
             owner = names[body] if body >= 0 else None
-            visible = owner in props or bool(builder.shape_flags[shape] & int(newton.ShapeFlags.VISIBLE))
+            visible = owner in owners or bool(builder.shape_flags[shape] & int(newton.ShapeFlags.VISIBLE))
             collides = bool(builder.shape_flags[shape] & int(newton.ShapeFlags.COLLIDE_SHAPES))
-            if owner not in props and collides:
+            if owner not in owners and collides:
                 visible = False
             flag = int(newton.ShapeFlags.VISIBLE)
             builder.shape_flags[shape] = (builder.shape_flags[shape] & ~flag) | (flag if visible else 0)
-            segment_of_shape.append(1 + segments[owner if owner in props else str(owner).split("/")[0]] if owner else 0)
+            segment_of_shape.append(1 + segments[owners.get(owner, owner.split("/")[0])] if owner else 0)
         self._segment_of_shape = np.array([*segment_of_shape, 0], np.int32)
         self._model = builder.finalize(device="cpu")
         self._state = self._model.state()

@@ -26,6 +26,7 @@ class HostSimulator:
         body_names: Free bodies whose poses the task reads, in this order.
         num_worlds: N.
         num_threads: Worker threads; ``None`` takes as many as there are cores, at most N.
+        joint_names: Joints of props whose positions the task reads, in this order.
 
     Attributes:
         models: One ``mujoco.MjModel`` a world; they differ in what a reset may change.
@@ -34,11 +35,19 @@ class HostSimulator:
         gripper_target: Commanded opening, shape ``(N, A)`` [m].
     """
 
-    def __init__(self, scene: Scene, body_names: tuple[str, ...], num_worlds: int, num_threads: int | None = None):
+    def __init__(
+        self,
+        scene: Scene,
+        body_names: tuple[str, ...],
+        num_worlds: int,
+        num_threads: int | None = None,
+        joint_names: tuple[str, ...] = (),
+    ):
         import mujoco
         from mujoco import rollout
 
-        self.scene, self.body_names, self.num_worlds = scene, body_names, num_worlds
+        self.scene, self.num_worlds = scene, num_worlds
+        self.body_names, self.joint_names = body_names, joint_names
         self.chains = Chains.of(scene)
         self.template = compile_scene(scene)
         self.models = [mujoco.MjModel.__copy__(self.template) for _ in range(num_worlds)]
@@ -78,11 +87,14 @@ class HostSimulator:
         free = [m.body(name).jntadr[0] for name in self.body_names]
         self._body_qpos = np.array([1 + m.jnt_qposadr[j] for j in free], int)[:, None] + np.arange(7)
         self._body_qvel = np.array([1 + m.nq + m.jnt_dofadr[j] for j in free], int)[:, None] + np.arange(6)
+        slides = [m.joint(name).id for name in self.joint_names]
+        self._prop_qpos = np.array([1 + m.jnt_qposadr[j] for j in slides], int)
+        self._prop_qvel = np.array([1 + m.nq + m.jnt_dofadr[j] for j in slides], int)
 
     def reset(
         self, worlds: np.ndarray, joint_pos: np.ndarray, body_pose: Mapping[str, np.ndarray], fields: ModelFields
     ) -> None:
-        """Put some worlds at rest into a new configuration, grippers open.
+        """Put some worlds at rest into a new configuration, grippers open and joints of props at 0.
 
         Args:
             worlds: Indices, shape ``(n,)``.
@@ -185,6 +197,8 @@ class HostSimulator:
             body_vel=state[:, self._body_qvel],
             contact_force=self.contacts[..., 1],
             contact_count=self.contacts[..., 0],
+            prop_joint_pos=state[:, self._prop_qpos],
+            prop_joint_vel=state[:, self._prop_qvel],
         )
 
     def body_transforms(self, world: int) -> tuple[np.ndarray, np.ndarray]:

@@ -69,6 +69,7 @@ class Task(ABC):
         goals: Outcomes that only the instruction tells apart.
         phases: Names of the phases, in order.
         bodies: Free bodies whose poses the task reads.
+        joints: Joints of props whose positions the task reads.
         draws: How many uniform numbers a start consumes.
         goal_parts: Names of the state parts that give the goal away.
         horizon: Default number of control steps after which an episode is truncated.
@@ -81,6 +82,7 @@ class Task(ABC):
     draws: ClassVar[int]
     goal_parts: ClassVar[tuple[str, ...]]
     arm_counts: ClassVar[tuple[int, ...]] = (2,)
+    joints: ClassVar[tuple[str, ...]] = ()
     horizon: ClassVar[int] = 300
 
     def __init__(self, num_arms: int = 2, split: str = "train", randomization: str = "default"):
@@ -112,6 +114,10 @@ class Task(ABC):
     @abstractmethod
     def instruction(self, episode: Arrays, world: int) -> str:
         """The sentence that tells one world's goal."""
+
+    @abstractmethod
+    def sentences(self, episode: Arrays, world: int) -> tuple[str, ...]:
+        """Every sentence of the split that is true of one world's goal, in whatever words it could be told."""
 
     @classmethod
     @abstractmethod

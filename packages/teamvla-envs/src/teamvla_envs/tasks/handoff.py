@@ -146,13 +146,24 @@ class Handoff(Task):
 
     def instruction(self, episode: Arrays, world: int) -> str:
         """Name the stick by color or by its arm, the pad by color or by side."""
+        sticks, pads = self._names(episode, world)
+        stick = sticks[int(episode["stick_word"][world])]
+        pad = pads[int(episode["pad_word"][world]) % len(pads)]
+        return PASS.choose(float(episode["wording"][world]), self.split, stick=stick, pad=pad)
+
+    def sentences(self, episode: Arrays, world: int) -> tuple[str, ...]:
+        """All wordings with every name of the stick and of the pad."""
+        sticks, pads = self._names(episode, world)
+        pairs = [(stick, pad) for stick in sticks for pad in pads]
+        return tuple(told for stick, pad in pairs for told in PASS.every(self.split, stick=stick, pad=pad))
+
+    def _names(self, episode: Arrays, world: int) -> tuple[tuple[str, ...], tuple[str, ...]]:
+        """What the goal's stick and pad can be called; sides mean something across a table for two only."""
         stick, pad = divmod(int(episode["goal"][world]), 2)
-        arm = tuple(ARM_COLORS)[stick]
         color = STICK_NAMES[int(episode["stick_color"][world, stick])]
-        by_color = episode["pad_word"][world] == 0 or self.num_arms > 2
-        which = PAD_NAMES[int(episode["pad_color"][world, stick, pad])] if by_color else SIDE_NAMES[pad]
-        words = {"stick": f"the {color} stick" if episode["stick_word"][world] == 0 else f"the {arm} arm's stick"}
-        return PASS.choose(float(episode["wording"][world]), self.split, pad=which, **words)
+        pads = (PAD_NAMES[int(episode["pad_color"][world, stick, pad])], SIDE_NAMES[pad])
+        sticks = (f"the {color} stick", f"the {tuple(ARM_COLORS)[stick]} arm's stick")
+        return sticks, pads if self.num_arms == 2 else pads[:1]
 
     @classmethod
     def vocabulary(cls) -> tuple[str, ...]:

@@ -28,6 +28,10 @@ class Family:
         templates = self.templates(split)
         return templates[min(int(u * len(templates)), len(templates) - 1)].format(**words)
 
+    def every(self, split: str, **words: str) -> tuple[str, ...]:
+        """All sentences of the split with these words."""
+        return tuple(template.format(**words) for template in self.templates(split))
+
 
 def vocabulary(families: Iterable[Family], words: Iterable[str]) -> tuple[str, ...]:
     """Every sentence part of the training split: templates without their slots, and the words that fill them."""

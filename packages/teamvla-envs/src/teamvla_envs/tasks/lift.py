@@ -126,13 +126,21 @@ class Lift(Task):
         goal, wording = int(episode["goal"][world]), float(episode["wording"][world])
         if goal == 2:
             return HOLD.choose(wording, self.split)
-        expression = EXPRESSIONS[int(episode["expression"][world])]
-        which = {
-            "color": COLOR_NAMES[int(episode["colors"][world, goal])],
-            "side": SIDE_NAMES[goal],
-            "height": HEIGHT_NAMES[int(episode["taller"][world] == goal)],
-        }[expression]
+        which = self._names(episode, world)[int(episode["expression"][world])]
         return PLACE.choose(wording, self.split, which=which)
+
+    def sentences(self, episode: Arrays, world: int) -> tuple[str, ...]:
+        """All wordings; a stand in each of its three names."""
+        if int(episode["goal"][world]) == 2:
+            return HOLD.every(self.split)
+        names = self._names(episode, world)
+        return tuple(sentence for which in names for sentence in PLACE.every(self.split, which=which))
+
+    def _names(self, episode: Arrays, world: int) -> tuple[str, str, str]:
+        """The goal stand's color, side and height, in the order of ``EXPRESSIONS``."""
+        goal = int(episode["goal"][world])
+        color = COLOR_NAMES[int(episode["colors"][world, goal])]
+        return color, SIDE_NAMES[goal], HEIGHT_NAMES[int(episode["taller"][world] == goal)]
 
     @classmethod
     def vocabulary(cls) -> tuple[str, ...]:

@@ -21,18 +21,26 @@ class BatchAssembler:
         max_tokens: Words of a sentence that are kept.
     """
 
-    def __init__(
-        self, dataset: DemoDataset, tokenizer: WordTokenizer | None, chunk_length: int, max_tokens: int
-    ):
+    def __init__(self, dataset: DemoDataset, tokenizer: WordTokenizer | None, chunk_length: int, max_tokens: int):
         self.dataset = dataset
         self._chunk_length = chunk_length
-        self._tokens = None if tokenizer is None else tokenizer.encode(dataset.instructions, max_tokens)
+        self._tokens: np.ndarray | None = None
+        if tokenizer is not None:
+            different = sorted({sentence for sentences in dataset.sentences for sentence in sentences})
+            self._tokens = tokenizer.encode(different, max_tokens)
+            number = {sentence: index for index, sentence in enumerate(different)}
+            self._choices = [np.array([number[s] for s in sentences]) for sentences in dataset.sentences]
 
-    def batch(self, indices: np.ndarray) -> Batch:
-        """Return the samples ``indices`` (B,) as a batch."""
+    def batch(self, indices: np.ndarray, rng: np.random.Generator | None = None) -> Batch:
+        """Return samples as a batch.
+
+        Args:
+            indices: (B,) samples.
+            rng: Chooses one of the sentences that are true of each sample; without it each is told in its own.
+        """
         data = self.dataset
         actions, valid = data.action_chunks(indices, self._chunk_length)
-        tokens, sentence = self._sentences(indices)
+        tokens, sentence = self._sentences(indices, rng)
         seen = PolicyInput(
             pixels={camera: torch.from_numpy(images[indices]) for camera, images in data.pixels.items()},
             agent_pos=torch.from_numpy(data.agent_pos[indices]),
@@ -49,8 +57,11 @@ class BatchAssembler:
         for start in range(0, count, batch_size):
             yield self.batch(chosen[start : start + batch_size])
 
-    def _sentences(self, indices: np.ndarray) -> tuple[Tensor | None, Tensor | None]:
+    def _sentences(self, indices: np.ndarray, rng: np.random.Generator | None) -> tuple[Tensor | None, Tensor | None]:
         if self._tokens is None:
             return None, None
-        different, which = np.unique(self.dataset.sentence[indices], return_inverse=True)
+        choices = [self._choices[demo] for demo in self.dataset.demo[indices]]
+        draws = np.zeros(len(indices)) if rng is None else rng.random(len(indices))
+        chosen = np.array([choice[int(draw * len(choice))] for choice, draw in zip(choices, draws, strict=True)])
+        different, which = np.unique(chosen, return_inverse=True)
         return torch.from_numpy(self._tokens[different]), torch.from_numpy(which)

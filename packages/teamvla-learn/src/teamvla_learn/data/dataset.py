@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from teamvla_learn.data.layout import PartLayout
+from teamvla_learn.data.paraphrases import Paraphraser
 
 if TYPE_CHECKING:
-    from teamvla_envs.demos.reader import DemoFile
+    from teamvla_envs.demos.reader import Demo, DemoFile
 
-OnDemo = Callable[[int, int], None]  # demonstrations read, demonstrations in all
+OnDemo = Callable[[int], None]  # gets the number of demonstrations in all
 
 
 @dataclass(frozen=True)
@@ -26,8 +27,8 @@ class DemoDataset:
         pixels: Camera name -> (M, H, W, 3) uint8.
         expert_actions: (M, A*D) float32 in [-1, 1].
         ends: (M,) int64, index one after the last sample of the sample's demonstration.
-        sentence: (M,) int64, index into ``instructions``.
-        instructions: The different sentences.
+        demo: (M,) int64, which demonstration the sample is of.
+        sentences: For each demonstration the sentences that are true of it, first the one that it was told in.
     """
 
     agent_pos: np.ndarray
@@ -35,8 +36,8 @@ class DemoDataset:
     pixels: Mapping[str, np.ndarray]
     expert_actions: np.ndarray
     ends: np.ndarray
-    sentence: np.ndarray
-    instructions: tuple[str, ...]
+    demo: np.ndarray
+    sentences: tuple[tuple[str, ...], ...]
 
     def __len__(self) -> int:
         return len(self.expert_actions)
@@ -79,13 +80,14 @@ class DemoSource:
 
 
 def load_demos(
-    path: Path, with_pixels: bool, on_demo: OnDemo = lambda read, total: None
+    path: Path, with_pixels: bool, paraphrase: bool = False, on_demo: OnDemo = lambda total: None
 ) -> tuple[DemoDataset, DemoDataset, DemoSource]:
     """Read a demonstration file into memory.
 
     Args:
         path: HDF5 file of ``teamvla collect``.
         with_pixels: Whether to read the pictures, of every camera in the file.
+        paraphrase: Whether to ask the task for all sentences that are true of a demonstration.
         on_demo: Called after each demonstration.
 
     Returns:
@@ -104,9 +106,11 @@ def load_demos(
             if not splits[0]:
                 raise UserError(f"{path} has no training demonstrations: mask/train is empty")
             cameras = _cameras(file) if with_pixels else ()
+            speak = Paraphraser(file.env_kwargs).sentences if paraphrase else _told
             total = sum(map(len, splits))
-            train = _read(file, splits[0], cameras, lambda read: on_demo(read, total))
-            valid = _read(file, splits[1], cameras, lambda read: on_demo(len(splits[0]) + read, total))
+            train, valid = (
+                _read([file.demo(name) for name in names], cameras, speak, lambda: on_demo(total)) for names in splits
+            )
             hashes = "\n".join(file.demo(name).content_hash for names in splits for name in names)
             source = DemoSource(
                 path=path,
@@ -132,16 +136,21 @@ def _cameras(file: "DemoFile") -> tuple[str, ...]:
     return tuple(sorted(file.cameras))
 
 
+def _told(demo: "Demo") -> tuple[str, ...]:
+    return (demo.instruction,)
+
+
 def _read(
-    file: "DemoFile", names: Sequence[str], cameras: tuple[str, ...], on_demo: Callable[[int], None]
+    demos: Sequence["Demo"],
+    cameras: tuple[str, ...],
+    speak: Callable[["Demo"], tuple[str, ...]],
+    on_demo: Callable[[], None],
 ) -> DemoDataset:
-    demos = [file.demo(name) for name in names]
     lengths = [demo.num_samples for demo in demos]
-    instructions = tuple(sorted({demo.instruction for demo in demos}))
-    number = {instruction: index for index, instruction in enumerate(instructions)}
     stops = np.cumsum(lengths, dtype=np.int64)
     arrays: dict[str, np.ndarray] = {}
-    for count, (demo, stop) in enumerate(zip(demos, stops.tolist(), strict=True), start=1):
+    sentences: list[tuple[str, ...]] = []
+    for demo, stop in zip(demos, stops.tolist(), strict=True):
         rows = slice(stop - demo.num_samples, stop)
         parts = {"agent_pos": demo.obs("agent_pos"), "expert_actions": demo.expert_actions}
         if "obs/environment_state" in demo.paths:
@@ -150,14 +159,15 @@ def _read(
         for name, part in parts.items():
             whole = arrays.setdefault(name, np.zeros((sum(lengths), *part.shape[1:]), dtype=part.dtype))
             whole[rows] = part
-        on_demo(count)
-    no_state = np.zeros((sum(lengths), 0), dtype=np.float32)
+        sentences.append(speak(demo))
+        on_demo()
+    nothing = np.zeros((sum(lengths), 0), dtype=np.float32)
     return DemoDataset(
-        agent_pos=arrays.get("agent_pos", no_state),
-        environment_state=arrays.get("environment_state", no_state),
+        agent_pos=arrays.get("agent_pos", nothing),
+        environment_state=arrays.get("environment_state", nothing),
         pixels={camera: arrays[camera] for camera in cameras if camera in arrays},
-        expert_actions=arrays.get("expert_actions", no_state),
+        expert_actions=arrays.get("expert_actions", nothing),
         ends=np.repeat(stops, lengths),
-        sentence=np.repeat([number[demo.instruction] for demo in demos], lengths).astype(np.int64),
-        instructions=instructions,
+        demo=np.repeat(np.arange(len(demos)), lengths),
+        sentences=tuple(sentences),
     )

@@ -26,9 +26,7 @@ class SampleOrder:
         epochs, within = np.divmod(positions, self._count)
         first, last = int(epochs[0]), int(epochs[-1])
         self._epochs = {epoch: self._permutation(epoch) for epoch in range(first, last + 1)}
-        return np.array(
-            [self._epochs[epoch][i] for epoch, i in zip(epochs.tolist(), within.tolist(), strict=True)]
-        )
+        return np.array([self._epochs[epoch][i] for epoch, i in zip(epochs.tolist(), within.tolist(), strict=True)])
 
     def _permutation(self, epoch: int) -> np.ndarray:
         known = self._epochs.get(epoch)

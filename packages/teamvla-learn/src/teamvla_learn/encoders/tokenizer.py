@@ -32,9 +32,7 @@ class WordTokenizer:
     @classmethod
     def from_sentences(cls, sentences: Iterable[str]) -> "WordTokenizer":
         """Number the words of these sentences in alphabetical order."""
-        return cls(
-            (PAD, UNKNOWN, *sorted({word for sentence in sentences for word in split_words(sentence)}))
-        )
+        return cls((PAD, UNKNOWN, *sorted({word for sentence in sentences for word in split_words(sentence)})))
 
     def encode(self, sentences: Sequence[str], max_tokens: int) -> np.ndarray:
         """Turn sentences into tokens.
@@ -47,8 +45,7 @@ class WordTokenizer:
             (U, L) int64, L the length of the longest.
         """
         rows = [
-            [self._tokens.get(word, UNKNOWN_TOKEN) for word in split_words(sentence)[:max_tokens]]
-            or [UNKNOWN_TOKEN]
+            [self._tokens.get(word, UNKNOWN_TOKEN) for word in split_words(sentence)[:max_tokens]] or [UNKNOWN_TOKEN]
             for sentence in sentences
         ]
         tokens = np.full((len(rows), max(map(len, rows), default=1)), PAD_TOKEN, dtype=np.int64)

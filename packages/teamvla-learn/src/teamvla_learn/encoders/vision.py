@@ -31,8 +31,8 @@ class VisionConfig:
 class FilmCNN(nn.Module):
     """Pictures (B, H, W, 3) uint8 and conditions (B, E) float32 to features (B, output_size) float32.
 
-    The sentence acts on every convolution but the first, which sees too little of the picture to profit from
-    it. A learned bias per place, added before the last convolution, lets it also choose by place ("on the left").
+    The sentence acts on every convolution but the first, which sees too little of the picture to profit from it.
+    A learned bias per place, added before the last convolution, lets it also choose by place ("at the back").
 
     Args:
         config: Sizes.
@@ -43,15 +43,11 @@ class FilmCNN(nn.Module):
     def __init__(self, config: VisionConfig, image_size: tuple[int, int], condition_size: int):
         super().__init__()
         if not len(config.channels) == len(config.kernels) == len(config.strides) >= 2:
-            raise ValueError(
-                f"channels, kernels and strides must be equally many and at least 2, got {config}"
-            )
+            raise ValueError(f"channels, kernels and strides must be equally many and at least 2, got {config}")
         inputs = (3, *config.channels[:-1])
         self.convolutions = nn.ModuleList(
             nn.Conv2d(a, b, kernel, stride, kernel // 2)
-            for a, b, kernel, stride in zip(
-                inputs, config.channels, config.kernels, config.strides, strict=True
-            )
+            for a, b, kernel, stride in zip(inputs, config.channels, config.kernels, config.strides, strict=True)
         )
         self._film_sizes = [2 * channels for channels in config.channels[1:]]
         self.film = nn.Linear(condition_size, sum(self._film_sizes))
@@ -63,11 +59,7 @@ class FilmCNN(nn.Module):
 
     def forward(self, images: Tensor, condition: Tensor) -> Tensor:
         """Locate what the condition makes worth locating."""
-        dtype = (
-            torch.get_autocast_dtype(images.device.type)
-            if torch.is_autocast_enabled(images.device.type)
-            else None
-        )
+        dtype = torch.get_autocast_dtype(images.device.type) if torch.is_autocast_enabled(images.device.type) else None
         features = images.permute(0, 3, 1, 2).to(dtype or torch.float32).sub(127.5).div(64.0)
         features = functional.relu(self.convolutions[0](features))
         films = self.film(condition).split(self._film_sizes, dim=-1)
@@ -83,7 +75,7 @@ class FilmCNN(nn.Module):
 
 
 class SpatialSoftmax(nn.Module):
-    """Activations (B, C, H, W) to the mean coordinates of each channel: (B, 2 C) float32 in [-1, 1], x before y."""
+    """Activations (B, C, H, W) to each channel's mean coordinates: (B, 2 C) float32 in [-1, 1], x before y."""
 
     def __init__(self, height: int, width: int):
         super().__init__()

@@ -46,13 +46,10 @@ class CheckpointPolicy:
         wanted, given = self.env_kwargs, {**env.env_kwargs, "image_size": env.image_size}
         for name in FITTING:
             if name in wanted and name in given and not _same(wanted[name], given[name]):
-                raise ValueError(
-                    f"the environment has {name}={given[name]!r}, the policy needs {wanted[name]!r}"
-                )
+                raise ValueError(f"the environment has {name}={given[name]!r}, the policy needs {wanted[name]!r}")
         if missing := [camera for camera in wanted.get("cameras", ()) if camera not in env.cameras]:
             raise ValueError(
-                f"the environment has cameras {', '.join(env.cameras)}, "
-                f"the policy also needs {', '.join(missing)}"
+                f"the environment has cameras {', '.join(env.cameras)}, the policy also needs {', '.join(missing)}"
             )
         self._check_sizes(env)
 
@@ -70,9 +67,7 @@ class CheckpointPolicy:
         different = sorted(set(obs["instruction"]))
         number = {sentence: index for index, sentence in enumerate(different)}
         return PolicyInput(
-            pixels={
-                camera: _tensor(obs["pixels"][camera], np.uint8) for camera in self.env_kwargs["cameras"]
-            },
+            pixels={camera: _tensor(obs["pixels"][camera], np.uint8) for camera in self.env_kwargs["cameras"]},
             agent_pos=_tensor(obs["agent_pos"], np.float32),
             tokens=torch.from_numpy(self._tokens(different)),
             sentence=torch.tensor([number[sentence] for sentence in obs["instruction"]]),
@@ -96,7 +91,7 @@ class CheckpointPolicy:
         given = env.num_arms * env.action_size
         if given != expected:
             raise ValueError(f"the environment takes {given} action entries, the policy puts out {expected}")
-        space = env.single_observation_space
+        space: Any = env.single_observation_space
         if self._checkpoint.policy.obs_mode == "state":
             name, statistics = "state", normalization.environment_state
         else:
@@ -105,8 +100,7 @@ class CheckpointPolicy:
         assert statistics is not None
         if space.shape != statistics.mean.shape:
             raise ValueError(
-                f"the environment's {name} has shape {space.shape}, "
-                f"the policy was trained with {statistics.mean.shape}"
+                f"the environment's {name} has shape {space.shape}, the policy was trained with {statistics.mean.shape}"
             )
 
 

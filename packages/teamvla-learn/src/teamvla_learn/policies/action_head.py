@@ -68,9 +68,7 @@ class ActionHead(nn.Module):
         gripper = torch.where(raw > 0, 1.0, -1.0)
         return torch.where(self._gripper, gripper, joints).flatten(-2)
 
-    def losses(
-        self, raw: Tensor, actions: Tensor, valid: Tensor, gripper_weight: float
-    ) -> dict[str, LossTerm]:
+    def losses(self, raw: Tensor, actions: Tensor, valid: Tensor, gripper_weight: float) -> dict[str, LossTerm]:
         """Compare raw predictions with the expert's actions.
 
         Args:

@@ -1,19 +1,19 @@
-"""A trained policy as a folder: ``model.safetensors`` (weights) and ``config.json`` (everything else), no pickle.
+"""A trained policy as a folder: ``model.safetensors`` (weights), ``config.json`` (all else); never pickle.
 
-Nothing in the folder is trusted: a foreign or damaged file, a wrong version or a wrong shape is a one-line error,
-and weights are compared with the network that the configuration describes before memory for either is taken.
+Nothing in the folder is trusted: a foreign or damaged file, a wrong version or a wrong shape is a one-line
+error, and weights are compared with the network that the configuration describes before memory is taken for it.
 """
 
 import json
 import os
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors.torch import save
 from teamvla_envs.errors import UserError
 
 from teamvla_learn.data.normalization import Normalization
@@ -112,19 +112,18 @@ def load_checkpoint(folder: Path) -> Checkpoint:
         policy_class, config_class = POLICIES[config["policy"]]
         model_config: Any = from_json(config_class, config["model"], "model")
         normalization = Normalization.from_json(config["normalization"])
-        entries = {name: config[name] for name in CheckpointInfo.__dataclass_fields__}
-        info = CheckpointInfo(**entries | {"vocabulary": tuple(entries["vocabulary"])})
-        tokenizer = WordTokenizer(info.vocabulary) if info.vocabulary else None
+        entries = {entry.name: config[entry.name] for entry in fields(CheckpointInfo)}
+        info = from_json(CheckpointInfo, entries, CONFIG_FILE)
+        tokenizer = _tokenizer(info, model_config)
         with torch.device("meta"):
             shapes = {
-                name: tensor.shape
-                for name, tensor in policy_class(model_config, normalization).state_dict().items()
+                name: tensor.shape for name, tensor in policy_class(model_config, normalization).state_dict().items()
             }
         tensors = read_tensors(folder / MODEL_FILE, FORMAT, shapes)
         policy = policy_class(model_config, normalization)
     except UserError:
         raise
-    except (KeyError, TypeError, ValueError, RuntimeError) as error:
+    except (IndexError, KeyError, TypeError, ValueError, RuntimeError) as error:
         reason = f"no entry {error}" if isinstance(error, KeyError) else str(error).partition("\n")[0]
         raise UserError(f"checkpoint {folder}: {CONFIG_FILE} does not describe a policy: {reason}") from error
     policy.load_state_dict(tensors)
@@ -133,22 +132,13 @@ def load_checkpoint(folder: Path) -> Checkpoint:
 
 def write_text(path: Path, text: str) -> None:
     """Replace a text file in one go."""
-    temporary = _temporary(path)
-    with temporary.open("w", encoding="utf-8") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
-    temporary.replace(path)
+    _replace(path, text.encode())
 
 
 def write_tensors(path: Path, tensors: Mapping[str, torch.Tensor], metadata: Mapping[str, str]) -> None:
     """Replace a safetensors file in one go."""
-    temporary = _temporary(path)
     packed = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
-    save_file(packed, temporary, dict(metadata))
-    with temporary.open("rb+") as file:
-        os.fsync(file.fileno())
-    temporary.replace(path)
+    _replace(path, save(packed, dict(metadata)))
 
 
 def read_tensors(
@@ -184,6 +174,14 @@ def read_metadata(path: Path) -> dict[str, str]:
         raise UserError(f"{path} is damaged or no safetensors file: {error}") from error
 
 
+def _tokenizer(info: CheckpointInfo, model_config: Any) -> WordTokenizer | None:
+    if not isinstance(model_config, SingleBrainConfig):
+        return None
+    if len(info.vocabulary) != model_config.vocabulary_size:
+        raise ValueError(f"{len(info.vocabulary)} words, expected {model_config.vocabulary_size}")
+    return WordTokenizer(info.vocabulary)
+
+
 def _compare(path: Path, found: Mapping[str, tuple[int, ...]], shapes: Mapping[str, torch.Size]) -> None:
     if missing := sorted(set(shapes) - set(found)):
         raise UserError(f"{path} lacks {len(missing)} tensors, the first is {missing[0]}")
@@ -202,13 +200,19 @@ def _read_config(path: Path) -> dict[str, Any]:
     if not isinstance(config, dict) or "schema_version" not in config:
         raise UserError(f"{path} has no schema_version: it was not written by TeamVLA")
     if config["schema_version"] != SCHEMA_VERSION:
-        raise UserError(
-            f"{path} has schema_version {config['schema_version']}, this program reads {SCHEMA_VERSION}"
-        )
+        raise UserError(f"{path} has schema_version {config['schema_version']}, this program reads {SCHEMA_VERSION}")
     if config.get("policy") not in POLICIES:
         raise UserError(f"{path} has policy {config.get('policy')!r}, allowed are {', '.join(POLICIES)}")
     return config
 
 
-def _temporary(path: Path) -> Path:
-    return path.with_name(f".{path.name}.{os.getpid()}")
+def _replace(path: Path, content: bytes) -> None:
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        with temporary.open("wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)

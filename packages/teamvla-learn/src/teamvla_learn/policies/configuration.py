@@ -1,4 +1,4 @@
-"""Frozen dataclasses to and from JSON, strictly: an entry too many or too few or of another type is an error."""
+"""Frozen dataclasses from JSON, strictly: an entry too many, too few or of another type is an error."""
 
 import types
 from collections.abc import Mapping
@@ -36,16 +36,24 @@ def _read(kind: Any, data: object, where: str) -> Any:
         return make(**{name: _read(hints[name], value, f"{where}.{name}") for name, value in data.items()})
     if get_origin(kind) is tuple:
         return _read_tuple(get_args(kind), data, where)
-    if get_origin(kind) in (types.UnionType,):
+    if get_origin(kind) is Mapping:
+        return _read_mapping(get_args(kind)[1], data, where)
+    if get_origin(kind) is types.UnionType:
         if data is None and type(None) in get_args(kind):
             return None
         (only,) = (option for option in get_args(kind) if option is not type(None))
         return _read(only, data, where)
     if kind is float and isinstance(data, int) and not isinstance(data, bool):
         return float(data)
-    if type(data) is not kind:
+    if kind is not Any and type(data) is not kind:
         raise ValueError(f"{where} is {data!r}, expected {kind.__name__}")
     return data
+
+
+def _read_mapping(kind: Any, data: object, where: str) -> dict[str, Any]:
+    if not isinstance(data, dict):
+        raise ValueError(f"{where} is {data!r}, expected an object")
+    return {str(name): _read(kind, value, f"{where}.{name}") for name, value in data.items()}
 
 
 def _read_tuple(kinds: tuple[Any, ...], data: object, where: str) -> tuple[Any, ...]:
@@ -55,6 +63,4 @@ def _read_tuple(kinds: tuple[Any, ...], data: object, where: str) -> tuple[Any, 
         kinds = (kinds[0],) * len(data)
     if len(kinds) != len(data):
         raise ValueError(f"{where} has {len(data)} entries, expected {len(kinds)}")
-    return tuple(
-        _read(kind, value, f"{where}[{i}]") for i, (kind, value) in enumerate(zip(kinds, data, strict=True))
-    )
+    return tuple(_read(kind, value, f"{where}[{i}]") for i, (kind, value) in enumerate(zip(kinds, data, strict=True)))

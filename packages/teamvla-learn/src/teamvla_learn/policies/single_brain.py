@@ -86,17 +86,12 @@ class SingleBrainVLA(LearnedPolicy):
         self.normalize = Normalize(normalization.agent_pos)
         self.proprioception = ProprioceptionEncoder(self.normalize.size, config.proprioception_size)
         points = len(config.cameras) * 2 * config.vision.channels[-1]
-        self.trunk = make_trunk(
-            points + config.language.size + config.proprioception_size, config.hidden_sizes
-        )
+        self.trunk = make_trunk(points + config.language.size + config.proprioception_size, config.hidden_sizes)
         self.head = ActionHead(config.hidden_sizes[-1], config.space, normalization.actions)
         if normalization.environment_state is not None:
             self.normalize_state = Normalize(normalization.environment_state)
         self.auxiliary = nn.ModuleDict(
-            {
-                target.name: nn.Linear(config.hidden_sizes[-1], target.stop - target.start)
-                for target in config.auxiliary
-            }
+            {target.name: nn.Linear(config.hidden_sizes[-1], target.stop - target.start) for target in config.auxiliary}
         )
 
     def forward(self, seen: PolicyInput) -> Tensor:

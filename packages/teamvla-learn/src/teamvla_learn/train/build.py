@@ -70,8 +70,9 @@ def build_policy(
 
 
 def build_tokenizer(datasets: Iterable[DemoDataset]) -> WordTokenizer:
-    """Make the tokenizer of all sentences of some demonstrations."""
-    return WordTokenizer.from_sentences(sentence for data in datasets for sentence in data.instructions)
+    """Make the tokenizer of all sentences that are true of some demonstrations."""
+    sentences = (sentence for data in datasets for true in data.sentences for sentence in true)
+    return WordTokenizer.from_sentences(sentences)
 
 
 def describe(
@@ -114,14 +115,11 @@ def _auxiliary_targets(
         names = tuple(name for name in DEFAULT_AUXILIARY if name in known)
     if missing := [name for name in names if name not in known]:
         raise UserError(
-            f"auxiliary has {missing[0]!r}, which {source.path} does not hold; "
-            f"allowed are {', '.join(known) or 'none'}"
+            f"auxiliary has {missing[0]!r}, which {source.path} does not hold; allowed are {', '.join(known) or 'none'}"
         )
     return tuple(AuxiliaryTarget(name, *source.environment_state.span(name)) for name in names)
 
 
 def _versions() -> dict[str, str]:
     packages = ("teamvla-learn", "teamvla-envs", "torch", "safetensors", "numpy")
-    return {name: importlib.metadata.version(name) for name in packages} | {
-        "python": platform.python_version()
-    }
+    return {name: importlib.metadata.version(name) for name in packages} | {"python": platform.python_version()}

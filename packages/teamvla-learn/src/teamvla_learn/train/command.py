@@ -24,6 +24,7 @@ def train(
     seed: int = 0,
     auxiliary: tuple[str, ...] | None = None,
     chunk_length: int = 1,
+    paraphrase: bool = True,
     precision: Literal["auto", "float32", "bfloat16"] = "auto",
     threads: int | None = None,
     resume: bool = False,
@@ -45,6 +46,7 @@ def train(
         auxiliary: Parts of environment_state that a vla policy also learns to tell, in training only.
             Default: object_pos, object_rot6d and goal_pos, as far as the file has them.
         chunk_length: Actions predicted at once; the first is executed.
+        paraphrase: Train with every sentence that is true of a demonstration, not with its own alone.
         precision: Number format of the convolutions; auto is bfloat16 where the processor computes with it.
         threads: CPU threads; by default torch chooses.
         resume: Continue the training in the folder out.
@@ -66,6 +68,7 @@ def train(
                 batch_size=batch_size,
                 learning_rate=lr,
                 seed=seed,
+                paraphrase=paraphrase,
                 precision=precision,
             ),
             auxiliary=auxiliary,

@@ -24,6 +24,7 @@ class TrainConfig:
         max_gradient_norm: Longer gradients are shortened to this.
         average_decay: Decay of the weight average.
         seed: Seed of the initial weights and of the shuffling.
+        paraphrase: Whether a demonstration is told in every sentence that is true of it, not in its own alone.
         precision: Number format of the convolutions; ``auto`` takes bfloat16 where the processor computes
             with it. The weights are float32 always.
         log_every: Steps between log rows.
@@ -40,6 +41,7 @@ class TrainConfig:
     max_gradient_norm: float = 1.0
     average_decay: float = 0.998
     seed: int = 0
+    paraphrase: bool = True
     precision: Precision = "auto"
     log_every: int = 50
     validate_every: int = 500

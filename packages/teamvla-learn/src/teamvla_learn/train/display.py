@@ -1,6 +1,6 @@
 """What a training shows in the terminal: reading progress, then a bar with loss and time left."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from typing import Any
 
@@ -13,16 +13,16 @@ ShowLog = Callable[[LogRow], None]
 
 
 @contextmanager
-def reading_progress() -> Iterator[Callable[[int, int], None]]:
-    """Show a bar over demonstrations; yields the callback (read, in all)."""
+def reading_progress() -> Generator[Callable[[int], None]]:
+    """Show a bar over demonstrations; yields what moves it on by one, and is told how many there are."""
     columns = (TextColumn("reading demonstrations"), BarColumn(), MofNCompleteColumn())
     with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
         task = bar.add_task("", total=None)
-        yield lambda read, total: bar.update(task, completed=read, total=total)
+        yield lambda total: bar.update(task, advance=1, total=total)
 
 
 @contextmanager
-def training_progress(trainer: Trainer) -> Iterator[ShowLog]:
+def training_progress(trainer: Trainer) -> Generator[ShowLog]:
     """Show a bar over the budget; yields the callback for log rows."""
     columns = (
         TextColumn("training"),
@@ -40,7 +40,11 @@ def training_progress(trainer: Trainer) -> Iterator[ShowLog]:
         def show(row: LogRow) -> None:
             gained = trainer.progress - start_progress
             left_s = (1.0 - trainer.progress) * (trainer.elapsed_s - start_s) / gained if gained > 0 else 0.0
-            shown = {"step": row["step"], "loss": f"{row['train']['total']:.4f}", "left": _minutes(left_s)}
+            shown: dict[str, Any] = {
+                "step": row["step"],
+                "loss": f"{row['train']['total']:.4f}",
+                "left": _minutes(left_s),
+            }
             shown["speed"] = f"{row['samples_per_s']:.0f}"
             if "valid" in row:
                 shown["valid"] = f"{row['valid']['total']:.4f}"

@@ -2,13 +2,13 @@
 
 import signal
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from types import FrameType
 
 
 @contextmanager
-def interrupt_flag() -> Iterator[Callable[[], bool]]:
+def interrupt_flag() -> Generator[Callable[[], bool]]:
     """Note interrupts instead of raising; yields the question whether there was one.
 
     A second Ctrl-C raises KeyboardInterrupt as usual. Outside the main thread signals are left alone.

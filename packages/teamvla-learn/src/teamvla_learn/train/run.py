@@ -1,6 +1,6 @@
 """One training from beginning to end: read, build, train, and keep the folder complete at every moment.
 
-The folder appears with its first checkpoint, in one rename; later each of its files is only ever replaced whole.
+The folder appears with its first checkpoint, in one rename; later each of its files is only replaced whole.
 """
 
 import os
@@ -71,11 +71,14 @@ def run_training(job: TrainingJob) -> None:
         UserError: For bad input, before anything is written.
         KeyboardInterrupt: When it was interrupted; the folder then holds all that is needed to resume.
     """
+    _check_numbers(job)
     _check_out(job)
     if job.threads is not None:
         torch.set_num_threads(job.threads)
     with reading_progress() as on_demo:
-        train, valid, source = load_demos(job.demos, job.policy == "vla", on_demo)
+        train, valid, source = load_demos(
+            job.demos, job.policy == "vla", job.policy == "vla" and job.config.paraphrase, on_demo
+        )
     job = replace(job, config=_settle_precision(job))
     trainer, info = _make_trainer(job, train, valid, source)
     if job.resume:
@@ -106,9 +109,7 @@ def _train(out: Path, trainer: Trainer) -> None:
         def on_log(row: LogRow) -> None:
             loss = row["train"]["total"]
             if loss != loss:
-                raise UserError(
-                    f"training diverged before step {row['step']}: the loss is {loss}; use a smaller lr"
-                )
+                raise UserError(f"training diverged before step {row['step']}: the loss is {loss}; use a smaller lr")
             append_row(out, row)
             show(row)
 
@@ -122,9 +123,7 @@ def _make_trainer(
     job: TrainingJob, train: DemoDataset, valid: DemoDataset, source: DemoSource
 ) -> tuple[Trainer, CheckpointInfo]:
     tokenizer = build_tokenizer((train, valid)) if job.policy == "vla" else None
-    policy = build_policy(
-        job.policy, train, source, tokenizer, job.auxiliary, job.chunk_length, job.config.seed
-    )
+    policy = build_policy(job.policy, train, source, tokenizer, job.auxiliary, job.chunk_length, job.config.seed)
     max_tokens = policy.config.language.max_tokens if job.policy == "vla" else 0
     assemble = [BatchAssembler(data, tokenizer, job.chunk_length, max_tokens) for data in (train, valid)]
     trainer = Trainer(policy, assemble[0], assemble[1] if len(valid) else None, job.config)
@@ -139,6 +138,13 @@ def _settle_precision(job: TrainingJob) -> TrainConfig:
         if begun in ("float32", "bfloat16"):
             return replace(job.config, precision=begun)
     return replace(job.config, precision=native_precision())
+
+
+def _check_numbers(job: TrainingJob) -> None:
+    if job.threads is not None and job.threads < 1:
+        raise UserError(f"threads is {job.threads}, expected at least 1")
+    if job.chunk_length < 1:
+        raise UserError(f"chunk_length is {job.chunk_length}, expected at least 1")
 
 
 def _check_out(job: TrainingJob) -> None:
@@ -176,9 +182,7 @@ def _check_same(folder: Path, policy: LearnedPolicy, info: CheckpointInfo) -> No
     """Refuse to resume with other data, another network or other settings."""
     begun = load_checkpoint(folder)
     if begun.info.data.get("content_hash") != info.data["content_hash"]:
-        raise UserError(
-            f"cannot resume: {folder} was begun with other demonstrations ({begun.info.data.get('file')})"
-        )
+        raise UserError(f"cannot resume: {folder} was begun with other demonstrations ({begun.info.data.get('file')})")
     ours = {"policy": type(policy).__name__, **_flat(asdict(policy.config)), **_flat(dict(info.training))}
     theirs = {
         "policy": type(begun.policy).__name__,
@@ -194,9 +198,5 @@ def _flat(data: dict[str, Any]) -> dict[str, Any]:
     """Return the entries of nested dicts by their own names, lists as tuples, so that errors can name one."""
     flat: dict[str, Any] = {}
     for name, value in data.items():
-        flat |= (
-            _flat(value)
-            if isinstance(value, dict)
-            else {name: repr(value).replace("[", "(").replace("]", ")")}
-        )
+        flat |= _flat(value) if isinstance(value, dict) else {name: repr(value).replace("[", "(").replace("]", ")")}
     return flat

@@ -1,14 +1,15 @@
 """The training loop of behavior cloning.
 
-Its whole state is the weights, their average, the optimizer's moments, the number of steps and the seconds spent;
-the batch of a step is a function of the seed and the step. So a run that is stopped and resumed equals one that
-was not.
+Its whole state is the weights, their average, the optimizer's moments, the number of steps and the seconds
+spent; the batch of a step is a function of the seed and the step. So a run that is stopped and resumed equals one
+that was not.
 """
 
 import time
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
 import torch
 
 from teamvla_learn.data.assemble import BatchAssembler
@@ -39,9 +40,7 @@ class Trainer:
         elapsed_s: Seconds spent, over all resumptions.
     """
 
-    def __init__(
-        self, policy: LearnedPolicy, train: BatchAssembler, valid: BatchAssembler | None, config: TrainConfig
-    ):
+    def __init__(self, policy: LearnedPolicy, train: BatchAssembler, valid: BatchAssembler | None, config: TrainConfig):
         self.policy = policy.train()
         self.config = config
         self.average = WeightAverage(policy, config.average_decay)
@@ -93,7 +92,8 @@ class Trainer:
         """Take one step and return the loss terms and their weighted ``total``."""
         for group in self.optimizer.param_groups:
             group["lr"] = self._learning_rate()
-        batch = self._train.batch(self._order.indices(self.step)).to(self._device)
+        paraphrase = np.random.default_rng((self.config.seed, self.step))
+        batch = self._train.batch(self._order.indices(self.step), paraphrase).to(self._device)
         with self._autocast():
             terms = self.policy.losses(batch)
         total = weighted_sum(terms)
@@ -122,12 +122,8 @@ class Trainer:
 
     def _learning_rate(self) -> float:
         config = self.config
-        factor = learning_rate_factor(
-            self.progress, self.step, config.warmup_steps, config.final_learning_rate
-        )
+        factor = learning_rate_factor(self.progress, self.step, config.warmup_steps, config.final_learning_rate)
         return config.learning_rate * factor
 
     def _autocast(self) -> torch.autocast:
-        return torch.autocast(
-            self._device.type, dtype=torch.bfloat16, enabled=self.config.precision == "bfloat16"
-        )
+        return torch.autocast(self._device.type, dtype=torch.bfloat16, enabled=self.config.precision == "bfloat16")

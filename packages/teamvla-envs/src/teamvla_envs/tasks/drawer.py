@@ -1,0 +1,390 @@
+"""Drawer: one arm holds a drawer open that shuts by itself, the other puts the cube into it that the sentence names."""
+
+import numpy as np
+
+from teamvla_envs.arrays import array_namespace
+from teamvla_envs.control.grasping import fingers_around, funnel, norm, rotation_error, smoothstep
+from teamvla_envs.control.kinematics import Chains
+from teamvla_envs.geometry import clip_norm, rotation_about_z, wrap_angle
+from teamvla_envs.scene.compose import ARM_COLORS, BASE_RADIUS
+from teamvla_envs.scene.props import Cabinet, Cube, Prop, Table, box_inertia
+from teamvla_envs.sim.base import WorldState
+from teamvla_envs.tasks.base import Array, Arrays, Start, Task, ToolGoals, pick
+from teamvla_envs.tasks.drawer_sentences import INTO, OPENER
+from teamvla_envs.tasks.instructions import vocabulary
+
+CUBE_COLORS = {
+    "yellow": (0.95, 0.78, 0.12, 1.0),
+    "orange": (0.92, 0.45, 0.10, 1.0),
+    "cyan": (0.15, 0.75, 0.85, 1.0),
+    "brown": (0.42, 0.26, 0.13, 1.0),
+}
+FRONT_COLORS = {
+    "green": (0.10, 0.55, 0.20, 1.0),
+    "pink": (0.95, 0.40, 0.62, 1.0),
+    "white": (0.93, 0.93, 0.93, 1.0),
+    "black": (0.08, 0.08, 0.09, 1.0),
+}
+CUBE_NAMES, FRONT_NAMES = tuple(CUBE_COLORS), tuple(FRONT_COLORS)
+SIZE_NAMES, PLACE_NAMES, ARM_NAMES = ("smaller", "bigger"), ("bottom", "top"), tuple(ARM_COLORS)[:2]
+# Ordered pairs of colors by index; those of the unseen split never occur in training.
+_PAIRS = [(i, j) for i in range(4) for j in range(4) if i != j]
+UNSEEN_PAIRS = [pair for pair in _PAIRS if set(pair) in ({0, 2}, {1, 3})]
+TRAIN_PAIRS = [pair for pair in _PAIRS if pair not in UNSEEN_PAIRS]
+
+CABINET = Cabinet()
+FRONT_Y = CABINET.pos[1]  # [m]
+CUBES = tuple(f"cube_{side}_{color}" for side in range(2) for color in range(2))
+CUBE_X, CELL_Y = 0.20, (-0.26, -0.06)  # [m] the cubes of a side lie around these places
+SMALL, BIG = (0.030, 0.006), (0.039, 0.006)  # [m] smallest edge, spread
+OPEN, SHUT = 0.15, 0.02  # [m] a drawer counts as open, as shut
+PULLED = 0.17  # [m] how far the expert pulls
+POST_GRASP = 0.02  # [m] above the middle of the post, so that the palm clears the roof
+DROP_X, DROP_Y = 0.05, 0.05  # [m] where the expert drops a cube: from the middle, behind the front
+WAIT = (0.30, -0.05, 0.40)  # [m] where an arm that is done waits, on its own side
+
+
+class Drawer(Task):
+    """Put the cube that the sentence names into the drawer that it names.
+
+    A cabinet has two drawers that springs pull shut. The handle of each is within reach of one arm only, so that arm
+    must open its drawer and hold it while the other puts a cube into it; then the drawer is closed. On either side
+    lie cubes of the same two colors; those of one color are bigger. The sentence says which cube (by color or size)
+    and which drawer (by place, by color or by whose handle it has). Success is a named cube, and none of the others,
+    in the named drawer, both drawers shut, the named one having been open, and no finger touching cube or drawer.
+    """
+
+    name = "drawer"
+    goals = ("bottom_color_0", "bottom_color_1", "top_color_0", "top_color_1")
+    phases = ("approach", "pull", "pick", "carry", "place", "shut", "release", "done")
+    bodies = CUBES
+    joints = CABINET.joints
+    draws = 29
+    goal_parts = (
+        "goal", "goal_pos", "goal_error", "object_pos", "object_rot6d", "object_vel", "object_size", "handle_pos",
+        "tool_to_grasp", "puller",
+    )  # fmt: skip
+
+    def props(self) -> tuple[Prop, ...]:
+        """Table, cabinet and two cubes on each side."""
+        places = [(side * CUBE_X, y, 0.019) for side in (-1, 1) for y in CELL_Y]
+        return (Table(), CABINET, *(Cube(name, pos) for name, pos in zip(CUBES, places, strict=True)))
+
+    def contact_pairs(self) -> tuple[tuple[str, str], ...]:
+        """Each hand with each cube and drawer; then what should not touch: arms with table, cabinet, one another."""
+        arms = range(self.num_arms)
+        return (
+            *((f"arm_{k}/hand", thing) for thing in (*CUBES, *CABINET.drawers) for k in arms),
+            *((f"arm_{k}/link2", other) for k in arms for other in ("table", CABINET.name)),
+            ("arm_0/base", "arm_1/base"),
+        )
+
+    def start(self, u: np.ndarray) -> Start:
+        """Draw goal, colors, and the places, sizes and masses of the cubes."""
+        if self.randomization == "none":
+            u = np.concatenate([np.full((len(u), 20), 0.5), u[:, 20:]], axis=1)
+        n = len(u)
+        rows = np.arange(n)
+        pairs = np.array(TRAIN_PAIRS if self.split == "train" else UNSEEN_PAIRS)
+        cube_color, front_color = pairs[pick(u[:, 20], len(pairs))], pairs[pick(u[:, 21], len(pairs))]
+        bigger = pick(u[:, 22], 2)
+        poses, fields, sizes = {}, {}, []
+        for i, name in enumerate(CUBES):
+            a, (side, color) = u[:, 5 * i : 5 * i + 5], divmod(i, 2)
+            cell = np.array(CELL_Y)[pick(u[:, 23 + side], 2) ^ color]
+            x = (2 * side - 1) * CUBE_X + 0.05 * (2 * a[:, 0] - 1)
+            y = cell + 0.045 * (2 * a[:, 1] - 1)
+            yaw = np.pi / 2 * (a[:, 2] - 0.5)
+            low, spread = np.where(bigger == color, np.array(BIG)[:, None], np.array(SMALL)[:, None])
+            size, mass = low + spread * a[:, 3], 0.05 + 0.15 * a[:, 4]
+            zero = np.zeros(n)
+            poses[name] = np.stack([x, y, size / 2, np.cos(yaw / 2), zero, zero, np.sin(yaw / 2)], -1)
+            fields["body_mass", name] = mass
+            fields["body_inertia", name] = box_inertia(mass, size, size, size)
+            fields["geom_size", f"{name}_box"] = np.repeat(size[:, None] / 2, 3, axis=1)
+            fields["geom_rgba", f"{name}_box"] = np.array(list(CUBE_COLORS.values()))[cube_color[:, color]]
+            sizes.append(size)
+        for i, drawer in enumerate(CABINET.drawers):
+            for part in ("front", "bracket", "post"):
+                fields["geom_rgba", f"{drawer}_{part}"] = np.array(list(FRONT_COLORS.values()))[front_color[:, i]]
+        goal = pick(u[:, 25], 4)
+        drawer, color = goal // 2, goal % 2
+        size = np.stack(sizes, -1)
+        return Start(
+            body_pose=poses,
+            fields=fields,
+            episode={
+                "goal": goal,
+                "drawer": drawer,
+                "color": color,
+                "puller": drawer,  # the bottom handle is on the side of arm_0, the top one on that of arm_1
+                "target": 2 * (1 - drawer) + color,
+                "size": size,
+                "target_size": size[rows, 2 * (1 - drawer) + color],
+                "cube_color": cube_color,
+                "front_color": front_color,
+                "bigger": bigger,
+                "cube_word": pick(u[:, 26], 2),
+                "drawer_word": pick(u[:, 27], 3),
+                "wording": u[:, 28],
+            },
+        )
+
+    def instruction(self, episode: Arrays, world: int) -> str:
+        """Name the cube by color or size, the drawer by place, by color or by the arm that opens it."""
+        cubes, drawers, arm = self._names(episode, world)
+        cube, wording = cubes[int(episode["cube_word"][world])], float(episode["wording"][world])
+        way = int(episode["drawer_word"][world])
+        if way == len(drawers):
+            return OPENER.choose(wording, self.split, cube=cube, arm=arm)
+        return INTO.choose(wording, self.split, cube=cube, drawer=drawers[way])
+
+    def sentences(self, episode: Arrays, world: int) -> tuple[str, ...]:
+        """All wordings with every name of the cube and of the drawer."""
+        cubes, drawers, arm = self._names(episode, world)
+        pairs = [(cube, drawer) for cube in cubes for drawer in drawers]
+        into = (told for cube, drawer in pairs for told in INTO.every(self.split, cube=cube, drawer=drawer))
+        return (*into, *(told for cube in cubes for told in OPENER.every(self.split, cube=cube, arm=arm)))
+
+    def _names(self, episode: Arrays, world: int) -> tuple[tuple[str, ...], tuple[str, ...], str]:
+        """What the goal's cube and drawer can be called, and the arm that opens the drawer."""
+        drawer, color = divmod(int(episode["goal"][world]), 2)
+        cubes = CUBE_NAMES[int(episode["cube_color"][world, color])], SIZE_NAMES[int(episode["bigger"][world] == color)]
+        drawers = PLACE_NAMES[drawer], FRONT_NAMES[int(episode["front_color"][world, drawer])]
+        return tuple(map(_a, cubes)), tuple(f"the {name} drawer" for name in drawers), ARM_NAMES[drawer]
+
+    @classmethod
+    def vocabulary(cls) -> tuple[str, ...]:
+        """Templates and the words that fill them."""
+        cubes = [_a(name) for name in (*CUBE_NAMES, *SIZE_NAMES)]
+        drawers = [f"the {name} drawer" for name in (*PLACE_NAMES, *FRONT_NAMES)]
+        return vocabulary((INTO, OPENER), (*cubes, *drawers, *ARM_NAMES))
+
+    def blank_memory(self, n: int) -> dict[str, np.ndarray]:
+        """The drawer was not open yet."""
+        return {"opened": np.zeros(n, bool)}
+
+    def remember(self, signals: Arrays) -> dict[str, Array]:
+        """Whether the named drawer has been open."""
+        return {"opened": signals["opened"]}
+
+    def signals(self, world: WorldState, episode: Arrays, memory: Arrays) -> dict[str, Array]:
+        """The named drawer and cube, what lies in the drawer, and the grasp point of every arm."""
+        xp = array_namespace(world.joint_pos)
+        rows, arms = xp.arange(world.joint_pos.shape[0]), xp.arange(self.num_arms)
+        drawer, target = episode["drawer"], episode["target"]
+        pulled, other = world.prop_joint_pos[rows, drawer], world.prop_joint_pos[rows, 1 - drawer]
+        slid = xp.stack([0 * pulled, -pulled, 0 * pulled], axis=-1)
+        origin = xp.asarray(np.array([CABINET.origin(d) for d in range(2)]))[drawer] + slid
+        grips = [(h.x, -h.stand_off, h.height + POST_GRASP) for h in CABINET.handles]
+        handle = origin + xp.asarray(np.array(grips))[drawer]
+
+        local = world.body_pos - origin[:, None]
+        width, depth, height = CABINET.size
+        contained = (xp.abs(local[..., 0]) < width / 2) & (local[..., 1] > 0) & (local[..., 1] < depth)
+        contained = contained & (local[..., 2] > 0) & (local[..., 2] < height)
+        lying = contained & (local[..., 2] - episode["size"] / 2 < CABINET.wall + 0.012)
+        named = xp.arange(len(CUBES)) % 2 == episode["color"][:, None]
+        inside = xp.any(contained & named, axis=-1) & ~xp.any(contained & ~named, axis=-1)
+
+        pos, rot = world.body_pos[rows, target], world.body_rot[rows, target]
+        pulling = arms == episode["puller"][:, None]
+        pinch = xp.where(pulling[..., None], handle[:, None], pos[:, None])
+        offset = world.tool_pos - pinch
+        size = xp.where(pulling, CABINET.handles[0].width, episode["target_size"][:, None])
+        opening = world.gripper_opening
+        firm = (opening > size - 0.006) & (opening < size + 0.003)
+        holding = firm & (norm(offset[..., :2]) < 0.022) & (xp.abs(offset[..., 2]) < xp.where(pulling, 0.03, 0.018))
+
+        touches = xp.reshape(world.contact_count[:, : 6 * self.num_arms] > 0, (-1, 6, self.num_arms))
+        cubes_touched = xp.any(touches[:, :4] & (contained & named)[..., None], axis=1)
+        touching = cubes_touched | touches[rows, 4 + drawer]
+        drop = self._drop(origin, pulled, episode)
+        return {
+            "pulled": pulled, "other": other, "opened": memory["opened"] | (pulled >= OPEN), "origin": origin,
+            "handle": handle, "pos": pos, "rot": rot, "size": size, "pulling": pulling, "offset": offset,
+            "distance": norm(offset), "opening": opening, "holding": holding, "inside": inside,
+            "placed": xp.any(lying & named, axis=-1), "touching": touching, "drop": drop, "error": pos - drop,
+            "handle_held": xp.any(holding & pulling, axis=-1), "cube_held": xp.any(holding & ~pulling, axis=-1),
+            "lateral": norm(pos[:, :2] - drop[:, :2]),
+        }  # fmt: skip
+
+    def _drop(self, origin: Array, pulled: Array, episode: Arrays) -> Array:
+        """Where the cube should be let go, in the open drawer, shape ``(N, 3)``."""
+        xp = array_namespace(pulled)
+        side = xp.where(episode["puller"] == 0, 1.0, -1.0)
+        y = FRONT_Y - pulled.clip(OPEN, CABINET.travel) + DROP_Y
+        z = origin[:, 2] + CABINET.wall + episode["target_size"] / 2 + 0.006
+        return xp.stack([DROP_X * side, y, z], axis=-1)
+
+    def succeeds(self, signals: Arrays) -> Array:
+        """The named cube is in the named drawer, both are shut, and nobody touches cube or drawer."""
+        s = signals
+        xp = array_namespace(s["pulled"])
+        shut = (s["pulled"] < SHUT) & (s["other"] < SHUT / 2)
+        return s["inside"] & s["opened"] & shut & ~xp.any(s["touching"], axis=-1)
+
+    def hold_steps(self, episode: Arrays) -> Array:
+        """0.4 s."""
+        return 0 * episode["goal"] + 10
+
+    def reward_terms(self, signals: Arrays) -> dict[str, tuple[float, Array]]:
+        """Handle and cube are reached, the drawer opens, the cube gets into it, the drawer is shut and let go."""
+        s = signals
+        xp = array_namespace(s["pulled"])
+        done, held = s["placed"], xp.where(s["cube_held"], 1.0, 0.0)
+        shut = xp.where(done, 1 - (s["pulled"] / PULLED).clip(0.0, 1.0), 0.0)
+        free = done & (s["pulled"] < SHUT) & ~xp.any(s["touching"], axis=-1)
+        return {
+            "reach": (0.10, xp.where(done, 1.0, xp.mean(xp.exp(-4 * s["distance"]), axis=-1))),
+            "open": (0.20, xp.where(done, 1.0, (s["pulled"] / OPEN).clip(0.0, 1.0))),
+            "grasp": (0.15, xp.where(done, 1.0, held)),
+            "carry": (0.15, xp.where(done, 1.0, held * xp.exp(-4 * norm(s["error"])))),
+            "place": (0.10, xp.where(done, 1.0, 0.0)),
+            "shut": (0.20, shut),
+            "release": (0.10, xp.where(free, 1.0, 0.0)),
+        }
+
+    def phase(self, signals: Arrays) -> Array:
+        """Inferred from what is held, how far the drawer is open and where the cube is."""
+        s = signals
+        xp = array_namespace(s["pulled"])
+        waiting = xp.where(s["handle_held"], xp.where(s["pulled"] < OPEN, 1, 2), 0)
+        working = xp.where(s["cube_held"], xp.where(s["lateral"] < 0.03, 4, 3), waiting)
+        resting = xp.where(xp.any(s["touching"], axis=-1), 6, 7)
+        return xp.where(s["placed"], xp.where(s["pulled"] < SHUT, resting, 5), working)
+
+    def state_parts(self, world: WorldState, episode: Arrays, signals: Arrays) -> dict[str, Array]:
+        """The named cube in the pose nearest to the hand, all cubes, both drawers, and the goal."""
+        s, n = signals, world.joint_pos.shape[0]
+        xp = array_namespace(world.joint_pos)
+        rows, dtype = xp.arange(n), world.joint_pos.dtype
+        yaw = self._cube_yaw(world, s)
+        level = xp.stack([xp.cos(yaw), xp.sin(yaw), -xp.sin(yaw), xp.cos(yaw)], axis=-1)
+        zero = xp.zeros_like(level[:, :1])
+        return {
+            "object_pos": s["pos"],
+            "object_rot6d": xp.concat([level[:, :2], zero, level[:, 2:], zero], axis=-1),
+            "object_vel": world.body_vel[rows, episode["target"]],
+            "object_size": episode["target_size"][:, None],
+            "cube_pos": xp.reshape(world.body_pos, (n, 12)),
+            "drawer_pos": world.prop_joint_pos,
+            "drawer_vel": world.prop_joint_vel,
+            "handle_pos": s["handle"],
+            "tool_to_grasp": xp.reshape(-s["offset"], (n, -1)),
+            "puller": xp.astype(s["pulling"], dtype),
+            "goal_error": s["error"],
+            "goal_pos": s["drop"],
+            "goal": xp.astype(episode["goal"][:, None] == xp.arange(4), dtype),
+        }
+
+    def _cube_yaw(self, world: WorldState, s: Arrays) -> Array:
+        """Yaw of the cube modulo 90 degrees that suits the hand, shape ``(N,)`` [rad]."""
+        xp = array_namespace(world.tool_pos)
+        rows = xp.arange(world.tool_pos.shape[0])
+        filler = xp.argmin(xp.astype(s["pulling"], s["pos"].dtype), axis=-1)
+        # Of the cube's axes the flattest tells its yaw, whichever face it lies on.
+        flat = xp.argmin(xp.abs(s["rot"][:, 2, :]), axis=-1)
+        axis = s["rot"][rows, :, flat]
+        base = xp.asarray([-BASE_RADIUS, BASE_RADIUS], dtype=axis.dtype)[filler]
+        ahead = xp.atan2(s["pos"][:, 1], s["pos"][:, 0] - base)
+        hand = world.tool_rot[rows, filler, :, 0]
+        near = norm(s["offset"][rows, filler]) < 0.06
+        wanted = xp.where(near, xp.atan2(hand[:, 1], hand[:, 0]), ahead)
+        return wanted + wrap_angle(xp.atan2(axis[:, 1], axis[:, 0]) - wanted, np.pi / 2)
+
+    def tool_goals(self, world: WorldState, chains: Chains, episode: Arrays, signals: Arrays) -> ToolGoals:
+        """The puller opens the drawer and holds it, the filler brings the cube; then the puller shuts it."""
+        s = signals
+        xp = array_namespace(world.joint_pos)
+        _, tools = chains.frames(world.joint_target)
+        command, tool_rot = tools[..., :3, 3], tools[..., :3, :3]
+        pulling, holding, placed = s["pulling"], s["holding"], s["placed"][:, None]
+        heading = xp.asarray([0.0, np.pi], dtype=command.dtype)
+        yaw = xp.where(pulling, heading, self._cube_yaw(world, s)[:, None])
+
+        hands = _hands(yaw)
+        turn = rotation_error(hands, world.tool_rot)
+        up = xp.asarray([0.0, 0.0, 1.0], dtype=command.dtype)
+        around = fingers_around(s["offset"], up, slack=xp.where(pulling, 0.015, 0.03))
+        pos, speed, grip = funnel(command, world.tool_pos, s["offset"], turn, s["opening"], s["size"], around, holding)
+        # The post centers itself between the fingers: no need to be precise.
+        grip = grip | (pulling & around & (turn < 0.3) & (s["opening"] > s["size"] - 0.006))
+
+        pull_pos = self._pull(world, command, s)
+        carry_pos = self._carry(world, command, s)
+        leave_pos, low = self._leave(world, command, s)
+        opened = s["opening"] > s["size"] + 0.012
+        carrying, moving = holding & ~pulling & ~placed, holding & pulling
+        leaving = placed & ~moving
+        goal_pos = xp.where(carrying[..., None], carry_pos, xp.where(moving[..., None], pull_pos, pos))
+        goal_pos = xp.where(leaving[..., None], xp.where(opened[..., None], leave_pos, command), goal_pos)
+        lifted = (s["pos"][:, 2] > episode["target_size"] / 2 + 0.03)[:, None]
+        rot = xp.where((carrying & lifted)[..., None, None], _hands(0 * yaw + np.pi / 2), hands)
+        away = _hands(0 * yaw + heading)
+        rot = xp.where(leaving[..., None, None], xp.where(low[..., None, None], tool_rot, away), rot)
+        finished = placed & (s["pulled"] < 0.012)[:, None]
+        closed = xp.where(pulling, xp.where(placed, moving & ~finished, grip | moving), (grip | holding) & ~placed)
+        limit = xp.where(carrying | moving, 0.014, xp.where(leaving, 0.016, speed))
+        return ToolGoals(
+            pos=goal_pos,
+            rot=rot,
+            gripper=xp.where(closed, -1.0, 1.0),
+            speed=limit,
+            together=xp.zeros_like(s["placed"]),
+        )
+
+    def _pull(self, world: WorldState, command: Array, s: Arrays) -> Array:
+        """Tool positions that move a held handle: out, and in again once cube and filler are where they should be."""
+        xp = array_namespace(command)
+        over = s["origin"][:, 2] + CABINET.size[2] + 0.05
+        clear = xp.all(s["pulling"] | (world.tool_pos[..., 2] > over[:, None]), axis=-1)
+        wanted = xp.where(s["placed"] & clear, -0.005, PULLED)
+        step = -0.2 * s["offset"].clip(-0.01, 0.01)
+        along = world.tool_pos[..., 1] - (wanted - s["pulled"])[:, None] - command[..., 1]
+        return command + xp.stack([step[..., 0], along.clip(-0.011, 0.011), step[..., 2]], axis=-1)
+
+    def _carry(self, world: WorldState, command: Array, s: Arrays) -> Array:
+        """Tool positions that bring a held cube over the open drawer and down into it."""
+        xp = array_namespace(command)
+        drop, pos = s["drop"], s["pos"]
+        # Until the drawer comes out, the cube waits beside it.
+        beside = 1 - smoothstep((s["pulled"] - 0.08) / 0.06)
+        side = xp.sign(drop[:, 0])
+        goal = drop[:, :2] + beside[:, None] * xp.stack([0.10 * side, -0.10 + 0 * side], axis=-1)
+        ready = xp.where(s["handle_held"], smoothstep((s["pulled"] - 0.13) / 0.02), 0.0)
+        safe = s["origin"][:, 2] + CABINET.size[2] + 0.03 + s["size"].max(axis=-1) / 2
+        share = xp.maximum(smoothstep((s["lateral"] - 0.008) / 0.05), 1 - ready)
+        needed = drop[:, 2] + (safe - drop[:, 2]) * share
+        free = smoothstep(1 - (needed - 0.02 - pos[:, 2]) / 0.05)
+        hang = (world.tool_pos - pos[:, None]).clip(-0.02, 0.02)
+        target = xp.concat([goal, needed[:, None]], axis=-1)[:, None] + hang
+        return _step(command, target, 0.013 * free[:, None])
+
+    def _leave(self, world: WorldState, command: Array, s: Arrays) -> tuple[Array, Array]:
+        """Tool positions of arms that are done: up, then to their waiting places; and which are still low."""
+        xp = array_namespace(command)
+        wait = xp.asarray([[-WAIT[0], *WAIT[1:]], WAIT], dtype=command.dtype)
+        clear = (s["origin"][:, 2] + 0.13)[:, None]
+        height = world.tool_pos[..., 2]
+        free = smoothstep((height - clear) / 0.04)
+        return _step(command, wait + 0 * command, 0.016 * free), height < clear
+
+
+def _a(adjective: str) -> str:
+    return f"an {adjective} cube" if adjective[0] in "aeiou" else f"a {adjective} cube"
+
+
+def _hands(yaw: Array) -> Array:
+    """Tool orientations that point down, x at ``yaw`` [rad] ``(...)`` from the world's, shape ``(..., 3, 3)``."""
+    xp = array_namespace(yaw)
+    return rotation_about_z(yaw) @ xp.asarray(np.diag([1.0, -1.0, -1.0]), dtype=yaw.dtype)
+
+
+def _step(command: Array, target: Array, aside: Array) -> Array:
+    """The next commanded positions: at most ``aside`` ``(N, A)`` sideways, up fast and down gently [m]."""
+    xp = array_namespace(command)
+    step_xy = clip_norm(target[..., :2] - command[..., :2], aside[..., None])
+    gap = target[..., 2] - command[..., 2]
+    step_z = gap.clip(-(0.25 * xp.abs(gap) + 0.002).clip(None, 0.008), 0.010)
+    return command + xp.concat([step_xy, step_z[..., None]], axis=-1)

@@ -1,0 +1,56 @@
+"""What importing a distribution costs: arrows go one way, and heavy libraries wait until they are needed."""
+
+from collections.abc import Callable
+
+import pytest
+
+HEAVY = ("newton", "warp", "torch", "h5py", "mujoco")
+
+
+def loaded_after(run_python: Callable[..., str], statement: str, names: tuple[str, ...]) -> list[str]:
+    """Which of the named modules a statement leaves loaded in a new interpreter."""
+    program = f"import sys\n{statement}\nprint(*[name for name in {names!r} if name in sys.modules])"
+    return run_python(program).split()
+
+
+def test_importing_the_environments_loads_nothing_heavy(run_python: Callable[..., str]):
+    assert loaded_after(run_python, "import teamvla_envs", (*HEAVY, "teamvla_learn", "teamvla_eval")) == []
+
+
+def test_importing_the_environments_registers_the_task(run_python: Callable[..., str]):
+    program = (
+        "import gymnasium, pettingzoo, teamvla_envs\n"
+        "print('TeamVLA/Lift-v0' in gymnasium.registry, teamvla_envs.registered_tasks()[0])"
+    )
+    assert run_python(program) == "True lift"
+
+
+def test_importing_the_learner_loads_no_simulator(run_python: Callable[..., str]):
+    assert loaded_after(run_python, "import teamvla_learn", ("newton", "warp", "mujoco", "teamvla_eval")) == []
+
+
+EVERY_MODULE = """
+import importlib, pkgutil, {package}
+for module in pkgutil.walk_packages({package}.__path__, "{package}."):
+    if not module.name.endswith("__main__"):
+        importlib.import_module(module.name)
+"""
+
+
+def test_no_module_of_the_learner_loads_a_simulator_or_the_evaluation(run_python: Callable[..., str]):
+    statement = EVERY_MODULE.format(package="teamvla_learn")
+    assert loaded_after(run_python, statement, ("newton", "warp", "mujoco", "teamvla_eval")) == []
+
+
+def test_no_module_of_the_environments_loads_learner_evaluation_or_newton(run_python: Callable[..., str]):
+    statement = EVERY_MODULE.format(package="teamvla_envs")
+    assert loaded_after(run_python, statement, ("newton", "warp", "torch", "teamvla_learn", "teamvla_eval")) == []
+
+
+@pytest.mark.parametrize("package", ["teamvla_envs", "teamvla_learn", "teamvla_eval"])
+def test_an_import_takes_no_more_than_a_moment(run_python: Callable[..., str], package: str):
+    program = (
+        "import time, gymnasium, pettingzoo\n"
+        f"start = time.process_time(); import {package}; print(time.process_time() - start)"
+    )
+    assert float(run_python(program)) < 1.0

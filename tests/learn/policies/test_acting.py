@@ -1,0 +1,85 @@
+from dataclasses import dataclass, field
+from typing import Any
+
+import gymnasium as gym
+import numpy as np
+import pytest
+from teamvla_envs.policies import Policy, make_policy
+from teamvla_learn.train.command import train
+
+from tests.learn.episodes import CAMERAS, ENV_KWARGS, SIZE, make_episode
+
+
+@dataclass
+class StubEnv:
+    """What a policy asks an environment about."""
+
+    env_kwargs: dict[str, Any] = field(default_factory=lambda: ENV_KWARGS | {"obs_mode": "vision"})
+    cameras: tuple[str, ...] = CAMERAS
+    image_size: int = SIZE
+    num_arms: int = 2
+    action_size: int = 8
+    agent_pos_size: int = 20
+
+    @property
+    def single_observation_space(self) -> gym.spaces.Dict:
+        return gym.spaces.Dict({"agent_pos": gym.spaces.Box(-1, 1, (self.agent_pos_size,), np.float32)})
+
+
+@pytest.fixture
+def policy(demos, tmp_path) -> Policy:
+    train(demos, out=tmp_path / "run", steps=1, batch_size=4)
+    return make_policy(str(tmp_path / "run"))
+
+
+def observe(*seeds: int) -> dict[str, Any]:
+    """The first observation of some episodes, as the vector environment gives it."""
+    episodes = [make_episode(seed) for seed in seeds]
+    return {
+        "pixels": {camera: np.stack([e.arrays[f"obs/pixels/{camera}"][0] for e in episodes]) for camera in CAMERAS},
+        "agent_pos": np.stack([e.arrays["obs/agent_pos"][0] for e in episodes]),
+        "instruction": tuple(e.instruction for e in episodes),
+    }
+
+
+def test_a_checkpoint_folder_is_a_policy(policy):
+    assert isinstance(policy, Policy)
+    assert policy.env_kwargs == {
+        "num_arms": 2,
+        "robot": "panda",
+        "action_mode": "joint_delta",
+        "obs_mode": "vision",
+        "cameras": list(CAMERAS),
+        "image_size": SIZE,
+    }
+
+
+def test_it_acts_for_every_world(policy):
+    policy.bind(StubEnv())
+    policy.reset(np.ones(5, dtype=bool))
+    actions = policy.act(observe(0, 1, 2, 3, 4))
+    assert (actions.shape, actions.dtype) == ((5, 16), np.float32)
+    assert np.abs(actions).max() <= 1
+    assert set(np.abs(actions[:, [7, 15]]).ravel()) == {1.0}
+
+
+def test_what_one_world_does_is_independent_of_the_others(policy):
+    together = policy.act(observe(0, 1, 2))
+    alone = np.concatenate([policy.act(observe(seed)) for seed in (0, 1, 2)])
+    assert together == pytest.approx(alone, abs=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("env", "message"),
+    [
+        (StubEnv(ENV_KWARGS | {"obs_mode": "state"}), "obs_mode='state', the policy needs 'vision'"),
+        (StubEnv(image_size=128), "image_size=128, the policy needs 32"),
+        (StubEnv(cameras=("front",)), "also needs wrist_0, wrist_1"),
+        (StubEnv(action_size=7), "takes 14 action entries, the policy puts out 16"),
+        (StubEnv(agent_pos_size=50), r"agent_pos has shape \(50,\), the policy was trained with \(20,\)"),
+        (StubEnv(ENV_KWARGS | {"obs_mode": "vision", "num_arms": 3}), "num_arms=3, the policy needs 2"),
+    ],
+)
+def test_an_environment_that_does_not_fit_is_told(policy, env, message):
+    with pytest.raises(ValueError, match=message):
+        policy.bind(env)

@@ -1,0 +1,124 @@
+import json
+import shutil
+
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+from teamvla_envs.errors import UserError
+from teamvla_learn.data.assemble import BatchAssembler
+from teamvla_learn.data.dataset import load_demos
+from teamvla_learn.policies.checkpoint import FORMAT, load_checkpoint, save_checkpoint
+from teamvla_learn.train.build import build_policy, build_tokenizer, describe
+from teamvla_learn.train.config import TrainConfig
+from teamvla_learn.train.schedule import Budget
+
+
+@pytest.fixture(params=["vla", "state"])
+def saved(request, demos, tmp_path):
+    """An untrained policy, a batch, and the folder it was saved to."""
+    train, _, source = load_demos(demos, with_pixels=request.param == "vla")
+    tokenizer = build_tokenizer((train,)) if request.param == "vla" else None
+    policy = build_policy(request.param, train, source, tokenizer, None, chunk_length=1, seed=0).eval()
+    folder = tmp_path / "checkpoint"
+    folder.mkdir()
+    save_checkpoint(folder, policy, describe(policy, tokenizer, source, TrainConfig(Budget(steps=1))))
+    batch = BatchAssembler(train, tokenizer, 1, 32).batch(torch.arange(8).numpy())
+    return policy, batch, folder
+
+
+def test_a_loaded_policy_acts_the_same_to_the_last_bit(saved):
+    policy, batch, folder = saved
+    loaded = load_checkpoint(folder)
+    assert loaded.policy.config == policy.config
+    for name, tensor in policy.state_dict().items():
+        assert torch.equal(loaded.policy.state_dict()[name], tensor)
+    with torch.inference_mode():
+        assert torch.equal(loaded.policy.actions(batch.input), policy.actions(batch.input))
+
+
+def test_saving_what_was_loaded_gives_the_same_files(saved, tmp_path):
+    _, _, folder = saved
+    loaded = load_checkpoint(folder)
+    again = tmp_path / "again"
+    again.mkdir()
+    save_checkpoint(again, loaded.policy, loaded.info)
+    for name in ("config.json", "model.safetensors"):
+        assert (again / name).read_bytes() == (folder / name).read_bytes()
+
+
+def test_a_folder_that_is_not_there_is_named(tmp_path):
+    with pytest.raises(UserError, match=r"checkpoint .*nowhere is missing"):
+        load_checkpoint(tmp_path / "nowhere")
+
+
+@pytest.mark.parametrize("name", ["config.json", "model.safetensors"])
+def test_a_file_that_is_missing_is_named(saved, name):
+    (saved[2] / name).unlink()
+    with pytest.raises(UserError, match=f"has no {name}"):
+        load_checkpoint(saved[2])
+
+
+@pytest.mark.parametrize("content", [b"", b"\x80\x04}.", b"{", b"\xff" * 100])
+@pytest.mark.parametrize("name", ["config.json", "model.safetensors"])
+def test_a_damaged_file_is_one_line(saved, name, content):
+    (saved[2] / name).write_bytes(content)
+    with pytest.raises(UserError, match=name) as error:
+        load_checkpoint(saved[2])
+    assert "\n" not in str(error.value)
+
+
+def test_weights_of_another_program_are_refused(saved):
+    path = saved[2] / "model.safetensors"
+    save_file(load_file(path), path)
+    with pytest.raises(UserError, match="not written by TeamVLA"):
+        load_checkpoint(saved[2])
+
+
+def test_weights_of_another_shape_are_refused(saved):
+    path = saved[2] / "model.safetensors"
+    tensors = load_file(path)
+    name = next(iter(tensors))
+    save_file(tensors | {name: torch.zeros(2, 2)}, path, FORMAT)
+    with pytest.raises(UserError, match=r"has shape \(2, 2\), expected"):
+        load_checkpoint(saved[2])
+
+
+def test_weights_that_are_not_numbers_are_refused(saved):
+    path = saved[2] / "model.safetensors"
+    tensors = load_file(path)
+    name = next(iter(tensors))
+    save_file(tensors | {name: torch.full_like(tensors[name], torch.nan)}, path, FORMAT)
+    with pytest.raises(UserError, match="finite"):
+        load_checkpoint(saved[2])
+
+
+@pytest.mark.parametrize(
+    ("entry", "value", "message"),
+    [
+        ("schema_version", 99, "schema_version 99, this program reads 1"),
+        ("policy", "Transformer", "policy 'Transformer', allowed are SingleBrainVLA, StatePolicy"),
+        ("model", {"layers": 3}, "unknown entries: layers"),
+        ("normalization", {}, "does not describe a policy"),
+        ("env_kwargs", None, "env_kwargs"),
+        ("vocabulary", ["a", "b"], "a vocabulary is"),
+    ],
+)
+def test_a_configuration_that_cannot_be_is_refused(saved, entry, value, message):
+    path = saved[2] / "config.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | {entry: value}))
+    with pytest.raises(UserError, match=message):
+        load_checkpoint(saved[2])
+
+
+def test_a_gigantic_network_is_refused_before_it_is_built(saved):
+    path = saved[2] / "config.json"
+    config = json.loads(path.read_text())
+    config["model"]["hidden_sizes"] = [10**7, 10**7, 10**7]
+    path.write_text(json.dumps(config))
+    with pytest.raises(UserError, match="shape"):
+        load_checkpoint(saved[2])
+
+
+def test_a_folder_can_be_moved(saved, tmp_path):
+    shutil.move(saved[2], tmp_path / "elsewhere")
+    load_checkpoint(tmp_path / "elsewhere")

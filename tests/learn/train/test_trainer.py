@@ -1,0 +1,72 @@
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from teamvla_learn.data.assemble import BatchAssembler
+from teamvla_learn.data.dataset import load_demos
+from teamvla_learn.train.build import PolicyKind, build_policy, build_tokenizer
+from teamvla_learn.train.config import TrainConfig
+from teamvla_learn.train.schedule import Budget
+from teamvla_learn.train.trainer import LogRow, Trainer
+
+
+def make_trainer(demos: Path, kind: PolicyKind = "vla", chunk_length: int = 1, **config: Any) -> Trainer:
+    train, valid, source = load_demos(demos, with_pixels=kind == "vla")
+    tokenizer = build_tokenizer((train, valid)) if kind == "vla" else None
+    policy = build_policy(kind, train, source, tokenizer, None, chunk_length, seed=0)
+    training, validation = (BatchAssembler(data, tokenizer, chunk_length, 32) for data in (train, valid))
+    defaults: dict[str, Any] = {"budget": Budget(steps=80), "batch_size": 8, "warmup_steps": 5}
+    return Trainer(policy, training, validation, TrainConfig(**{**defaults, "precision": "float32", **config}))
+
+
+def run(trainer: Trainer) -> list[LogRow]:
+    rows: list[LogRow] = []
+    trainer.run(lambda: False, rows.append)
+    return rows
+
+
+@pytest.mark.parametrize(("kind", "chunk_length"), [("vla", 1), ("state", 1), ("state", 3)])
+def test_a_few_demonstrations_are_learned_by_heart(demos, kind, chunk_length):
+    rows = run(make_trainer(demos, kind, chunk_length, log_every=20))
+    assert rows[-1]["train"]["total"] < 0.5 * rows[0]["train"]["total"]
+
+
+def test_bfloat16_convolutions_learn_too(demos):
+    rows = run(make_trainer(demos, precision="bfloat16", log_every=20))
+    assert rows[-1]["train"]["total"] < 0.5 * rows[0]["train"]["total"]
+
+
+def test_every_term_is_logged_by_name(demos):
+    rows = run(make_trainer(demos, budget=Budget(steps=5), log_every=2, validate_every=4))
+    assert [row["step"] for row in rows] == [2, 4, 5]
+    terms = {"total", "joints", "gripper", "object_pos", "goal_pos"}
+    assert set(rows[0]["train"]) == terms
+    assert set(rows[1]["valid"]) == set(rows[-1]["valid"]) == terms
+    assert "valid" not in rows[0]
+    assert {"time_s", "lr", "samples_per_s"} <= set(rows[0])
+
+
+def test_the_same_seed_gives_the_same_weights(demos):
+    one, other, different = (make_trainer(demos, budget=Budget(steps=4), seed=seed) for seed in (0, 0, 1))
+    for trainer in (one, other, different):
+        run(trainer)
+    assert torch.equal(one.policy.trunk[0].weight, other.policy.trunk[0].weight)
+    assert not torch.equal(one.policy.trunk[0].weight, different.policy.trunk[0].weight)
+
+
+def test_a_budget_of_minutes_ends_on_time_and_annealed(demos):
+    rows = run(make_trainer(demos, budget=Budget(minutes=1 / 60), log_every=5))
+    assert rows[-1]["time_s"] < 3
+    assert rows[-1]["lr"] == pytest.approx(0.02 * 1e-3, rel=0.2)
+
+
+def test_the_average_is_what_is_validated(demos):
+    trainer = make_trainer(demos)
+    before = trainer.validate()
+    with torch.no_grad():
+        trainer.policy.trunk[0].weight.zero_()
+    assert trainer.validate() == before
+    trainer.train_step()
+    assert not np.array_equal(list(trainer.validate().values()), list(before.values()))

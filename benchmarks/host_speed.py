@@ -6,6 +6,9 @@ processor time hold on a busy machine too. ``mj_step`` and ``mujoco.rollout`` on
 ramps the commands, reads the contact sensors and builds ``WorldState`` (forward kinematics of all arms); the
 environment also decodes actions, judges reward and success and builds the ``state`` observation.
 
+``mj_step`` is called from Python, once per physics step. With several threads these calls contend for the interpreter:
+compare with ``mujoco.rollout`` there. With one thread the loop costs a few percent of a step.
+
 Run ``uv run python benchmarks/host_speed.py`` on an idle machine.
 """
 
@@ -140,7 +143,7 @@ def record(env: TeamVectorEnv) -> Recording:
 def make_simulator(env: TeamVectorEnv, start: Mapping[str, np.ndarray], num_threads: int) -> HostSimulator:
     """A simulator of its own with the worlds of the environment."""
     robots = tuple(robot.name for robot in env._sim.scene.robots)
-    sim = HostSimulator(env.task.scene(robots), env.task.bodies, env.num_envs, num_threads)
+    sim = HostSimulator(env.task.scene(robots), env.task.bodies, env.num_envs, num_threads, env.task.joints)
     fields = {}
     for key, values in start.items():
         kind, _, rest = key.partition(".")

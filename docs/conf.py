@@ -4,6 +4,8 @@ import sys
 from importlib.metadata import version as installed_version
 from pathlib import Path
 
+from teamvla_envs.registration import registered_tasks
+
 sys.path.insert(0, str(Path(__file__).parent / "_ext"))
 
 project = "TeamVLA"
@@ -13,6 +15,8 @@ release = version = installed_version("teamvla-envs")
 
 extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon", "generate"]
 exclude_patterns = ["_build", "_generated", "_ext"]
+pages = Path(__file__).parent / "environments"
+exclude_patterns += [f"environments/{page.name}" for page in pages.glob("*.md") if page.stem not in registered_tasks()]
 source_suffix = {".md": "markdown"}
 myst_enable_extensions = ["colon_fence", "deflist"]
 myst_heading_anchors = 3

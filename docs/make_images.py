@@ -56,7 +56,7 @@ def main() -> None:
     FOLDER.mkdir(exist_ok=True)
     with closing(make_env("lift")) as env:
         fronts, thumbnails = stop_and_look(env, LIFT)
-        save("lift_episode.jpg", side_by_side(fronts[:5]))
+        save("lift_sequence.jpg", side_by_side(fronts[:5]))
         save("lift_96px.png", side_by_side(thumbnails))
         save("wrist_64px.png", wrist_strip(env))
     with closing(make_env("handoff")) as env:

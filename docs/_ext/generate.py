@@ -9,8 +9,10 @@ from schema_page import schema_sections
 from slow_tests import test_sections
 from sphinx.application import Sphinx
 from sphinx.errors import ExtensionError
+from sphinx.util import logging
 from teamvla_envs.registration import registered_tasks
 
+logger = logging.getLogger(__name__)
 FOLDER = "_generated"
 
 
@@ -23,8 +25,11 @@ def setup(app: Sphinx) -> dict[str, Any]:
 def _generate(app: Sphinx) -> None:
     folder = Path(app.srcdir) / FOLDER
     folder.mkdir(exist_ok=True)
+    documented = [name for name in registered_tasks() if (Path(app.srcdir) / "environments" / f"{name}.md").exists()]
+    for name in sorted(set(registered_tasks()) - set(documented)):
+        logger.warning("task %s has no page docs/environments/%s.md", name, name)
     try:
-        pages = {name: environment_sections(name) for name in registered_tasks()}
+        pages = {name: environment_sections(name) for name in documented}
         pages |= {"demos": schema_sections(), "command": command_sections(), "tests": test_sections()}
     except (ValueError, KeyError) as error:
         raise ExtensionError(f"the tables cannot be generated: {error}") from error

@@ -28,11 +28,16 @@ OBSERVATION_PARTS: dict[str, tuple[str, str]] = {
     "object_rot6d": ("", "two axes of the object, the same for equivalent poses"),
     "object_vel": ("m/s, rad/s", "linear velocity in world axes, angular velocity in the object's axes"),
     "object_length": ("m", "length of the bar"),
-    "object_size": ("m", "length and width of the named stick"),
+    "object_size": ("m", "length and width of the stick, or edge of the cube"),
     "stand_pos": ("m", "centers of the stands' tops, front then back"),
     "stick_pos": ("m", "centers of both sticks"),
+    "cube_pos": ("m", "centers of all cubes"),
+    "drawer_pos": ("m", "how far each drawer is open, bottom then top"),
+    "drawer_vel": ("m/s", "how fast"),
+    "handle_pos": ("m", "grasp point of the named drawer's handle"),
     "tool_to_grasp": ("m", "for each arm, from its tool to its grasp point"),
     "lead": ("", "one-hot: the arm whose turn it is"),
+    "puller": ("", "one-hot: the arm on the side of the handle"),
     "goal_error": ("m", "from the goal to the object"),
     "goal_pos": ("m", "where the object should be"),
     "goal": ("", "one-hot goal variant"),
@@ -73,6 +78,15 @@ REWARD_TERMS: dict[str, dict[str, str]] = {
         "goal": "exp(-3 d), d the distance from the stick to its place on the pad [m], once the last arm has it",
         "release": "the stick lies on its pad and nobody touches it",
     },
+    "drawer": {
+        "reach": "mean over the arms of exp(-4 d), d from tool to grasp point [m]; 1 once the cube is inside",
+        "open": "how far the named drawer is open, as a share of what counts as open; 1 once the cube is inside",
+        "grasp": "an arm holds the cube; 1 once it is inside",
+        "carry": "`grasp` times exp(-4 d), d the distance from the cube to where it should be let go [m]",
+        "place": "the cube lies in the drawer",
+        "shut": "how far the drawer is shut again, once the cube is inside",
+        "release": "the cube lies in the shut drawer and nobody touches either",
+    },
 }
 
 PHASES: dict[str, dict[str, str]] = {
@@ -94,6 +108,16 @@ PHASES: dict[str, dict[str, str]] = {
         "release": "the stick lies on the pad, a finger still touches it",
         "done": "the stick lies on the pad and nobody touches it",
     },
+    "drawer": {
+        "approach": "the puller is on its way to the handle",
+        "pull": "it holds the handle, the drawer is not open yet",
+        "pick": "the drawer is open, the filler is on its way to the cube",
+        "carry": "the filler holds the cube",
+        "place": "it holds the cube over the drawer",
+        "shut": "the cube is inside, the drawer still open",
+        "release": "the drawer is shut, a finger still touches it or the cube",
+        "done": "the drawer is shut and nobody touches it",
+    },
 }
 
 GOALS: dict[str, dict[str, str]] = {
@@ -107,6 +131,12 @@ GOALS: dict[str, dict[str, str]] = {
         "stick_0_pad_1": "arm_0's stick on the back pad of that pair",
         "stick_1_pad_0": "arm_1's stick on the front pad of the pair that ends its relay",
         "stick_1_pad_1": "arm_1's stick on the back pad of that pair",
+    },
+    "drawer": {
+        "bottom_color_0": "a cube of the first color in the bottom drawer, which `arm_0` opens",
+        "bottom_color_1": "a cube of the second color in the bottom drawer",
+        "top_color_0": "a cube of the first color in the top drawer, which `arm_1` opens",
+        "top_color_1": "a cube of the second color in the top drawer",
     },
 }
 
@@ -142,5 +172,15 @@ STARTS: dict[str, Mapping[str, Drawn]] = {
         "sticks, length": Drawn("m", lambda start: start.episode["length"]),
         "sticks, width and height": Drawn("m", lambda start: start.episode["width"]),
         "sticks, mass": Drawn("kg", lambda start: start.fields["body_mass", "stick_0"]),
+    },
+    "drawer": {
+        "cubes, distance from the middle plane between the arms": Drawn(
+            "m", lambda start: -start.body_pose["cube_0_0"][:, 0]
+        ),
+        "cubes, y": Drawn("m", lambda start: start.body_pose["cube_0_0"][:, 1]),
+        "cubes, yaw": Drawn("rad", lambda start: _yaw(start.body_pose["cube_0_0"])),
+        "smaller cubes, edge": Drawn("m", lambda start: start.episode["size"].min(axis=1)),
+        "bigger cubes, edge": Drawn("m", lambda start: start.episode["size"].max(axis=1)),
+        "cubes, mass": Drawn("kg", lambda start: start.fields["body_mass", "cube_0_0"]),
     },
 }

@@ -2,8 +2,6 @@
 
 from collections.abc import Callable
 
-import pytest
-
 HEAVY = ("newton", "warp", "torch", "h5py", "mujoco")
 
 
@@ -15,14 +13,6 @@ def loaded_after(run_python: Callable[..., str], statement: str, names: tuple[st
 
 def test_importing_the_environments_loads_nothing_heavy(run_python: Callable[..., str]):
     assert loaded_after(run_python, "import teamvla_envs", (*HEAVY, "teamvla_learn", "teamvla_eval")) == []
-
-
-def test_importing_the_environments_registers_the_task(run_python: Callable[..., str]):
-    program = (
-        "import gymnasium, pettingzoo, teamvla_envs\n"
-        "print('TeamVLA/Lift-v0' in gymnasium.registry, teamvla_envs.registered_tasks()[0])"
-    )
-    assert run_python(program) == "True lift"
 
 
 def test_importing_the_learner_loads_no_simulator(run_python: Callable[..., str]):
@@ -47,10 +37,11 @@ def test_no_module_of_the_environments_loads_learner_evaluation_or_newton(run_py
     assert loaded_after(run_python, statement, ("newton", "warp", "torch", "teamvla_learn", "teamvla_eval")) == []
 
 
-@pytest.mark.parametrize("package", ["teamvla_envs", "teamvla_learn", "teamvla_eval"])
-def test_an_import_takes_no_more_than_a_moment(run_python: Callable[..., str], package: str):
+def test_an_import_takes_no_more_than_a_moment(run_python: Callable[..., str]):
     program = (
         "import time, gymnasium, pettingzoo\n"
-        f"start = time.process_time(); import {package}; print(time.process_time() - start)"
+        "start = time.process_time()\n"
+        "import teamvla_envs, teamvla_learn, teamvla_eval\n"
+        "print(time.process_time() - start)"
     )
     assert float(run_python(program)) < 1.0

@@ -6,6 +6,7 @@ from typing import Any
 
 import gymnasium as gym
 import numpy as np
+import pettingzoo
 import pytest
 import teamvla_envs
 from gymnasium.vector import AutoresetMode
@@ -13,6 +14,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 from teamvla_envs.control.actions import ACTION_MODES
 from teamvla_envs.env.single import TeamEnv
 from teamvla_envs.env.vector import TeamVectorEnv
+from teamvla_envs.registration import environment_id, get_task
 
 MakeLift = Callable[..., TeamVectorEnv]
 
@@ -32,6 +34,16 @@ def assert_same_state(first: Mapping[str, np.ndarray], second: Mapping[str, np.n
 
 
 # -- shapes and spaces ---------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("task", teamvla_envs.registered_tasks())
+def test_every_task_has_an_id_in_both_registries(task: str):
+    name = environment_id(task)
+    assert gym.spec(name).kwargs == {"task": task}
+    assert get_task(task).name == task
+    env = pettingzoo.make("parallel", name)
+    assert env.unwrapped.vector.task_name == task
+    env.close()
 
 
 def test_make_vec_gives_the_native_environment():

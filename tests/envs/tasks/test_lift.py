@@ -113,7 +113,7 @@ def test_one_arm_cannot_do_it_alone_in_a_hundred_episodes(
 def test_the_expert_takes_over_after_sixty_random_steps(
     make_lift: MakeLift, finish_episodes: FinishEpisodes, steps_alike: int
 ):
-    env = make_lift(20, autoreset_mode="Disabled", max_episode_steps=400)
+    env = make_lift(20, autoreset_mode="Disabled", max_episode_steps=360)
     begin(env)
     rng = np.random.default_rng(0)
     for step in range(60):
@@ -182,25 +182,25 @@ IN_PASSING = pytest.mark.xfail(strict=True, reason="a bar on its way to a stand 
 
 @pytest.fixture(scope="module")
 def blind_successes() -> dict[tuple[int, int], int]:
-    """Successes of an expert that is told another goal than the true one: (true, said) to successes of 8 episodes."""
-    probe = TeamVectorEnv("lift", 60)
+    """Successes of an expert that is told another goal than the true one: (true, said) to successes of 4 episodes."""
+    probe = TeamVectorEnv("lift", 40)
     begin(probe)
     seeds = {goal: [seed for seed, name in zip(probe.seeds.tolist(), probe.goal_names, strict=True) if name == goal]
              for goal in GOALS}  # fmt: skip
     probe.close()
-    chosen = [seed for true, _ in PAIRS for seed in seeds[GOALS[true]][:8]]
-    env = TeamVectorEnv("lift", len(chosen), autoreset_mode="Disabled", max_episode_steps=150)
-    misled = TeamVectorEnv("lift", len(chosen), autoreset_mode="Disabled", max_episode_steps=150)
+    chosen = [seed for true, _ in PAIRS for seed in seeds[GOALS[true]][:4]]
+    env = TeamVectorEnv("lift", len(chosen), autoreset_mode="Disabled", max_episode_steps=125)
+    misled = TeamVectorEnv("lift", len(chosen), autoreset_mode="Disabled", max_episode_steps=125)
     env.reset(seed=chosen)
     misled.reset(seed=chosen)
-    misled.set_state(told(env, np.repeat([said for _, said in PAIRS], 8)))
-    for _ in range(150):
+    misled.set_state(told(env, np.repeat([said for _, said in PAIRS], 4)))
+    for _ in range(125):
         actions = misled.expert_actions()
         misled.step(actions)
         _, _, _, _, info = env.step(actions)
     env.close()
     misled.close()
-    return dict(zip(PAIRS, info["is_success"].reshape(-1, 8).sum(axis=1).tolist(), strict=True))
+    return dict(zip(PAIRS, info["is_success"].reshape(-1, 4).sum(axis=1).tolist(), strict=True))
 
 
 @pytest.mark.parametrize(
@@ -237,6 +237,15 @@ def test_the_sentence_fits_one_goal_and_that_is_the_true_one(split: str):
     for world in range(2000):
         sentence = task.instruction(facts, world)
         assert goals_that_fit(sentence, facts, world) == [GOALS[facts["goal"][world]]], sentence
+
+
+@pytest.mark.parametrize("split", ["train", "unseen"])
+def test_every_other_sentence_that_could_tell_the_goal_fits_it_alone(split: str):
+    task, facts = draw_episodes(60, split)
+    for world in range(60):
+        sentences = task.sentences(facts, world)
+        assert task.instruction(facts, world) in sentences
+        assert all(goals_that_fit(told, facts, world) == [GOALS[facts["goal"][world]]] for told in sentences)
 
 
 def test_the_taller_stand_is_the_higher_one():

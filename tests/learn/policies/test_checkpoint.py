@@ -8,6 +8,7 @@ from teamvla_envs.errors import UserError
 from teamvla_learn.data.assemble import BatchAssembler
 from teamvla_learn.data.dataset import load_demos
 from teamvla_learn.policies.checkpoint import FORMAT, load_checkpoint, save_checkpoint
+from teamvla_learn.policies.single_brain import SingleBrainVLA
 from teamvla_learn.train.build import build_policy, build_tokenizer, describe
 from teamvla_learn.train.config import TrainConfig
 from teamvla_learn.train.schedule import Budget
@@ -100,7 +101,7 @@ def test_weights_that_are_not_numbers_are_refused(saved):
         ("model", {"layers": 3}, "unknown entries: layers"),
         ("normalization", {}, "does not describe a policy"),
         ("env_kwargs", None, "env_kwargs"),
-        ("vocabulary", ["a", "b"], "a vocabulary is"),
+        ("vocabulary", "abc", "vocabulary is 'abc', expected a list"),
     ],
 )
 def test_a_configuration_that_cannot_be_is_refused(saved, entry, value, message):
@@ -108,6 +109,16 @@ def test_a_configuration_that_cannot_be_is_refused(saved, entry, value, message)
     path.write_text(json.dumps(json.loads(path.read_text()) | {entry: value}))
     with pytest.raises(UserError, match=message):
         load_checkpoint(saved[2])
+
+
+def test_a_vocabulary_of_another_size_is_refused(saved):
+    policy, _, folder = saved
+    if not isinstance(policy, SingleBrainVLA):
+        pytest.skip("reads no sentence")
+    path = folder / "config.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"vocabulary": ["<pad>", "<unk>"]}))
+    with pytest.raises(UserError, match="2 words, expected 9"):
+        load_checkpoint(folder)
 
 
 def test_a_gigantic_network_is_refused_before_it_is_built(saved):

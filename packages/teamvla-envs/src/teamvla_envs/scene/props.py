@@ -206,8 +206,8 @@ class Handle:
 
     x: float
     stand_off: float
-    height: float = 0.09
-    length: float = 0.08
+    height: float
+    length: float
     width: float = 0.02
 
 
@@ -237,7 +237,7 @@ class Cabinet:
     name: str = "cabinet"
     pos: Vec3 = (0, 0.30, 0)
     drawers: tuple[str, ...] = ("drawer_bottom", "drawer_top")
-    handles: tuple[Handle, ...] = (Handle(-0.10, 0.12), Handle(0.10, 0.06))
+    handles: tuple[Handle, ...] = (Handle(-0.10, 0.12, 0.055, 0.07), Handle(0.10, 0.06, 0.09, 0.08))
     size: Vec3 = (0.26, 0.22, 0.07)
     wall: float = 0.008
     side: float = 0.05

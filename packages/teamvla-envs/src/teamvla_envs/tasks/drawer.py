@@ -202,7 +202,7 @@ class Drawer(Task):
         drop = self._drop(origin, pulled, episode)
         return {
             "pulled": pulled, "other": other, "opened": memory["opened"] | (pulled >= OPEN), "origin": origin,
-            "handle": handle, "pos": pos, "rot": rot, "size": size, "pulling": pulling, "offset": offset,
+            "handle": handle, "pos": pos, "rot": rot, "size": size, "pulling": pulling, "pinch": pinch, "offset": offset,
             "distance": norm(offset), "opening": opening, "holding": holding, "inside": inside,
             "placed": xp.any(lying & named, axis=-1), "touching": touching, "drop": drop, "error": pos - drop,
             "handle_held": xp.any(holding & pulling, axis=-1), "cube_held": xp.any(holding & ~pulling, axis=-1),
@@ -309,18 +309,21 @@ class Drawer(Task):
         around = fingers_around(s["offset"], up, slack=xp.where(pulling, 0.015, 0.03))
         pos, speed, grip = funnel(command, world.tool_pos, s["offset"], turn, s["opening"], s["size"], around, holding)
         # The post centers itself between the fingers: no need to be precise.
-        grip = grip | (pulling & around & (turn < 0.3) & (s["opening"] > s["size"] - 0.006))
+        post = pulling & around & (turn < 0.3) & (s["opening"] > s["size"] - 0.006)
+        grip = grip | post
 
         pull_pos = self._pull(world, command, s)
-        carry_pos = self._carry(world, command, s)
+        across = _hands(0 * yaw + np.pi / 2)
+        askew = xp.min(rotation_error(across, world.tool_rot) + 9.0 * pulling, axis=-1)
+        carry_pos = self._carry(world, command, askew, s)
         leave_pos, low = self._leave(world, command, s)
         opened = s["opening"] > s["size"] + 0.012
-        carrying, moving = holding & ~pulling & ~placed, holding & pulling
+        carrying, moving = holding & ~pulling & ~placed, pulling & (holding | (post & ~placed))
         leaving = placed & ~moving
         goal_pos = xp.where(carrying[..., None], carry_pos, xp.where(moving[..., None], pull_pos, pos))
         goal_pos = xp.where(leaving[..., None], xp.where(opened[..., None], leave_pos, command), goal_pos)
         lifted = (s["pos"][:, 2] > episode["target_size"] / 2 + 0.03)[:, None]
-        rot = xp.where((carrying & lifted)[..., None, None], _hands(0 * yaw + np.pi / 2), hands)
+        rot = xp.where((carrying & lifted)[..., None, None], across, hands)
         away = _hands(0 * yaw + heading)
         rot = xp.where(leaving[..., None, None], xp.where(low[..., None, None], tool_rot, away), rot)
         finished = placed & (s["pulled"] < 0.012)[:, None]
@@ -339,17 +342,18 @@ class Drawer(Task):
         xp = array_namespace(command)
         over = s["origin"][:, 2] + CABINET.size[2] + 0.05
         clear = xp.all(s["pulling"] | (world.tool_pos[..., 2] > over[:, None]), axis=-1)
-        wanted = xp.where(s["placed"] & clear, -0.005, PULLED)
-        step = -0.2 * s["offset"].clip(-0.01, 0.01)
-        along = world.tool_pos[..., 1] - (wanted - s["pulled"])[:, None] - command[..., 1]
+        wanted = xp.where(s["handle_held"], xp.where(s["placed"] & clear, -0.005, PULLED), s["pulled"])
+        way = s["pinch"] - command
+        along = way[..., 1] + (s["pulled"] - wanted)[:, None]
+        step = (0.4 * way).clip(-0.01, 0.01)
         return command + xp.stack([step[..., 0], along.clip(-0.011, 0.011), step[..., 2]], axis=-1)
 
-    def _carry(self, world: WorldState, command: Array, s: Arrays) -> Array:
+    def _carry(self, world: WorldState, command: Array, turn: Array, s: Arrays) -> Array:
         """Tool positions that bring a held cube over the open drawer and down into it."""
         xp = array_namespace(command)
         drop, pos = s["drop"], s["pos"]
-        # Until the drawer comes out, the cube waits beside it.
-        beside = 1 - smoothstep((s["pulled"] - 0.08) / 0.06)
+        # Until the drawer is out and the hand is turned, the cube waits beside it.
+        beside = 1 - smoothstep((s["pulled"] - 0.08) / 0.06) * smoothstep((0.8 - turn) / 0.5)
         side = xp.sign(drop[:, 0])
         goal = drop[:, :2] + beside[:, None] * xp.stack([0.10 * side, -0.10 + 0 * side], axis=-1)
         ready = xp.where(s["handle_held"], smoothstep((s["pulled"] - 0.13) / 0.02), 0.0)
@@ -367,8 +371,14 @@ class Drawer(Task):
         wait = xp.asarray([[-WAIT[0], *WAIT[1:]], WAIT], dtype=command.dtype)
         clear = (s["origin"][:, 2] + 0.13)[:, None]
         height = world.tool_pos[..., 2]
-        free = smoothstep((height - clear) / 0.04)
-        return _step(command, wait + 0 * command, 0.016 * free), height < clear
+        free = smoothstep((height - clear) / 0.04)[..., None]
+        # What was let go stays between the fingers until they are above it.
+        left = xp.where(s["pulling"][..., None], s["handle"][:, None], s["drop"][:, None])
+        way = left - command
+        beside = xp.where(norm(way[..., :2]) < 0.05, 0.4, 0.0)[..., None] * (1 - free)
+        aside = beside * way[..., :2] + free * (wait - command)[..., :2]
+        target = xp.concat([command[..., :2] + aside, (wait + 0 * command)[..., 2:]], axis=-1)
+        return _step(command, target, 0.004 + 0.012 * free[..., 0]), height < clear
 
 
 def _a(adjective: str) -> str:

@@ -106,10 +106,11 @@ def load_demos(
             if not splits[0]:
                 raise UserError(f"{path} has no training demonstrations: mask/train is empty")
             cameras = _cameras(file) if with_pixels else ()
-            speak = Paraphraser(file.env_kwargs).sentences if paraphrase else _told
+            paraphraser = Paraphraser(file.env_kwargs) if paraphrase else None
             total = sum(map(len, splits))
             train, valid = (
-                _read([file.demo(name) for name in names], cameras, speak, lambda: on_demo(total)) for names in splits
+                _read([file.demo(name) for name in names], cameras, paraphraser, lambda: on_demo(total))
+                for names in splits
             )
             hashes = "\n".join(file.demo(name).content_hash for names in splits for name in names)
             source = DemoSource(
@@ -136,14 +137,10 @@ def _cameras(file: "DemoFile") -> tuple[str, ...]:
     return tuple(sorted(file.cameras))
 
 
-def _told(demo: "Demo") -> tuple[str, ...]:
-    return (demo.instruction,)
-
-
 def _read(
     demos: Sequence["Demo"],
     cameras: tuple[str, ...],
-    speak: Callable[["Demo"], tuple[str, ...]],
+    paraphraser: Paraphraser | None,
     on_demo: Callable[[], None],
 ) -> DemoDataset:
     lengths = [demo.num_samples for demo in demos]
@@ -159,7 +156,8 @@ def _read(
         for name, part in parts.items():
             whole = arrays.setdefault(name, np.zeros((sum(lengths), *part.shape[1:]), dtype=part.dtype))
             whole[rows] = part
-        sentences.append(speak(demo))
+        told = demo.instruction
+        sentences.append(paraphraser.sentences(told, demo.states) if paraphraser else (told,))
         on_demo()
     nothing = np.zeros((sum(lengths), 0), dtype=np.float32)
     return DemoDataset(

@@ -6,10 +6,9 @@ and a scene by heart; it has to find out what the words mean.
 """
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-if TYPE_CHECKING:
-    from teamvla_envs.demos.reader import Demo
+import numpy as np
 
 _FACTS = "episode."  # prefix of the task's facts about an episode among the recorded states
 
@@ -27,12 +26,16 @@ class Paraphraser:
         name = env_kwargs.get("task")
         names = ("num_arms", "split", "randomization")
         chosen = {key: env_kwargs[key] for key in names if key in env_kwargs}
-        self._task: Any = get_task(name)(**chosen) if name in registered_tasks() else None
+        self._task = get_task(str(name))(**chosen) if name in registered_tasks() else None
 
-    def sentences(self, demo: "Demo") -> tuple[str, ...]:
-        """Return the sentences that are true of a demonstration, its own first."""
-        told = demo.instruction
-        facts = {key.removeprefix(_FACTS): v[:1] for key, v in demo.states.items() if key.startswith(_FACTS)}
-        if not facts or not hasattr(self._task, "sentences"):
+    def sentences(self, told: str, states: Mapping[str, np.ndarray]) -> tuple[str, ...]:
+        """Return the sentences that are true of a demonstration.
+
+        Args:
+            told: The sentence that it was told in, which comes first.
+            states: Its recorded states, first axis T+1.
+        """
+        facts = {key.removeprefix(_FACTS): values[:1] for key, values in states.items() if key.startswith(_FACTS)}
+        if self._task is None or not facts:
             return (told,)
         return tuple(dict.fromkeys((told, *self._task.sentences(facts, 0))))

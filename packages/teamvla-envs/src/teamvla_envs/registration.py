@@ -10,6 +10,7 @@ if TYPE_CHECKING:
 TASKS: dict[str, tuple[str, str, int]] = {
     "lift": ("Lift", "teamvla_envs.tasks.lift:Lift", 300),
     "handoff": ("Handoff", "teamvla_envs.tasks.handoff:Handoff", 300),
+    "drawer": ("Drawer", "teamvla_envs.tasks.drawer:Drawer", 300),
 }
 VERSION = 0
 

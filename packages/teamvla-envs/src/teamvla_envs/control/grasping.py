@@ -99,8 +99,10 @@ def funnel(
     target = tool_pos - offset
     lateral, height = norm(offset[..., :2]), offset[..., 2]
     miss = lateral + 0.06 * turn
-    share = xp.maximum(smoothstep((miss - 0.004) / 0.05), wait + xp.zeros_like(miss))
-    needed = 0.10 * share
+    # Fingers that are not open and not around the object must open above it, not press on it.
+    shut = xp.where(height > 0.008, 0.5 - 0.5 * smoothstep((opening - width - 0.01) / 0.02), 0.0)
+    share = xp.maximum(smoothstep((miss - 0.004) / 0.05), shut)
+    needed = 0.10 * xp.maximum(share, wait + xp.zeros_like(miss))
     closed_in = around & (opening < width + 0.02)
     near = xp.where(closed_in, (lateral < 0.03) & (turn < 0.3), (miss < 0.008) & (xp.abs(height) < 0.006))
     grip = (near | holding) & (opening > width - 0.006)

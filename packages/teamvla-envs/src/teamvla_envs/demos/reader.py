@@ -2,10 +2,10 @@
 
 For example::
 
-with open_demos("demos/lift.hdf5") as file:
-    for name in file.split("train"):
-        demo = file.demo(name)
-        print(demo.instruction, demo.obs("agent_pos").shape, demo.actions.shape)
+    with open_demos("demos/lift.hdf5") as file:
+        for name in file.split("train"):
+            demo = file.demo(name)
+            print(demo.instruction, demo.obs("agent_pos").shape, demo.actions.shape)
 """
 
 import json

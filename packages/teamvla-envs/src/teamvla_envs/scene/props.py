@@ -278,7 +278,9 @@ class Cabinet:
         reach = (depth + gap + 2 * half) / 2
         for sign, side in ((-1, "left"), (1, "right")):
             x = sign * (width / 2 + gap + half)
-            _box(body, f"{self.name}_{side}", (half, reach, roof / 2), self.rgba, pos=(x, reach, roof / 2), **WORLD_BITS)
+            _box(
+                body, f"{self.name}_{side}", (half, reach, roof / 2), self.rgba, pos=(x, reach, roof / 2), **WORLD_BITS
+            )
         wide = width / 2 + gap + 2 * half
         _box(
             body, f"{self.name}_back", (width / 2 + gap, half, roof / 2), self.rgba,

@@ -36,7 +36,7 @@ CABINET = Cabinet()
 FRONT_Y = CABINET.pos[1]  # [m]
 CUBES = tuple(f"cube_{side}_{color}" for side in range(2) for color in range(2))
 CUBE_X, CELL_Y = 0.20, (-0.26, -0.06)  # [m] the cubes of a side lie around these places
-SMALL, BIG = (0.030, 0.006), (0.039, 0.006)  # [m] smallest edge, spread
+SMALL, BIG = (0.030, 0.004), (0.041, 0.004)  # [m] smallest edge of a cube, spread
 OPEN, SHUT = 0.15, 0.02  # [m] a drawer counts as open, as shut
 PULLED = 0.17  # [m] how far the expert pulls
 POST_GRASP = 0.02  # [m] above the middle of the post, so that the palm clears the roof
@@ -84,7 +84,6 @@ class Drawer(Task):
         if self.randomization == "none":
             u = np.concatenate([np.full((len(u), 20), 0.5), u[:, 20:]], axis=1)
         n = len(u)
-        rows = np.arange(n)
         pairs = np.array(TRAIN_PAIRS if self.split == "train" else UNSEEN_PAIRS)
         cube_color, front_color = pairs[pick(u[:, 20], len(pairs))], pairs[pick(u[:, 21], len(pairs))]
         bigger = pick(u[:, 22], 2)
@@ -104,23 +103,20 @@ class Drawer(Task):
             fields["geom_size", f"{name}_box"] = np.repeat(size[:, None] / 2, 3, axis=1)
             fields["geom_rgba", f"{name}_box"] = np.array(list(CUBE_COLORS.values()))[cube_color[:, color]]
             sizes.append(size)
-        for i, drawer in enumerate(CABINET.drawers):
+        for i, name in enumerate(CABINET.drawers):
             for part in ("front", "bracket", "post"):
-                fields["geom_rgba", f"{drawer}_{part}"] = np.array(list(FRONT_COLORS.values()))[front_color[:, i]]
+                fields["geom_rgba", f"{name}_{part}"] = np.array(list(FRONT_COLORS.values()))[front_color[:, i]]
         goal = pick(u[:, 25], 4)
-        drawer, color = goal // 2, goal % 2
-        size = np.stack(sizes, -1)
+        drawer, named = goal // 2, goal % 2
         return Start(
             body_pose=poses,
             fields=fields,
             episode={
                 "goal": goal,
                 "drawer": drawer,
-                "color": color,
-                "puller": drawer,  # the bottom handle is on the side of arm_0, the top one on that of arm_1
-                "target": 2 * (1 - drawer) + color,
-                "size": size,
-                "target_size": size[rows, 2 * (1 - drawer) + color],
+                "color": named,
+                "target": 2 * (1 - drawer) + named,  # on the side of the arm that does not hold the drawer
+                "size": np.stack(sizes, -1),
                 "cube_color": cube_color,
                 "front_color": front_color,
                 "bigger": bigger,
@@ -173,6 +169,7 @@ class Drawer(Task):
         xp = array_namespace(world.joint_pos)
         rows, arms = xp.arange(world.joint_pos.shape[0]), xp.arange(self.num_arms)
         drawer, target = episode["drawer"], episode["target"]
+        filler = 1 - drawer  # the bottom handle is on the side of arm_0, the top one on that of arm_1
         pulled, other = world.prop_joint_pos[rows, drawer], world.prop_joint_pos[rows, 1 - drawer]
         slid = xp.stack([0 * pulled, -pulled, 0 * pulled], axis=-1)
         origin = xp.asarray(np.array([CABINET.origin(d) for d in range(2)]))[drawer] + slid
@@ -188,10 +185,11 @@ class Drawer(Task):
         inside = xp.any(contained & named, axis=-1) & ~xp.any(contained & ~named, axis=-1)
 
         pos, rot = world.body_pos[rows, target], world.body_rot[rows, target]
-        pulling = arms == episode["puller"][:, None]
+        pulling = arms == drawer[:, None]
         pinch = xp.where(pulling[..., None], handle[:, None], pos[:, None])
         offset = world.tool_pos - pinch
-        size = xp.where(pulling, CABINET.handles[0].width, episode["target_size"][:, None])
+        cube_size = episode["size"][rows, target]
+        size = xp.where(pulling, CABINET.handles[0].width, cube_size[:, None])
         opening = world.gripper_opening
         firm = (opening > size - 0.006) & (opening < size + 0.003)
         holding = firm & (norm(offset[..., :2]) < 0.022) & (xp.abs(offset[..., 2]) < xp.where(pulling, 0.03, 0.018))
@@ -199,23 +197,23 @@ class Drawer(Task):
         touches = xp.reshape(world.contact_count[:, : 6 * self.num_arms] > 0, (-1, 6, self.num_arms))
         cubes_touched = xp.any(touches[:, :4] & (contained & named)[..., None], axis=1)
         touching = cubes_touched | touches[rows, 4 + drawer]
-        drop = self._drop(origin, pulled, episode)
+        drop = self._drop(drawer, origin, pulled, cube_size)
         return {
             "pulled": pulled, "other": other, "opened": memory["opened"] | (pulled >= OPEN), "origin": origin,
-            "handle": handle, "pos": pos, "rot": rot, "size": size, "pulling": pulling, "pinch": pinch, "offset": offset,
-            "distance": norm(offset), "opening": opening, "holding": holding, "inside": inside,
-            "placed": xp.any(lying & named, axis=-1), "touching": touching, "drop": drop, "error": pos - drop,
-            "handle_held": xp.any(holding & pulling, axis=-1), "cube_held": xp.any(holding & ~pulling, axis=-1),
+            "handle": handle, "pos": pos, "rot": rot, "cube_size": cube_size, "size": size, "pulling": pulling,
+            "filler": filler, "pinch": pinch, "offset": offset, "distance": norm(offset), "opening": opening,
+            "holding": holding, "handle_held": xp.any(holding & pulling, axis=-1),
+            "cube_held": xp.any(holding & ~pulling, axis=-1), "touching": touching, "inside": inside,
+            "placed": xp.any(lying & named, axis=-1), "drop": drop, "error": pos - drop,
             "lateral": norm(pos[:, :2] - drop[:, :2]),
         }  # fmt: skip
 
-    def _drop(self, origin: Array, pulled: Array, episode: Arrays) -> Array:
-        """Where the cube should be let go, in the open drawer, shape ``(N, 3)``."""
+    def _drop(self, drawer: Array, origin: Array, pulled: Array, cube_size: Array) -> Array:
+        """Where the cube should be let go, in the open drawer on the filler's side, shape ``(N, 3)``."""
         xp = array_namespace(pulled)
-        side = xp.where(episode["puller"] == 0, 1.0, -1.0)
+        x = xp.where(drawer == 0, DROP_X, -DROP_X)
         y = FRONT_Y - pulled.clip(OPEN, CABINET.travel) + DROP_Y
-        z = origin[:, 2] + CABINET.wall + episode["target_size"] / 2 + 0.006
-        return xp.stack([DROP_X * side, y, z], axis=-1)
+        return xp.stack([x, y, origin[:, 2] + CABINET.wall + cube_size / 2 + 0.006], axis=-1)
 
     def succeeds(self, signals: Arrays) -> Array:
         """The named cube is in the named drawer, both are shut, and nobody touches cube or drawer."""
@@ -266,7 +264,7 @@ class Drawer(Task):
             "object_pos": s["pos"],
             "object_rot6d": xp.concat([level[:, :2], zero, level[:, 2:], zero], axis=-1),
             "object_vel": world.body_vel[rows, episode["target"]],
-            "object_size": episode["target_size"][:, None],
+            "object_size": s["cube_size"][:, None],
             "cube_pos": xp.reshape(world.body_pos, (n, 12)),
             "drawer_pos": world.prop_joint_pos,
             "drawer_vel": world.prop_joint_vel,
@@ -281,8 +279,7 @@ class Drawer(Task):
     def _cube_yaw(self, world: WorldState, s: Arrays) -> Array:
         """Yaw of the cube modulo 90 degrees that suits the hand, shape ``(N,)`` [rad]."""
         xp = array_namespace(world.tool_pos)
-        rows = xp.arange(world.tool_pos.shape[0])
-        filler = xp.argmin(xp.astype(s["pulling"], s["pos"].dtype), axis=-1)
+        rows, filler = xp.arange(world.tool_pos.shape[0]), s["filler"]
         # Of the cube's axes the flattest tells its yaw, whichever face it lies on.
         flat = xp.argmin(xp.abs(s["rot"][:, 2, :]), axis=-1)
         axis = s["rot"][rows, :, flat]
@@ -298,42 +295,37 @@ class Drawer(Task):
         s = signals
         xp = array_namespace(world.joint_pos)
         _, tools = chains.frames(world.joint_target)
-        command, tool_rot = tools[..., :3, 3], tools[..., :3, :3]
+        command = tools[..., :3, 3]
         pulling, holding, placed = s["pulling"], s["holding"], s["placed"][:, None]
         heading = xp.asarray([0.0, np.pi], dtype=command.dtype)
-        yaw = xp.where(pulling, heading, self._cube_yaw(world, s)[:, None])
-
-        hands = _hands(yaw)
-        turn = rotation_error(hands, world.tool_rot)
+        grasp_yaw = xp.where(pulling, heading, self._cube_yaw(world, s)[:, None])
+        turn = rotation_error(_hands(grasp_yaw), world.tool_rot)
         up = xp.asarray([0.0, 0.0, 1.0], dtype=command.dtype)
         around = fingers_around(s["offset"], up, slack=xp.where(pulling, 0.015, 0.03))
-        pos, speed, grip = funnel(command, world.tool_pos, s["offset"], turn, s["opening"], s["size"], around, holding)
-        # The post centers itself between the fingers: no need to be precise.
-        post = pulling & around & (turn < 0.3) & (s["opening"] > s["size"] - 0.006)
-        grip = grip | post
+        # A hand that comes from over the cabinet stays above its roof until it is in front of it.
+        over = xp.where(pulling, 1.6 * smoothstep((s["offset"][..., 1] - 0.02) / 0.05), 0.0)
+        pos, speed, grip = funnel(
+            command, world.tool_pos, s["offset"], turn, s["opening"], s["size"], around, holding, over
+        )
+        # The post centers itself between the fingers: close them without being precise.
+        post = pulling & around & (turn < 0.3) & (s["opening"] > s["size"] - 0.006) & ~placed
 
-        pull_pos = self._pull(world, command, s)
-        across = _hands(0 * yaw + np.pi / 2)
-        askew = xp.min(rotation_error(across, world.tool_rot) + 9.0 * pulling, axis=-1)
-        carry_pos = self._carry(world, command, askew, s)
-        leave_pos, low = self._leave(world, command, s)
-        opened = s["opening"] > s["size"] + 0.012
-        carrying, moving = holding & ~pulling & ~placed, pulling & (holding | (post & ~placed))
+        moving, carrying = pulling & (holding | post), ~pulling & holding & ~placed
         leaving = placed & ~moving
-        goal_pos = xp.where(carrying[..., None], carry_pos, xp.where(moving[..., None], pull_pos, pos))
-        goal_pos = xp.where(leaving[..., None], xp.where(opened[..., None], leave_pos, command), goal_pos)
-        lifted = (s["pos"][:, 2] > episode["target_size"] / 2 + 0.03)[:, None]
-        rot = xp.where((carrying & lifted)[..., None, None], across, hands)
-        away = _hands(0 * yaw + heading)
-        rot = xp.where(leaving[..., None, None], xp.where(low[..., None, None], tool_rot, away), rot)
-        finished = placed & (s["pulled"] < 0.012)[:, None]
-        closed = xp.where(pulling, xp.where(placed, moving & ~finished, grip | moving), (grip | holding) & ~placed)
-        limit = xp.where(carrying | moving, 0.014, xp.where(leaving, 0.016, speed))
+        pull_pos = self._pull(world, command, s)
+        carry_pos, aloft = self._carry(world, command, s)
+        leave_pos, clear = self._leave(world, command, s)
+        pos = xp.where(carrying[..., None], carry_pos, xp.where(moving[..., None], pull_pos, pos))
+        pos = xp.where(leaving[..., None], leave_pos, pos)
+        yaw = xp.where(carrying, np.pi / 2, xp.where(leaving, heading, grasp_yaw))
+        rate = xp.where(carrying, aloft, xp.where(leaving, clear, 1.0))
+        closed = xp.where(pulling, moving | (grip & ~placed), (grip | holding) & ~placed)
+        finished = pulling & placed & (s["pulled"] < 0.012)[:, None]
         return ToolGoals(
-            pos=goal_pos,
-            rot=rot,
-            gripper=xp.where(closed, -1.0, 1.0),
-            speed=limit,
+            pos=pos,
+            rot=_turned(tools[..., :3, :3], yaw, rate),
+            gripper=xp.where(closed & ~finished, -1.0, 1.0),
+            speed=xp.where(carrying | moving, 0.014, xp.where(leaving, 0.016, speed)),
             together=xp.zeros_like(s["placed"]),
         )
 
@@ -341,44 +333,46 @@ class Drawer(Task):
         """Tool positions that move a held handle: out, and in again once cube and filler are where they should be."""
         xp = array_namespace(command)
         over = s["origin"][:, 2] + CABINET.size[2] + 0.05
-        clear = xp.all(s["pulling"] | (world.tool_pos[..., 2] > over[:, None]), axis=-1)
-        wanted = xp.where(s["handle_held"], xp.where(s["placed"] & clear, -0.005, PULLED), s["pulled"])
+        gone = xp.all(s["pulling"] | (world.tool_pos[..., 2] > over[:, None]), axis=-1)
+        wanted = xp.where(s["handle_held"], xp.where(s["placed"] & gone, -0.005, PULLED), s["pulled"])
         way = s["pinch"] - command
         along = way[..., 1] + (s["pulled"] - wanted)[:, None]
         step = (0.4 * way).clip(-0.01, 0.01)
         return command + xp.stack([step[..., 0], along.clip(-0.011, 0.011), step[..., 2]], axis=-1)
 
-    def _carry(self, world: WorldState, command: Array, turn: Array, s: Arrays) -> Array:
-        """Tool positions that bring a held cube over the open drawer and down into it."""
+    def _carry(self, world: WorldState, command: Array, s: Arrays) -> tuple[Array, Array]:
+        """Tool positions that bring a held cube over the open drawer and down into it; how far the hand may turn."""
         xp = array_namespace(command)
         drop, pos = s["drop"], s["pos"]
+        rows = xp.arange(drop.shape[0])
+        across = xp.abs(world.tool_rot[rows, s["filler"], 1, 0])  # 1: the fingers open along the drawer
         # Until the drawer is out and the hand is turned, the cube waits beside it.
-        beside = 1 - smoothstep((s["pulled"] - 0.08) / 0.06) * smoothstep((0.8 - turn) / 0.5)
+        beside = 1 - smoothstep((s["pulled"] - 0.08) / 0.06) * smoothstep((across - 0.7) / 0.25)
         side = xp.sign(drop[:, 0])
         goal = drop[:, :2] + beside[:, None] * xp.stack([0.10 * side, -0.10 + 0 * side], axis=-1)
         ready = xp.where(s["handle_held"], smoothstep((s["pulled"] - 0.13) / 0.02), 0.0)
-        safe = s["origin"][:, 2] + CABINET.size[2] + 0.03 + s["size"].max(axis=-1) / 2
+        half = s["cube_size"] / 2
+        safe = s["origin"][:, 2] + CABINET.size[2] + 0.03 + half
         share = xp.maximum(smoothstep((s["lateral"] - 0.008) / 0.05), 1 - ready)
         needed = drop[:, 2] + (safe - drop[:, 2]) * share
         free = smoothstep(1 - (needed - 0.02 - pos[:, 2]) / 0.05)
         hang = (world.tool_pos - pos[:, None]).clip(-0.02, 0.02)
         target = xp.concat([goal, needed[:, None]], axis=-1)[:, None] + hang
-        return _step(command, target, 0.013 * free[:, None])
+        return _step(command, target, 0.013 * free[:, None]), smoothstep((pos[:, 2] - half) / 0.06)[:, None]
 
     def _leave(self, world: WorldState, command: Array, s: Arrays) -> tuple[Array, Array]:
-        """Tool positions of arms that are done: up, then to their waiting places; and which are still low."""
+        """Tool positions of arms that are done: up, then to their waiting places; 1 where they are high enough."""
         xp = array_namespace(command)
         wait = xp.asarray([[-WAIT[0], *WAIT[1:]], WAIT], dtype=command.dtype)
-        clear = (s["origin"][:, 2] + 0.13)[:, None]
-        height = world.tool_pos[..., 2]
-        free = smoothstep((height - clear) / 0.04)[..., None]
+        clear = smoothstep((world.tool_pos[..., 2] - s["origin"][:, None, 2] - 0.13) / 0.04)
         # What was let go stays between the fingers until they are above it.
         left = xp.where(s["pulling"][..., None], s["handle"][:, None], s["drop"][:, None])
-        way = left - command
-        beside = xp.where(norm(way[..., :2]) < 0.05, 0.4, 0.0)[..., None] * (1 - free)
-        aside = beside * way[..., :2] + free * (wait - command)[..., :2]
-        target = xp.concat([command[..., :2] + aside, (wait + 0 * command)[..., 2:]], axis=-1)
-        return _step(command, target, 0.004 + 0.012 * free[..., 0]), height < clear
+        beside = (1 - clear) * smoothstep(2 - norm((left - command)[..., :2]) / 0.03)
+        target = wait + (left - wait) * beside[..., None]
+        target = xp.concat([target[..., :2], (wait + 0 * command)[..., 2:]], axis=-1)
+        opened = smoothstep((s["opening"] - s["size"] - 0.006) / 0.012)
+        step = _step(command, target, 0.016 * clear + 0.004 * beside) - command
+        return command + opened[..., None] * step, clear
 
 
 def _a(adjective: str) -> str:
@@ -389,6 +383,13 @@ def _hands(yaw: Array) -> Array:
     """Tool orientations that point down, x at ``yaw`` [rad] ``(...)`` from the world's, shape ``(..., 3, 3)``."""
     xp = array_namespace(yaw)
     return rotation_about_z(yaw) @ xp.asarray(np.diag([1.0, -1.0, -1.0]), dtype=yaw.dtype)
+
+
+def _turned(rot: Array, yaw: Array, rate: Array) -> Array:
+    """The next of tool orientations ``(N, A, 3, 3)`` that turn to ``yaw`` and point down, at a share of full speed."""
+    xp = array_namespace(yaw)
+    now = xp.atan2(rot[..., 1, 0], rot[..., 0, 0])
+    return _hands(now + rate * (0.4 * wrap_angle(yaw - now, 2 * np.pi)).clip(-0.08, 0.08))
 
 
 def _step(command: Array, target: Array, aside: Array) -> Array:

@@ -190,7 +190,7 @@ class Handoff(Task):
         bases = xp.asarray(np.array([[*self._base(k)[0], 0.0] for k in range(self.num_arms)]))
         lever = world.tool_pos - pos[:, None]
         along = xp.sum(lever * axis[:, None], axis=-1)
-        # An arm takes the end that is nearer to its base; stick and tool that are already together stay so.
+        # An arm takes the end that is nearer to its base; where both are as near, the one its hand already faces.
         outward = xp.sum((pos[:, None] - bases) * axis[:, None], axis=-1)
         inset = (length / 2 - GRASP_INSET)[:, None]
         clear = norm(lever - along[..., None] * axis[:, None])
@@ -207,7 +207,8 @@ class Handoff(Task):
         lead_side = xp.where(held, xp.where(along[rows, lead] > 0, -1.0, 1.0), 1.0)
         near_tool = xp.where(along > 0, -1.0, 1.0)
         by_base = xp.where(outward > 0, 1.0, -1.0)
-        flip = xp.where((xp.abs(outward) < 0.05) | holding, near_tool, by_base)
+        by_hand = xp.where(xp.sum(world.tool_rot[..., 0] * axis[:, None], axis=-1) > 0, 1.0, -1.0)
+        flip = xp.where(holding, near_tool, xp.where(xp.abs(outward) < 0.15, by_hand, by_base))
         flip = xp.where(held[:, None] & ~holding, -lead_side[:, None], flip)
         toward = axis[:, None] * flip[..., None]  # from the arm's grasp point to the free end
         offset = world.tool_pos - (pos[:, None] - toward * inset[..., None])

@@ -277,6 +277,10 @@ class Lift(Task):
         pos, speed, grip = funnel(
             command, world.tool_pos, s["offset"], turn, s["opening"], THICKNESS, s["around"], s["holding"]
         )
+        # The hands close together, and a lone holder lets a lying bar go when its partner is far.
+        partner = xp.max(xp.where(xp.eye(self.num_arms) > 0, 0.0, s["distance"][:, None, :]), axis=-1)
+        lying = ((s["tilt"] < 0.02) & (s["bar_pos"][:, 2] < REST + 0.01))[:, None]
+        grip = grip & xp.where(s["holding"], (partner < 0.2) | ~lying, partner < 0.06)
         # Until all hold, a holder keeps its end level with the center: neither lifted nor pressed down.
         level = (s["bar_pos"][:, None, 2] - world.tool_pos[..., 2]).clip(-0.006, 0.006)
         steady = xp.concat([command[..., :2], (command[..., 2] + level)[..., None]], axis=-1)

@@ -1,6 +1,5 @@
 """``teamvla train``: from a demonstration file to a checkpoint folder."""
 
-import os
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -26,6 +25,7 @@ def train(
     chunk_length: int = 1,
     paraphrase: bool = True,
     precision: Literal["auto", "float32", "bfloat16"] = "auto",
+    shards: int = 2,
     threads: int | None = None,
     resume: bool = False,
     overwrite: bool = False,
@@ -48,12 +48,11 @@ def train(
         chunk_length: Actions predicted at once; the first is executed.
         paraphrase: Train with every sentence that is true of a demonstration, not with its own alone.
         precision: Number format of the convolutions; auto is bfloat16 where the processor computes with it.
-        threads: CPU threads; by default torch chooses.
+        shards: Parts of a batch that are computed side by side; more of them use more cores.
+        threads: CPU threads, at most one per shard; the result does not depend on them. Default: all cores.
         resume: Continue the training in the folder out.
         overwrite: Replace the folder out.
     """
-    # Threads that spin while they wait halve the speed when anything else runs; OpenMP reads this on import.
-    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     from teamvla_learn.train.run import TrainingJob, run_training
 
     if minutes is None and steps is None:
@@ -66,6 +65,7 @@ def train(
             config=TrainConfig(
                 budget=Budget(steps, minutes),
                 batch_size=batch_size,
+                shards=shards,
                 learning_rate=lr,
                 seed=seed,
                 paraphrase=paraphrase,

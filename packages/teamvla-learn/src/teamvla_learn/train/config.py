@@ -17,6 +17,7 @@ class TrainConfig:
     Attributes:
         budget: When training ends.
         batch_size: Samples per step.
+        shards: Parts of a batch whose gradients are computed side by side.
         learning_rate: Peak learning rate.
         final_learning_rate: Fraction of the peak that is left at the end.
         warmup_steps: Steps of linear warm-up.
@@ -34,6 +35,7 @@ class TrainConfig:
 
     budget: Budget
     batch_size: int = 64
+    shards: int = 2
     learning_rate: float = 1e-3
     final_learning_rate: float = 0.02
     warmup_steps: int = 100
@@ -51,6 +53,8 @@ class TrainConfig:
         """Refuse what cannot be trained with."""
         if self.batch_size < 1:
             raise UserError(f"batch_size is {self.batch_size}, expected at least 1")
+        if not 1 <= self.shards <= self.batch_size:
+            raise UserError(f"shards is {self.shards}, expected 1 to the batch size of {self.batch_size}")
         if not 0 < self.learning_rate < float("inf"):
             raise UserError(f"learning_rate is {self.learning_rate}, expected a positive number")
         if self.seed < 0:

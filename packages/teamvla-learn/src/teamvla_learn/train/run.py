@@ -6,6 +6,8 @@ The folder appears with its first checkpoint, in one rename; later each of its f
 import os
 import shutil
 import time
+from collections.abc import Generator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -48,7 +50,7 @@ class TrainingJob:
         config: How to train.
         auxiliary: What a vla policy also learns to tell; None for the usual.
         chunk_length: Actions predicted at once.
-        threads: CPU threads; None leaves the choice to torch.
+        threads: CPU threads; None takes all cores, as far as there are shards.
         resume: Whether to continue what is in the folder.
         overwrite: Whether to replace what is in the folder.
     """
@@ -73,8 +75,6 @@ def run_training(job: TrainingJob) -> None:
     """
     _check_numbers(job)
     _check_out(job)
-    if job.threads is not None:
-        torch.set_num_threads(job.threads)
     with reading_progress() as on_demo:
         train, valid, source = load_demos(
             job.demos, job.policy == "vla", job.policy == "vla" and job.config.paraphrase, on_demo
@@ -87,7 +87,8 @@ def run_training(job: TrainingJob) -> None:
         cut_log(job.out, trainer.step)
     else:
         _create_folder(job, trainer, info)
-    _train(job.out, trainer)
+    with _one_thread_per_operation():
+        _train(job.out, trainer)
 
 
 def _train(out: Path, trainer: Trainer) -> None:
@@ -126,8 +127,25 @@ def _make_trainer(
     policy = build_policy(job.policy, train, source, tokenizer, job.auxiliary, job.chunk_length, job.config.seed)
     max_tokens = policy.config.language.max_tokens if job.policy == "vla" else 0
     assemble = [BatchAssembler(data, tokenizer, job.chunk_length, max_tokens) for data in (train, valid)]
-    trainer = Trainer(policy, assemble[0], assemble[1] if len(valid) else None, job.config)
+    threads = min(job.threads or _usable_cores(), job.config.shards)
+    trainer = Trainer(policy, assemble[0], assemble[1] if len(valid) else None, job.config, threads)
     return trainer, describe(policy, tokenizer, source, job.config)
+
+
+def _usable_cores() -> int:
+    """Return the processor cores this process may use; some systems tell only those that exist."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+@contextmanager
+def _one_thread_per_operation() -> Generator[None]:
+    """Keep torch from sharing single operations out to threads; see :mod:`teamvla_learn.train.sharding`."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 def _settle_precision(job: TrainingJob) -> TrainConfig:

@@ -13,12 +13,14 @@ import numpy as np
 import torch
 
 from teamvla_learn.data.assemble import BatchAssembler
+from teamvla_learn.data.batch import Batch
 from teamvla_learn.data.order import SampleOrder
 from teamvla_learn.policies.base import LearnedPolicy
 from teamvla_learn.policies.losses import LossTerm, weighted_sum
 from teamvla_learn.train.averaging import WeightAverage
 from teamvla_learn.train.config import TrainConfig
 from teamvla_learn.train.schedule import learning_rate_factor
+from teamvla_learn.train.sharding import ShardedGradient
 
 LogRow = dict[str, Any]
 
@@ -31,6 +33,7 @@ class Trainer:
         train: Training samples.
         valid: Validation samples, or None.
         config: How to train.
+        threads: Threads that compute gradients; None takes as many as there are shards.
 
     Attributes:
         policy: The network.
@@ -40,7 +43,14 @@ class Trainer:
         elapsed_s: Seconds spent, over all resumptions.
     """
 
-    def __init__(self, policy: LearnedPolicy, train: BatchAssembler, valid: BatchAssembler | None, config: TrainConfig):
+    def __init__(
+        self,
+        policy: LearnedPolicy,
+        train: BatchAssembler,
+        valid: BatchAssembler | None,
+        config: TrainConfig,
+        threads: int | None = None,
+    ):
         self.policy = policy.train()
         self.config = config
         self.average = WeightAverage(policy, config.average_decay)
@@ -53,6 +63,7 @@ class Trainer:
         self._valid = valid
         self._order = SampleOrder(len(train.dataset), config.batch_size, config.seed)
         self._device = next(policy.parameters()).device
+        self._gradient = ShardedGradient(policy, config.shards, threads or config.shards, self._autocast)
 
     @property
     def progress(self) -> float:
@@ -92,18 +103,12 @@ class Trainer:
         """Take one step and return the loss terms and their weighted ``total``."""
         for group in self.optimizer.param_groups:
             group["lr"] = self._learning_rate()
-        paraphrase = np.random.default_rng((self.config.seed, self.step))
-        batch = self._train.batch(self._order.indices(self.step), paraphrase).to(self._device)
-        with self._autocast():
-            terms = self.policy.losses(batch)
-        total = weighted_sum(terms)
-        self.optimizer.zero_grad()
-        total.backward()
+        terms = self._gradient(self._order.indices(self.step), self._make_part)
         torch.nn.utils.clip_grad_norm_(self.policy.parameters(), self.config.max_gradient_norm)
         self.optimizer.step()
         self.step += 1
         self.average.update(self.step)
-        return {"total": total.detach()} | {name: term.value.detach() for name, term in terms.items()}
+        return terms
 
     @torch.no_grad()
     def validate(self) -> dict[str, float]:
@@ -119,6 +124,10 @@ class Trainer:
             for name, term in ({"total": LossTerm(weighted_sum(terms), 1.0)} | terms).items():
                 sums[name] = sums.get(name, 0.0) + size * float(term.value)
         return {name: value / count for name, value in sums.items()}
+
+    def _make_part(self, number: int, indices: np.ndarray) -> Batch:
+        paraphrase = np.random.default_rng((self.config.seed, self.step, number))
+        return self._train.batch(indices, paraphrase).to(self._device)
 
     def _learning_rate(self) -> float:
         config = self.config

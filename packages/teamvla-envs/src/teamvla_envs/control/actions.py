@@ -14,6 +14,7 @@ Array = Any
 JOINT_STEP = 0.05  # [rad] largest joint displacement of one control step
 TOOL_STEP = 0.02  # [m] tool translation of action 1.0 in ee_delta
 TOOL_TURN = 0.10  # [rad] tool rotation of action 1.0 in ee_delta
+GRIPPER_STEP = 0.008  # [m] largest change of the gripper opening in one control step, 0.2 m/s
 LEASH = 0.2  # [rad] the commanded position stays this close to the measured one
 ACTION_MODES = ("joint_delta", "joint_pos", "ee_delta")
 
@@ -21,6 +22,8 @@ ACTION_MODES = ("joint_delta", "joint_pos", "ee_delta")
 @dataclass(frozen=True)
 class ActionMode:
     """How one arm's action is read. The last entry is the gripper: -1 closed, +1 open, in between proportional.
+
+    The commanded opening moves towards it by at most ``GRIPPER_STEP`` a step.
 
     - ``joint_delta``: joint displacements in units of ``JOINT_STEP``, added to the commanded position.
     - ``joint_pos``: joint positions, -1 and +1 at the joint limits; approached by at most ``JOINT_STEP`` a step.
@@ -81,7 +84,9 @@ class ActionMode:
             step = differential_ik(jacobian, twist, posture_motion(self.chains, target))
         target = (target + limit_step(step)).clip(world.joint_pos - LEASH, world.joint_pos + LEASH)
         target = target.clip(self.chains.lower, self.chains.upper)
-        return target, (grip.clip(-1.0, 1.0) + 1) / 2 * self.opening
+        opening = (grip.clip(-1.0, 1.0) + 1) / 2 * self.opening
+        now = world.gripper_target
+        return target, now + (opening - now).clip(-GRIPPER_STEP, GRIPPER_STEP)
 
     def encode(self, step: Array, gripper: Array, world: WorldState) -> Array:
         """The action that moves the commanded joints by ``step``.

@@ -3,13 +3,15 @@
 from typing import Any
 
 from teamvla_envs.arrays import array_namespace
-from teamvla_envs.control.actions import limit_step, posture_motion
+from teamvla_envs.control.actions import JOINT_STEP, limit_step, posture_motion
+from teamvla_envs.control.grasping import smoothstep
 from teamvla_envs.control.kinematics import Chains, differential_ik
 from teamvla_envs.geometry import clip_norm, rotation_vector
 from teamvla_envs.sim.base import WorldState
 from teamvla_envs.tasks.base import ToolGoals
 
 Array = Any
+STRAY = 0.94  # share of the way from the rest posture to a joint limit
 TURN_STEP = 0.08  # [rad] largest tool rotation of one control step, 2 rad/s
 
 
@@ -31,4 +33,10 @@ def follow(goals: ToolGoals, world: WorldState, chains: Chains) -> Array:
     turn = clip_norm(rotation_vector(goals.rot @ xp.matrix_transpose(tool[..., :3, :3])), TURN_STEP)
     twist = xp.concat([translation, turn], axis=-1)
     step = differential_ik(jacobian, twist, posture_motion(chains, world.joint_target))
+    # An arm that wandered near a joint limit goes back to its rest posture first.
+    away = chains.rest - world.joint_target
+    room = xp.where(away < 0, chains.upper - chains.rest, chains.rest - chains.lower)
+    stray = smoothstep((xp.max(xp.abs(away) / room, axis=-1) - STRAY) / 0.05)
+    homing = stray * xp.astype(goals.gripper > 0, step.dtype)
+    step = step + homing[..., None] * (away.clip(-JOINT_STEP, JOINT_STEP) - step)
     return limit_step(step, goals.together)

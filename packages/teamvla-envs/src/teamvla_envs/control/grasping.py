@@ -103,8 +103,9 @@ def funnel(
     shut = xp.where(height > 0.008, 0.5 - 0.5 * smoothstep((opening - width - 0.01) / 0.02), 0.0)
     share = xp.maximum(smoothstep((miss - 0.004) / 0.05), shut)
     needed = 0.10 * xp.maximum(share, wait + xp.zeros_like(miss))
-    closed_in = around & (opening < width + 0.02)
-    near = xp.where(closed_in, (lateral < 0.03) & (turn < 0.3), (miss < 0.008) & (xp.abs(height) < 0.006))
+    # The further the fingers have closed around the object, the more miss is forgiven: no closing in vain.
+    closing = xp.where(around, 1 - smoothstep((opening - width - 0.01) / 0.04), 0.0)
+    near = (miss < 0.010 + 0.03 * closing) & (xp.abs(height) < 0.008 + 0.012 * closing)
     grip = (near | holding) & (opening > width - 0.006)
     slack = (1 - (needed - height) / 0.04).clip(0.02, 1.0)
     xy = command[..., :2] + clip_norm(target[..., :2] - command[..., :2], 0.016 * slack[..., None])

@@ -132,7 +132,7 @@ class TeamParallelEnv(ParallelEnv[str, Any, np.ndarray]):
     def set_state(self, state: dict[str, np.ndarray]) -> tuple[dict[str, Any], dict[str, dict[str, Any]]]:
         """Continue from a state; returns observations and infos."""
         obs, info = self.vector.set_state(state)
-        self.agents = list(self.possible_agents)
+        self.agents = [] if state["finished"][0] else list(self.possible_agents)
         return self._split(obs), self._infos(info)
 
     def render(self) -> np.ndarray | None:

@@ -26,6 +26,8 @@ class TeamEnv(gym.Env[Any, np.ndarray]):
         vector: The vector environment behind it.
     """
 
+    metadata = {"render_modes": ["rgb_array"], "render_fps": 25}  # noqa: RUF012  gymnasium's way; make() reads it
+
     def __init__(self, task: str, *, max_episode_steps: int | None = None, **kwargs: Any):
         limit = _NO_LIMIT if max_episode_steps is None else max_episode_steps
         kwargs["autoreset_mode"] = AutoresetMode.DISABLED

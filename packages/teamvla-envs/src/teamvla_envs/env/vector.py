@@ -103,6 +103,8 @@ class TeamVectorEnv(gym.vector.VectorEnv):
         for name in self.cameras:
             check_choice("cameras", name, known)
         self.image_size = check_image_size(image_size)
+        if max_episode_steps is not None and int(max_episode_steps) < 1:
+            raise ValueError(f"max_episode_steps: got {max_episode_steps!r}, allowed are whole numbers from 1")
         self.max_episode_steps = int(max_episode_steps or self.task.horizon)
         self.control_dt = SUBSTEPS * PHYSICS_DT
         self.phases, self.goals = self.task.phases, self.task.goals

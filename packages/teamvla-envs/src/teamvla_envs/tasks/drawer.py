@@ -192,7 +192,8 @@ class Drawer(Task):
         size = xp.where(pulling, CABINET.handles[0].width, cube_size[:, None])
         opening = world.gripper_opening
         firm = (opening > size - 0.006) & (opening < size + 0.003)
-        holding = firm & (norm(offset[..., :2]) < 0.022) & (xp.abs(offset[..., 2]) < xp.where(pulling, 0.03, 0.018))
+        slack = xp.where(pulling, 0.03, size / 2 + 0.01)
+        holding = firm & (norm(offset[..., :2]) < 0.022) & (xp.abs(offset[..., 2]) < slack)
 
         touches = xp.reshape(world.contact_count[:, : 6 * self.num_arms] > 0, (-1, 6, self.num_arms))
         cubes_touched = xp.any(touches[:, :4] & (contained & named)[..., None], axis=1)
@@ -235,12 +236,12 @@ class Drawer(Task):
         free = done & (s["pulled"] < SHUT) & ~xp.any(s["touching"], axis=-1)
         return {
             "reach": (0.10, xp.where(done, 1.0, xp.mean(xp.exp(-4 * s["distance"]), axis=-1))),
-            "open": (0.20, xp.where(done, 1.0, (s["pulled"] / OPEN).clip(0.0, 1.0))),
+            "open": (0.15, xp.where(done, 1.0, (s["pulled"] / OPEN).clip(0.0, 1.0))),
             "grasp": (0.15, xp.where(done, 1.0, held)),
             "carry": (0.15, xp.where(done, 1.0, held * xp.exp(-4 * norm(s["error"])))),
-            "place": (0.10, xp.where(done, 1.0, 0.0)),
-            "shut": (0.20, shut),
-            "release": (0.10, xp.where(free, 1.0, 0.0)),
+            "place": (0.15, xp.where(done, 1.0, 0.0)),
+            "shut": (0.15, shut),
+            "release": (0.15, xp.where(free, 1.0, 0.0)),
         }
 
     def phase(self, signals: Arrays) -> Array:
@@ -285,6 +286,13 @@ class Drawer(Task):
         axis = s["rot"][rows, :, flat]
         base = xp.asarray([-BASE_RADIUS, BASE_RADIUS], dtype=axis.dtype)[filler]
         ahead = xp.atan2(s["pos"][:, 1], s["pos"][:, 0] - base)
+        # In front of the cabinet the palm lies along it, and beside another cube the fingers do not open towards that.
+        ahead = xp.where(s["pos"][:, 1] > 0.04, np.pi / 2, ahead)
+        way = world.body_pos[..., :2] - s["pos"][:, None, :2]
+        gap = xp.where(norm(way) > 0, norm(way), 1.0)
+        way = way[rows, xp.argmin(gap, axis=-1)]
+        along = ahead + wrap_angle(xp.atan2(way[:, 1], way[:, 0]) - ahead, np.pi)
+        ahead = xp.where(xp.min(gap, axis=-1) < 0.085, along, ahead)
         hand = world.tool_rot[rows, filler, :, 0]
         near = norm(s["offset"][rows, filler]) < 0.06
         wanted = xp.where(near, xp.atan2(hand[:, 1], hand[:, 0]), ahead)
@@ -323,7 +331,7 @@ class Drawer(Task):
         finished = pulling & placed & (s["pulled"] < 0.012)[:, None]
         return ToolGoals(
             pos=pos,
-            rot=_turned(tools[..., :3, :3], yaw, rate),
+            rot=_turned(tools[..., :3, :3], yaw, heading, rate),
             gripper=xp.where(closed & ~finished, -1.0, 1.0),
             speed=xp.where(carrying | moving, 0.014, xp.where(leaving, 0.016, speed)),
             together=xp.zeros_like(s["placed"]),
@@ -334,7 +342,11 @@ class Drawer(Task):
         xp = array_namespace(command)
         over = s["origin"][:, 2] + CABINET.size[2] + 0.05
         gone = xp.all(s["pulling"] | (world.tool_pos[..., 2] > over[:, None]), axis=-1)
-        wanted = xp.where(s["handle_held"], xp.where(s["placed"] & gone, -0.005, PULLED), s["pulled"])
+        # A cube that fell down beside the open drawer can be picked only with the drawer out of the way.
+        x, y = xp.abs(s["pos"][:, 0]), s["pos"][:, 1]
+        fallen = xp.where(s["cube_held"] | s["placed"], 0.0, smoothstep(y / 0.03) * smoothstep((0.22 - x) / 0.03))
+        wanted = xp.where(s["placed"] & gone, -0.005, PULLED * (1 - fallen))
+        wanted = xp.where(s["handle_held"], wanted, s["pulled"])
         way = s["pinch"] - command
         along = way[..., 1] + (s["pulled"] - wanted)[:, None]
         step = (0.4 * way).clip(-0.01, 0.01)
@@ -356,7 +368,7 @@ class Drawer(Task):
         share = xp.maximum(smoothstep((s["lateral"] - 0.008) / 0.05), 1 - ready)
         needed = drop[:, 2] + (safe - drop[:, 2]) * share
         free = smoothstep(1 - (needed - 0.02 - pos[:, 2]) / 0.05)
-        hang = (world.tool_pos - pos[:, None]).clip(-0.02, 0.02)
+        hang = (world.tool_pos - pos[:, None]).clip(-0.03, 0.03)
         target = xp.concat([goal, needed[:, None]], axis=-1)[:, None] + hang
         return _step(command, target, 0.013 * free[:, None]), smoothstep((pos[:, 2] - half) / 0.06)[:, None]
 
@@ -385,11 +397,15 @@ def _hands(yaw: Array) -> Array:
     return rotation_about_z(yaw) @ xp.asarray(np.diag([1.0, -1.0, -1.0]), dtype=yaw.dtype)
 
 
-def _turned(rot: Array, yaw: Array, rate: Array) -> Array:
-    """The next of tool orientations ``(N, A, 3, 3)`` that turn to ``yaw`` and point down, at a share of full speed."""
+def _turned(rot: Array, yaw: Array, ahead: Array, rate: Array) -> Array:
+    """The next of tool orientations ``(N, A, 3, 3)`` that turn to ``yaw`` and point down, at a share of full speed.
+
+    They turn through ``ahead`` [rad], never through the back, where the wrist has its limits.
+    """
     xp = array_namespace(yaw)
     now = xp.atan2(rot[..., 1, 0], rot[..., 0, 0])
-    return _hands(now + rate * (0.4 * wrap_angle(yaw - now, 2 * np.pi)).clip(-0.08, 0.08))
+    turn = wrap_angle(yaw - ahead, 2 * np.pi) - wrap_angle(now - ahead, 2 * np.pi)
+    return _hands(now + rate * (0.4 * turn).clip(-0.08, 0.08))
 
 
 def _step(command: Array, target: Array, aside: Array) -> Array:
@@ -397,5 +413,5 @@ def _step(command: Array, target: Array, aside: Array) -> Array:
     xp = array_namespace(command)
     step_xy = clip_norm(target[..., :2] - command[..., :2], aside[..., None])
     gap = target[..., 2] - command[..., 2]
-    step_z = gap.clip(-(0.25 * xp.abs(gap) + 0.002).clip(None, 0.008), 0.010)
+    step_z = xp.maximum(gap, -(0.25 * xp.abs(gap) + 0.002).clip(None, 0.008)).clip(None, 0.010)
     return command + xp.concat([step_xy, step_z[..., None]], axis=-1)

@@ -300,10 +300,11 @@ class Handoff(Task):
 
         hands = _hands_along(s["toward"])
         meeting = norm(s["pos"] - xp.asarray(MEETING, dtype=command.dtype))
-        unsettled = smoothstep((meeting + 0.1 * s["tilt"] - 0.01) / 0.04)
+        unsettled = smoothstep((meeting + 0.1 * s["tilt"] - 0.03) / 0.05)[:, None]
+        unsettled = unsettled * smoothstep((s["opening"] - s["width"][:, None] - 0.01) / 0.03)
         around = fingers_around(s["offset"], s["toward"], slack=0.04)
         turn = rotation_error(hands, world.tool_rot)
-        hover = xp.where(following, 1.25 * unsettled[:, None], 0.0)
+        hover = xp.where(following, 1.25 * unsettled, 0.0)
         pos, speed, grip = funnel(
             command, world.tool_pos, s["offset"], turn, s["opening"], s["width"][:, None], around, s["holding"], hover
         )
@@ -330,7 +331,9 @@ class Handoff(Task):
         rot = xp.where((leave | done)[..., None, None], tools[..., :3, :3], rot)
         partner_firm = xp.any(s["holding"] & following, axis=-1)[:, None]
         closed = ((lead | take) & grip) | (s["holding"] & (lead | following))
-        closed = closed & ~(lead & partner_firm) & ~done
+        # A stick that hangs down would be jammed into the table: let it fall over and take it again.
+        hangs = s["last"] & (s["tilt"] > 0.5) & (s["pos"][:, 2] < s["length"] / 2 + 0.02)
+        closed = closed & ~(lead & partner_firm) & ~done & ~hangs[:, None]
         limit = xp.where(carrying, 0.013, xp.where(leave, 0.012, xp.where(lead | take, speed, 0.016)))
         return ToolGoals(
             pos=goal_pos,

@@ -35,8 +35,8 @@ THICKNESS, CRATE_HEIGHT = 0.03, 0.06  # [m]
 GRASP_INSET = 0.035  # [m] from the bar's end to the grasp point
 REST = CRATE_HEIGHT / 2  # [m] height of the bar's center above what it lies on
 STAND_Y = 0.30  # [m] the stands are at (0, -STAND_Y), "front", and (0, +STAND_Y), "back"
-HOLD_POS = (0.0, 0.0, 0.28)  # [m] where the expert holds the bar up
-HOLD_HEIGHT = 0.20  # [m] from here on it counts as held up
+HOLD_POS = (0.0, 0.0, 0.34)  # [m] where the expert holds the bar up
+HOLD_HEIGHT = 0.27  # [m] from here on it counts as held up
 
 EXPRESSIONS = ("color", "side", "height")
 SIDE_NAMES, HEIGHT_NAMES = ("front", "back"), ("lower", "taller")
@@ -48,7 +48,7 @@ class Lift(Task):
     The middle of the bar is too wide for a gripper, and held at one end it tilts: it takes two arms. Two stands of
     different colors and heights, one in front and one at the back; the sentence names one by color, side or height,
     or asks to hold the bar up. Success is the bar lying level on the named stand with no finger touching it, or held
-    level above 0.20 m by both arms.
+    level above 0.27 m by both arms.
     """
 
     name = "lift"
@@ -251,9 +251,10 @@ class Lift(Task):
         s = signals
         xp = array_namespace(world.joint_pos)
         _, commanded = chains.frames(world.joint_target)
+        _, natural = chains.frames(chains.rest[None])
         command = commanded[..., :3, 3]
         yaw = xp.atan2(s["bar_axis"][:, 1], s["bar_axis"][:, 0])
-        hands = downward_grasp(yaw, commanded)
+        hands = downward_grasp(yaw, natural)
 
         grasp_pos, speed, gripper = self._grasp(world, command, hands, s)
         carry_pos, carry_yaw = self._carry(world, command, yaw, episode, s)
@@ -264,7 +265,7 @@ class Lift(Task):
         carrying, leaving = carry[:, None], leave[:, None]
         return ToolGoals(
             pos=xp.where(leaving[..., None], rise, xp.where(carrying[..., None], carry_pos, grasp_pos)),
-            rot=xp.where(carrying[..., None, None], downward_grasp(carry_yaw, commanded), hands),
+            rot=xp.where(carrying[..., None, None], downward_grasp(carry_yaw, natural), hands),
             gripper=xp.where(leaving, 1.0, xp.where(carrying, -1.0, gripper)),
             speed=xp.where(carrying, 0.02, xp.where(leaving, 0.012, speed)),
             together=carry,
@@ -280,7 +281,7 @@ class Lift(Task):
         # The hands close together, and a lone holder lets a lying bar go when its partner is far.
         partner = xp.max(xp.where(xp.eye(self.num_arms) > 0, 0.0, s["distance"][:, None, :]), axis=-1)
         lying = ((s["tilt"] < 0.02) & (s["bar_pos"][:, 2] < REST + 0.01))[:, None]
-        grip = grip & xp.where(s["holding"], (partner < 0.2) | ~lying, partner < 0.06)
+        grip = grip & xp.where(s["holding"], (partner < 0.08) | ~lying, partner < 0.05)
         # Until all hold, a holder keeps its end level with the center: neither lifted nor pressed down.
         level = (s["bar_pos"][:, None, 2] - world.tool_pos[..., 2]).clip(-0.006, 0.006)
         steady = xp.concat([command[..., :2], (command[..., 2] + level)[..., None]], axis=-1)
@@ -310,7 +311,7 @@ class Lift(Task):
         free = smoothstep(1 - (xp.where(hold, 0.16, needed - 0.02) - s["bar_pos"][:, 2]) / 0.05)
         step_xy = clip_norm(goal[:, :2] - center[:, :2], (0.012 * free.clip(0.0))[:, None])
         gap = needed - center[:, 2]
-        step_z = gap.clip(-(0.25 * xp.abs(gap) + 0.002).clip(None, 0.008), 0.010)
+        step_z = xp.maximum(gap, -(0.25 * xp.abs(gap) + 0.002).clip(None, 0.008)).clip(None, 0.010)
         turn_left = wrap_angle(-commanded_yaw, 2 * np.pi)
         next_yaw = commanded_yaw + turn_left.clip(-0.03, 0.03) * free
         center = center + xp.concat([step_xy, step_z[:, None]], axis=-1)

@@ -7,6 +7,7 @@ import pytest
 from numpy.testing import assert_allclose
 from teamvla_envs.control.actions import (
     ACTION_MODES,
+    GRIPPER_STEP,
     JOINT_STEP,
     LEASH,
     TOOL_STEP,
@@ -74,7 +75,7 @@ def test_the_named_parts_add_up_to_the_size(make_mode, name, size):
 @pytest.mark.parametrize(("name", "tolerance"), [("joint_delta", 1e-8), ("joint_pos", 1e-6)])
 def test_a_small_joint_step_survives_encoding_and_decoding(make_mode, world, name, tolerance):
     mode, rng = make_mode(name), np.random.default_rng(1)
-    step, gripper = rng.uniform(-0.04, 0.04, (N, A, J)), rng.uniform(-1, 1, (N, A))
+    step, gripper = rng.uniform(-0.04, 0.04, (N, A, J)), rng.uniform(0.9, 1, (N, A))
     target, opening = mode.decode(mode.encode(step, gripper, world), world)
     assert_allclose(target, world.joint_target + step, atol=tolerance)
     assert_allclose(opening, (gripper + 1) / 2 * OPEN, atol=1e-8)
@@ -144,7 +145,10 @@ def test_ee_delta_turns_the_tool_about_world_axes(make_mode, world, chains, axis
 @pytest.mark.parametrize("name", ACTION_MODES)
 def test_the_last_entry_opens_the_gripper_in_proportion(make_mode, world, name, gripper, opening):
     mode = make_mode(name)
-    _, commanded = mode.decode(still(mode.size, gripper), world)
+    for _ in range(round(OPEN / GRIPPER_STEP)):
+        _, commanded = mode.decode(still(mode.size, gripper), world)
+        assert np.abs(commanded - world.gripper_target).max() <= GRIPPER_STEP * (1 + 1e-12)
+        world = replace(world, gripper_target=commanded)
     assert_allclose(commanded, opening, atol=1e-15)
 
 

@@ -76,7 +76,7 @@ def test_episodes_of_other_settings_are_not_mixed_in(tmp_path: Path, monkeypatch
     with _finished_episodes(monkeypatch, interrupt_after=2), pytest.raises(KeyboardInterrupt):
         collect_demos(SETTINGS, episodes=4, out=out)
     other = CollectionSettings("lift", cameras=("front",), image_size=16, noise=0.01)
-    with pytest.raises(UserError, match=r"noise was 0.003, now 0.01.*--overwrite"):
+    with pytest.raises(UserError, match=r"noise was 0.002, now 0.01.*--overwrite"):
         collect_demos(other, episodes=4, out=out)
     collect_demos(other, episodes=4, out=out, overwrite=True)
     with open_demos(out) as file:
@@ -142,8 +142,17 @@ def test_an_expert_that_always_fails_ends_the_collection(tmp_path: Path, toy_env
 def test_a_motion_that_noise_makes_too_long_is_scaled_as_a_whole():
     label = np.array([[1.0, 0.5, 1.0]], dtype=np.float32)
     running = recording._Recording(0, "", "", {}, 0)
-    action = recording._disturbed(label, [running], np.full((1, 1, 1, 2), 0.05))
+    noise, calm = np.full((1, 1, 1, 2), 0.05), np.zeros((1, 1, 1, 2))
+    action = recording._disturbed(label, [running], noise, calm, np.zeros((1, 1, 1), dtype=bool))
     np.testing.assert_allclose(action, [[1.0, 0.75, 1.0]])
+
+
+def test_only_an_arm_with_an_open_gripper_slips():
+    label = np.array([[0.0, 0.0, 1.0, 0.0, 0.0, -1.0]], dtype=np.float32)
+    running = recording._Recording(0, "", "", {}, 0)
+    calm, drift = np.zeros((1, 1, 2, 2)), np.full((1, 1, 2, 2), 0.025)
+    action = recording._disturbed(label, [running], calm, drift, np.ones((1, 1, 2), dtype=bool))
+    np.testing.assert_allclose(action, [[0.5, 0.5, -1.0, 0.0, 0.0, -1.0]])
 
 
 @contextmanager

@@ -222,7 +222,6 @@ def test_a_state_continues_bit_for_bit(make: Make):
         assert_array_equal(second[agent], first[agent])
 
 
-@pytest.mark.xfail(strict=True, reason="set_state always brings all agents back")
 def test_the_state_of_a_finished_episode_has_no_agents(make: Make):
     env, other = make(max_cycles=1), make(max_cycles=1)
     env.reset(seed=0)

@@ -69,7 +69,6 @@ def test_stable_baselines_finds_no_fault(make: Make):
         check_for_stable_baselines(make())
 
 
-@pytest.mark.xfail(strict=True, reason="the class has no metadata, so make() takes 'rgb_array' for unknown")
 def test_making_it_with_a_render_mode_warns_of_nothing(make: Make):
     with warnings.catch_warnings():
         warnings.simplefilter("error")

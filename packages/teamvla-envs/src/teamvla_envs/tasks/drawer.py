@@ -180,7 +180,7 @@ class Drawer(Task):
         width, depth, height = CABINET.size
         contained = (xp.abs(local[..., 0]) < width / 2) & (local[..., 1] > 0) & (local[..., 1] < depth)
         contained = contained & (local[..., 2] > 0) & (local[..., 2] < height)
-        lying = contained & (local[..., 2] - episode["size"] / 2 < CABINET.wall + 0.012)
+        lying = contained & (local[..., 2] - episode["size"] / 2 < CABINET.wall + 0.018)
         named = xp.arange(len(CUBES)) % 2 == episode["color"][:, None]
         inside = xp.any(contained & named, axis=-1) & ~xp.any(contained & ~named, axis=-1)
 
@@ -214,7 +214,7 @@ class Drawer(Task):
         xp = array_namespace(pulled)
         x = xp.where(drawer == 0, DROP_X, -DROP_X)
         y = FRONT_Y - pulled.clip(OPEN, CABINET.travel) + DROP_Y
-        return xp.stack([x, y, origin[:, 2] + CABINET.wall + cube_size / 2 + 0.006], axis=-1)
+        return xp.stack([x, y, origin[:, 2] + CABINET.wall + cube_size / 2 + 0.004], axis=-1)
 
     def succeeds(self, signals: Arrays) -> Array:
         """The named cube is in the named drawer, both are shut, and nobody touches cube or drawer."""
@@ -316,23 +316,25 @@ class Drawer(Task):
             command, world.tool_pos, s["offset"], turn, s["opening"], s["size"], around, holding, over
         )
         # The post centers itself between the fingers: close them without being precise.
-        post = pulling & around & (turn < 0.3) & (s["opening"] > s["size"] - 0.006) & ~placed
-
-        moving, carrying = pulling & (holding | post), ~pulling & holding & ~placed
-        leaving = placed & ~moving
+        post = pulling & around & (turn < 0.3) & (s["opening"] > s["size"] - 0.006)
+        closing = (grip | post) & ~holding & ~placed
+        moving, carrying = pulling & holding, ~pulling & holding
+        leaving = placed & ~holding
+        center = command + (0.4 * (s["pinch"] - command)).clip(-0.01, 0.01)
         pull_pos = self._pull(world, command, s)
         carry_pos, aloft = self._carry(world, command, s)
         leave_pos, clear = self._leave(world, command, s)
         pos = xp.where(carrying[..., None], carry_pos, xp.where(moving[..., None], pull_pos, pos))
-        pos = xp.where(leaving[..., None], leave_pos, pos)
+        pos = xp.where(leaving[..., None], leave_pos, xp.where(closing[..., None], center, pos))
         yaw = xp.where(carrying, np.pi / 2, xp.where(leaving, heading, grasp_yaw))
         rate = xp.where(carrying, aloft, xp.where(leaving, clear, 1.0))
-        closed = xp.where(pulling, moving | (grip & ~placed), (grip | holding) & ~placed)
-        finished = pulling & placed & (s["pulled"] < 0.012)[:, None]
+        # What is being opened stays so: the way the gripper goes decides when in doubt.
+        shut = s["pulled"][:, None] < 0.012 + 0.4 * world.gripper_target
+        closed = closing | (holding & ~(placed & (shut | ~pulling)))
         return ToolGoals(
             pos=pos,
             rot=_turned(tools[..., :3, :3], yaw, heading, rate),
-            gripper=xp.where(closed & ~finished, -1.0, 1.0),
+            gripper=xp.where(closed, -1.0, 1.0),
             speed=xp.where(carrying | moving, 0.014, xp.where(leaving, 0.016, speed)),
             together=xp.zeros_like(s["placed"]),
         )
@@ -346,7 +348,6 @@ class Drawer(Task):
         x, y = xp.abs(s["pos"][:, 0]), s["pos"][:, 1]
         fallen = xp.where(s["cube_held"] | s["placed"], 0.0, smoothstep(y / 0.03) * smoothstep((0.22 - x) / 0.03))
         wanted = xp.where(s["placed"] & gone, -0.005, PULLED * (1 - fallen))
-        wanted = xp.where(s["handle_held"], wanted, s["pulled"])
         way = s["pinch"] - command
         along = way[..., 1] + (s["pulled"] - wanted)[:, None]
         step = (0.4 * way).clip(-0.01, 0.01)

@@ -11,7 +11,8 @@ import numpy as np
 from markdown import arguments, prose, table
 from teamvla_envs.control import actions
 from teamvla_envs.env.parallel import TeamParallelEnv
-from teamvla_envs.env.vector import JOINT_JITTER, TeamVectorEnv
+from teamvla_envs.env.randomization import LEVELS
+from teamvla_envs.env.vector import TeamVectorEnv
 from teamvla_envs.registration import environment_id
 from teamvla_envs.tasks.base import Task
 from teamvla_envs.tasks.instructions import Family
@@ -133,14 +134,13 @@ def _rewards(env: TeamVectorEnv) -> str:
 
 def _start(task: Task) -> str:
     corners = np.random.default_rng(0).integers(0, 2, (4096, task.draws)) * np.nextafter(1.0, 0.0)
-    starts = [type(task)(task.num_arms, randomization=level).start(corners) for level in ("default", "none")]
+    starts = [type(task)(task.num_arms, randomization=level).start(corners) for level in LEVELS]
     rows = []
     for name, quantity in STARTS[task.name].items():
-        default, nominal = (_range(np.asarray(quantity.read(start))) for start in starts)
-        rows.append((name, default, nominal, quantity.unit))
-    jitter = _range(np.array([-JOINT_JITTER, JOINT_JITTER]))
-    rows.append(("every joint, from home", jitter, _range(np.zeros(1)), "rad"))
-    return table(("quantity", 'randomization="default"', 'randomization="none"', "unit"), rows)
+        rows.append((name, *(_range(np.asarray(quantity.read(start))) for start in starts), quantity.unit))
+    postures = (level.posture for level in LEVELS.values())
+    rows.append(("every joint, from home", *(_range(np.array([-angle, angle])) for angle in postures), "rad"))
+    return table(("quantity", *(f'`"{level}"`' for level in LEVELS), "unit"), rows)
 
 
 def _sentences(task: Task) -> str:

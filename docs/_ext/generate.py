@@ -5,6 +5,7 @@ from typing import Any
 
 from command_page import command_sections
 from environment_page import environment_sections
+from randomization_page import randomization_table
 from schema_page import schema_sections
 from slow_tests import test_sections
 from sphinx.application import Sphinx
@@ -34,6 +35,7 @@ def _generate(app: Sphinx) -> None:
     except (ValueError, KeyError) as error:
         raise ExtensionError(f"the tables cannot be generated: {error}") from error
     wanted = {f"{page}_{section}.md": text for page, sections in pages.items() for section, text in sections.items()}
+    wanted["randomization.md"] = randomization_table()
     for path in folder.glob("*.md"):
         if path.name not in wanted:
             path.unlink()

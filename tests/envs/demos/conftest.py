@@ -58,6 +58,7 @@ class ToyEnv:
         self._target = np.zeros_like(self._joint_pos)
         self._steps = np.zeros(num_envs, dtype=np.int64)
         self._ended = np.zeros(num_envs, dtype=bool)
+        self._success = np.zeros(num_envs, dtype=bool)
 
     def reset(self, seed: Any = None, options: Mapping[str, Any] | None = None) -> tuple[Any, dict[str, Any]]:
         mask = np.ones(self.num_envs, bool) if options is None else options["reset_mask"]
@@ -67,7 +68,7 @@ class ToyEnv:
             self._joint_pos[world] = 0.0
             self._target[world] = np.random.default_rng(seeds[world]).uniform(0.2, 0.9, self._target[world].shape)
         self._steps[mask] = 0
-        self._ended[mask] = False
+        self._ended[mask] = self._success[mask] = False
         return self._observation(), self._info()
 
     def step(self, actions: np.ndarray) -> tuple[Any, np.ndarray, np.ndarray, np.ndarray, dict[str, Any]]:
@@ -79,6 +80,7 @@ class ToyEnv:
         terminated = (error < 0.02) & runs
         truncated = (self._steps >= self.max_episode_steps) & runs & ~terminated
         self._ended |= terminated | truncated
+        self._success = np.where(runs, terminated, self._success)
         return self._observation(), np.where(runs, -error, 0.0), terminated, truncated, self._info()
 
     def expert_actions(self) -> np.ndarray:
@@ -122,6 +124,7 @@ class ToyEnv:
     def _info(self) -> dict[str, Any]:
         goals = np.array([f"stand_{seed % 2}" for seed in self.seeds.tolist()], dtype=object)
         return {
+            "is_success": self._success.copy(),
             "phase": np.minimum(self._steps // 5, 3),
             "goal": goals,
             "task_description": np.array([f"lift it onto {goal}" for goal in goals], dtype=object),

@@ -107,14 +107,19 @@ def test_make_honors_another_time_limit(make: Make):
     assert ends == [(False, False)] * 3 + [(False, True)]
 
 
-def test_made_directly_it_has_no_limit_unless_one_is_given():
-    limited, free = TeamEnv("lift", max_episode_steps=3), TeamEnv("lift")
-    for env, expected in ((limited, True), (free, False)):
-        env.reset(seed=0)
-        for _ in range(3):
-            _, _, _, truncated, _ = env.step(np.zeros(16))
-        assert truncated is expected
-        env.close()
+@pytest.mark.parametrize(("limit", "steps"), [(3, 3), (None, 300)])
+def test_made_directly_it_truncates_by_itself(limit: int | None, steps: int):
+    env = TeamEnv("lift", max_episode_steps=limit)
+    env.reset(seed=0)
+    truncated = [env.step(np.zeros(16))[3] for _ in range(steps)]
+    assert truncated == [False] * (steps - 1) + [True]
+    env.close()
+
+
+def test_made_by_gymnasium_it_leaves_the_limit_to_the_wrapper(make: Make):
+    env = make(max_episode_steps=310)
+    env.reset(seed=0)
+    assert [env.step(np.zeros(16, np.float32))[3] for _ in range(310)] == [False] * 309 + [True]
 
 
 def test_the_expert_succeeds_and_that_terminates_the_episode(make: Make):
@@ -138,7 +143,7 @@ def test_reward_and_ends_are_plain_python(make: Make):
     assert type(terminated) is bool
     assert type(truncated) is bool
     assert {key: type(value) for key, value in info.items()} == {
-        "is_success": bool, "phase": int, "goal": str, "task": str, "task_description": str,
+        "is_success": bool, "end_reason": str, "phase": int, "goal": str, "task": str, "task_description": str,
     }  # fmt: skip
 
 

@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose
 from teamvla_envs.scene.compose import ARM_COLORS, BASE_RADIUS, PHYSICS_DT, Scene, camera_quat, compose, spell_out
-from teamvla_envs.scene.props import CrateBar, Stand, Table, crate_bar_inertia
+from teamvla_envs.scene.loads import CrateBar, crate_bar_inertia
+from teamvla_envs.scene.props import Stand, Table
 
 
 def may_touch(model: mujoco.MjModel, first: str, second: str) -> bool:

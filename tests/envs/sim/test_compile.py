@@ -11,6 +11,7 @@ from numpy.testing import assert_allclose
 from teamvla_envs.scene.compose import Scene
 from teamvla_envs.sim import compile as compiling
 from teamvla_envs.sim.compile import cache_folder, cache_key, compile_scene, scene_name
+from teamvla_envs.tasks.lift import Lift
 
 # Compared are the parameters that make physics: neither addresses and colors, nor a length that only sleeping bodies
 # use, nor the name of an actuator's input signal, which MuJoCo's writer of MJCF adds to the scene.
@@ -27,6 +28,18 @@ NOT_PHYSICS = {
     "tendon_matid", "tendon_group", "jnt_group", "body_bvhadr", "body_bvhnum", "body_simple", "geom_plugin",
     "body_plugin", "body_geomnum", "tendon_width", "dof_length", "actuator_ctrlspec",
 }  # fmt: skip
+
+
+@pytest.fixture(scope="module", params=(("panda", "panda"), ("panda", "xarm7")), ids="-".join)
+def lift_scene(request: pytest.FixtureRequest) -> Scene:
+    """The scene of Lift with a team of one kind of robot, and with a mixed one."""
+    return Lift().scene(request.param)
+
+
+@pytest.fixture(scope="module")
+def direct_model(lift_scene: Scene) -> mujoco.MjModel:
+    """That scene compiled by MuJoCo alone; read only."""
+    return mujoco.MjModel.from_xml_string(lift_scene.xml)
 
 
 @pytest.fixture(scope="module")
@@ -258,11 +271,13 @@ def test_another_scene_has_another_key(lift_scene: Scene):
 
 
 @pytest.mark.usefixtures("compiled")
-def test_a_warm_start_imports_neither_newton_nor_warp(fresh_cache: Path, run_python: Callable[..., str]):
+def test_a_warm_start_imports_neither_newton_nor_warp(
+    lift_scene: Scene, fresh_cache: Path, run_python: Callable[..., str]
+):
     program = (
         "import sys, numpy as np\n"
         "from teamvla_envs.env.vector import TeamVectorEnv\n"
-        "env = TeamVectorEnv('lift', 2)\n"
+        f"env = TeamVectorEnv('lift', 2, robot={[robot.name for robot in lift_scene.robots]})\n"
         "env.reset(seed=0); env.step(env.expert_actions())\n"
         "print([name for name in ('newton', 'warp', 'torch', 'h5py') if name in sys.modules])"
     )

@@ -9,7 +9,8 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 from teamvla_envs.env.vector import TeamVectorEnv
 from teamvla_envs.scene.compose import Scene, compose
-from teamvla_envs.scene.props import CrateBar, Stand, Table
+from teamvla_envs.scene.loads import CrateBar
+from teamvla_envs.scene.props import Stand, Table
 from teamvla_envs.sim.host import SUBSTEPS, HostSimulator
 from teamvla_envs.tasks.base import Start
 from teamvla_envs.tasks.lift import Lift
@@ -114,6 +115,7 @@ def test_a_randomized_world_moves_like_one_compiled_with_these_sizes_and_masses(
     start = Start({}, {("body_mass", "bar"): state["field.body_mass.bar"]},
                   {key: state[f"episode.{key}"] for key in ("stand_pos", "length")})  # fmt: skip
     model = freshly_compiled(start, 0)
+    model.geom_friction[:, 0] *= state["field.friction."][0]
     data = mujoco.MjData(model)
     for k in range(2):
         for j in range(7):

@@ -11,12 +11,12 @@ from teamvla_envs.tasks.lift import (
     COLOR_NAMES,
     HEIGHT_NAMES,
     HOLD_POS,
-    REST,
     SIDE_NAMES,
     TRAIN_PAIRS,
     UNSEEN_PAIRS,
     Lift,
 )
+from teamvla_envs.tasks.lift_loads import REST
 
 from tests.conftest import FinishEpisodes, Outcome
 

@@ -1,18 +1,19 @@
 """Teams of robot arms that act together on a sentence, as Gymnasium and PettingZoo environments.
 
-Importing this package registers ``TeamVLA/Lift-v0`` and loads nothing heavy.
+Importing this package registers ``TeamVLA/Lift-v0``, ``TeamVLA/Handoff-v0``, ``TeamVLA/Drawer-v0`` and the tasks of
+installed packages, and loads nothing heavy.
 """
 
 from typing import TYPE_CHECKING, Any
 
-from teamvla_envs.registration import get_task, register_environments, registered_tasks
+from teamvla_envs.registration import deregister_task, get_task, register_environments, register_task, registered_tasks
 
 if TYPE_CHECKING:
     from teamvla_envs.env.parallel import TeamParallelEnv
     from teamvla_envs.env.vector import TeamVectorEnv
 
 __version__ = "0.1.0"
-__all__ = ["get_task", "parallel_env", "registered_tasks", "vector_env"]
+__all__ = ["deregister_task", "get_task", "parallel_env", "register_task", "registered_tasks", "vector_env"]
 
 register_environments()
 

@@ -1,66 +1,161 @@
-"""The table of tasks; importing :mod:`teamvla_envs` enters it into gymnasium's and PettingZoo's registries."""
+"""The table of tasks, and the registries of gymnasium and PettingZoo that mirror it.
 
+Importing :mod:`teamvla_envs` enters the tasks below and those of installed packages; it loads none of them. A package
+offers tasks through the entry-point group ``teamvla.tasks``: name -> a :class:`teamvla_envs.tasks.base.Task`.
+"""
+
+import re
+from dataclasses import dataclass
 from importlib import import_module
+from importlib.metadata import EntryPoint, entry_points
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from teamvla_envs.tasks.base import Task
 
-# task name -> (environment name, class, default horizon in control steps)
-TASKS: dict[str, tuple[str, str, int]] = {
-    "lift": ("Lift", "teamvla_envs.tasks.lift:Lift", 300),
-    "handoff": ("Handoff", "teamvla_envs.tasks.handoff:Handoff", 300),
-    "drawer": ("Drawer", "teamvla_envs.tasks.drawer:Drawer", 300),
-}
+TASK_GROUP = "teamvla.tasks"
 VERSION = 0
+
+
+@dataclass(frozen=True)
+class TaskRow:
+    """One row of the table.
+
+    Attributes:
+        env_name: How gymnasium and PettingZoo call it, e.g. ``Lift`` in ``TeamVLA/Lift-v0``.
+        task: The class, or where it is: ``"package.module:Class"``.
+        horizon: Control steps after which gymnasium truncates; ``None`` leaves that to the environment, which takes
+            the horizon of the class.
+    """
+
+    env_name: str
+    task: "str | type[Task]"
+    horizon: int | None = None
+
+
+_TASKS: dict[str, TaskRow] = {
+    "lift": TaskRow("Lift", "teamvla_envs.tasks.lift:Lift", 300),
+    "handoff": TaskRow("Handoff", "teamvla_envs.tasks.handoff:Handoff", 300),
+    "drawer": TaskRow("Drawer", "teamvla_envs.tasks.drawer:Drawer", 300),
+}
+BUILT_IN = tuple(_TASKS)
+
+
+def register_task(
+    name: str, task: "str | type[Task]", *, env_name: str | None = None, horizon: int | None = None
+) -> None:
+    """Add a task, and with it ``TeamVLA/<env_name>-v0`` in gymnasium and PettingZoo.
+
+    Args:
+        name: What commands and constructors call it; lower-case letters, digits and underscores.
+        task: Class derived from :class:`teamvla_envs.tasks.base.Task`, or ``"package.module:Class"``, which is loaded
+            when the task is first made.
+        env_name: Name in the id; by default ``name`` in CamelCase.
+        horizon: Control steps until truncation; by default those of the class.
+
+    Raises:
+        ValueError: If the name is malformed or taken.
+    """
+    if not re.fullmatch(r"[a-z][a-z0-9_]*", name):
+        raise ValueError(f"name: got {name!r}, expected lower-case letters, digits and underscores")
+    if name in _TASKS:
+        raise ValueError(f"name: task {name!r} is registered already; deregister_task({name!r}) first")
+    _TASKS[name] = TaskRow(env_name or "".join(map(str.capitalize, name.split("_"))), task, horizon)
+    _enter(name)
+
+
+def deregister_task(name: str) -> None:
+    """Remove a task and its ids.
+
+    Raises:
+        ValueError: If there is none of that name.
+    """
+    import gymnasium as gym
+    from pettingzoo.env_registry.registration import parallel_registry
+
+    env_id = environment_id(name)
+    del _TASKS[name]
+    gym.registry.pop(env_id, None)
+    parallel_registry.pop(env_id, None)
 
 
 def registered_tasks() -> tuple[str, ...]:
     """Names of the tasks."""
-    return tuple(TASKS)
+    return tuple(_TASKS)
 
 
 def environment_id(task: str) -> str:
     """The id under which gymnasium and PettingZoo know a task, e.g. ``TeamVLA/Lift-v0``."""
-    get_row(task)
-    return f"TeamVLA/{TASKS[task][0]}-v{VERSION}"
+    return f"TeamVLA/{get_row(task).env_name}-v{VERSION}"
 
 
-def get_row(task: str) -> tuple[str, str, int]:
+def get_row(task: str) -> TaskRow:
     """The table row of a task.
 
     Raises:
         ValueError: If there is none of that name; the message lists those there are.
     """
-    if task not in TASKS:
-        raise ValueError(f"task: got {task!r}, allowed are {', '.join(repr(name) for name in TASKS)}")
-    return TASKS[task]
+    if task not in _TASKS:
+        raise ValueError(f"task: got {task!r}, allowed are {', '.join(repr(name) for name in _TASKS)}")
+    return _TASKS[task]
 
 
 def get_task(task: str) -> "type[Task]":
-    """The class of a task."""
-    module, _, name = get_row(task)[1].partition(":")
-    cls: type[Task] = getattr(import_module(module), name)
+    """The class of a task.
+
+    Raises:
+        ValueError: If there is no such task, or what is registered cannot be loaded or is no task.
+    """
+    from teamvla_envs.tasks.base import Task
+
+    where = get_row(task).task
+    if isinstance(where, str):
+        module, _, name = where.partition(":")
+        try:
+            cls = getattr(import_module(module), name)
+        except (ImportError, AttributeError) as error:
+            if task in BUILT_IN:
+                raise
+            raise ValueError(f"task {task!r}: {where!r} cannot be loaded: {error}") from error
+    else:
+        cls = where
+    if not (isinstance(cls, type) and issubclass(cls, Task)):
+        raise ValueError(f"task {task!r}: {where!r} is not a class derived from teamvla_envs.tasks.base.Task")
     return cls
 
 
 def register_environments() -> None:
-    """Enter every task into gymnasium's and PettingZoo's registries."""
+    """Enter every task, built in or of an installed package, into gymnasium's and PettingZoo's registries."""
+    for point in _offered():
+        if point.name not in _TASKS:  # a built-in task is not replaced by accident
+            _TASKS[point.name] = TaskRow("".join(map(str.capitalize, point.name.split("_"))), point.value)
+    import gymnasium as gym
+
+    for name in _TASKS:
+        if environment_id(name) not in gym.registry:
+            _enter(name)
+
+
+def _offered() -> tuple[EntryPoint, ...]:
+    return tuple(entry_points(group=TASK_GROUP))
+
+
+def _enter(task: str) -> None:
     import gymnasium as gym
     import pettingzoo
 
-    for task, (_, _, horizon) in TASKS.items():
-        gym.register(
-            id=environment_id(task),
-            entry_point="teamvla_envs.env.single:TeamEnv",
-            vector_entry_point="teamvla_envs.env.vector:TeamVectorEnv",
-            max_episode_steps=horizon,
-            kwargs={"task": task},
-        )
-        pettingzoo.register(
-            "parallel",
-            environment_id(task),
-            "teamvla_envs.env.parallel:TeamParallelEnv",
-            max_cycles=horizon,
-            kwargs={"task": task},
-        )
+    env_id, horizon = environment_id(task), get_row(task).horizon
+    gym.register(
+        id=env_id,
+        entry_point=f"teamvla_envs.env.single:{'TeamEnv' if horizon is None else 'make_without_limit'}",
+        vector_entry_point="teamvla_envs.env.vector:TeamVectorEnv",
+        max_episode_steps=horizon,
+        kwargs={"task": task},
+    )
+    pettingzoo.register(
+        "parallel",
+        env_id,
+        "teamvla_envs.env.parallel:TeamParallelEnv",
+        max_cycles=horizon,
+        kwargs={"task": task},
+    )

@@ -69,7 +69,7 @@ def run_suite(
         slots.advance(reward)
         ended = slots.active & (terminated | truncated)
         for world in np.flatnonzero(ended).tolist():
-            success, phase = bool(terminated[world]), env.phases[int(info["phase"][world])]
+            success, phase = bool(info["is_success"][world]), env.phases[int(info["phase"][world])]
             finished = _finished_episode(env, slots, world, success, phase)
             records[int(slots.episode[world])] = finished
             if progress is not None:

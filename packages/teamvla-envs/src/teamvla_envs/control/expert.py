@@ -2,9 +2,11 @@
 
 from typing import Any
 
+import numpy as np
+
 from teamvla_envs.arrays import array_namespace
 from teamvla_envs.control.actions import JOINT_STEP, limit_step, posture_motion
-from teamvla_envs.control.grasping import smoothstep
+from teamvla_envs.control.grasping import norm, smoothstep
 from teamvla_envs.control.kinematics import Chains, differential_ik
 from teamvla_envs.geometry import clip_norm, rotation_vector
 from teamvla_envs.sim.base import WorldState
@@ -13,6 +15,7 @@ from teamvla_envs.tasks.base import ToolGoals
 Array = Any
 STRAY = 0.94  # share of the way from the rest posture to a joint limit
 TURN_STEP = 0.08  # [rad] largest tool rotation of one control step, 2 rad/s
+TURN_GAIN = 0.5  # share of the remaining rotation in one step: at 1 actions that come late would make it swing
 
 
 def follow(goals: ToolGoals, world: WorldState, chains: Chains) -> Array:
@@ -30,7 +33,8 @@ def follow(goals: ToolGoals, world: WorldState, chains: Chains) -> Array:
     frames, tool = chains.frames(world.joint_target)
     jacobian = chains.jacobian(frames, tool)
     translation = clip_norm(goals.pos - tool[..., :3, 3], goals.speed[..., None])
-    turn = clip_norm(rotation_vector(goals.rot @ xp.matrix_transpose(tool[..., :3, :3])), TURN_STEP)
+    turn = rotation_vector(goals.rot @ xp.matrix_transpose(tool[..., :3, :3]))
+    turn = clip_norm(TURN_GAIN * _unwound(turn, frames, world.joint_target, chains), TURN_STEP)
     twist = xp.concat([translation, turn], axis=-1)
     step = differential_ik(jacobian, twist, posture_motion(chains, world.joint_target))
     # An arm that wandered near a joint limit goes back to its rest posture first.
@@ -40,3 +44,16 @@ def follow(goals: ToolGoals, world: WorldState, chains: Chains) -> Array:
     homing = stray * xp.astype(goals.gripper > 0, step.dtype)
     step = step + homing[..., None] * (away.clip(-JOINT_STEP, JOINT_STEP) - step)
     return limit_step(step, goals.together)
+
+
+def _unwound(turn: Array, frames: Array, joint_target: Array, chains: Chains) -> Array:
+    """Tool rotations ``(N, A, 3)`` [rad], the long way round where the last joint has its limit on the short one."""
+    xp = array_namespace(turn)
+    axis = (frames[..., -1, :3, :3] @ chains.axis[:, -1, :, None])[..., 0]
+    angle, about = norm(turn), xp.sum(turn * axis, axis=-1)
+    end = joint_target[..., -1] + about
+    other = end - 2 * np.pi * xp.sign(about)
+    lower, upper = chains.lower[:, -1], chains.upper[:, -1]
+    blocked = ((end < lower) | (end > upper)) & (other > lower) & (other < upper)
+    blocked = blocked & (xp.abs(about) > 0.7 * angle)
+    return turn * xp.where(blocked, 1 - 2 * np.pi / angle.clip(1e-9), 1.0)[..., None]

@@ -71,7 +71,7 @@ def record_expert(
             recording.add(before | after, state)
             if done[world]:
                 recordings[world] = None
-                episode = recording.finish(success=bool(terminated[world]))
+                episode = recording.finish(success=bool(info["is_success"][world]))
                 schedule.finish(episode.seed, episode.success)
                 yield episode
 

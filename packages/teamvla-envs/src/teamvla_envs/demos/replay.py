@@ -101,16 +101,17 @@ def _replay_batch(env: "TeamVectorEnv", demos: Sequence[Demo]) -> list[Replayed]
     for step in range(max(lengths)):
         running = [step < length for length in lengths]
         action = np.stack([rows[min(step, len(rows) - 1)] for rows in actions])  # ended worlds ignore theirs
-        _, reward, terminated, _, _ = env.step(action)
+        _, reward, _, _, info = env.step(action)
+        solved = info["is_success"]
         found = env.get_state()
         for world in range(len(demos)):
             if not running[world]:
                 continue
-            success[world] = terminated[world]
+            success[world] = solved[world]
             differences[world] = (
                 differences[world]
                 or _state_difference(step + 1, found, states[world], world)
-                or _outcome_difference(step, reward[world], rewards[world], bool(terminated[world]), demos[world])
+                or _outcome_difference(step, reward[world], rewards[world], bool(solved[world]), demos[world])
             )
     return [Replayed(demo.name, bool(success[world]), differences[world]) for world, demo in enumerate(demos)]
 
@@ -131,12 +132,12 @@ def _state_difference(
     return None
 
 
-def _outcome_difference(step: int, reward: float, recorded: np.ndarray, terminated: bool, demo: Demo) -> str | None:
+def _outcome_difference(step: int, reward: float, recorded: np.ndarray, success: bool, demo: Demo) -> str | None:
     if np.float32(reward).tobytes() != recorded[step].tobytes():
         return f"step {step}: {schema.REWARDS} is {reward:.9g}, recorded {recorded[step]:.9g}"
     expected = demo.success and step == demo.num_samples - 1
-    if terminated != expected:
-        return f"step {step}: success is {terminated}, recorded {expected}"
+    if success != expected:
+        return f"step {step}: success is {success}, recorded {expected}"
     return None
 
 

@@ -1,12 +1,17 @@
 """What every world remembers of its running episode: arrays that travel with the physics state."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from teamvla_envs.env import generators
+from teamvla_envs.env.randomization import WorldDraw
 from teamvla_envs.tasks.base import Start, Task
+
+SUCCESS, LOST, TIME_LIMIT = 1, 2, 3
+END_REASONS = ("", "success", "object_left_table", "time_limit")  # "" while the episode runs
 
 
 class Episodes:
@@ -15,6 +20,8 @@ class Episodes:
     Args:
         task: The task they belong to.
         num_envs: N.
+        draw: What varies beside the task.
+        action_size: Numbers in the team's action.
 
     Attributes:
         facts: The task's numeric facts of each episode, first axis N; see ``Start.episode``.
@@ -22,20 +29,25 @@ class Episodes:
         memory: What the task remembers from step to step, first axis N.
         held: For how many steps in a row the goal was reached, shape ``(N,)``.
         steps: Control steps made, shape ``(N,)``.
-        finished: Whether the episode has ended, shape ``(N,)`` bool.
-        success: Whether it ended in success, shape ``(N,)`` bool.
+        end: Why the episode has ended, index into ``END_REASONS``, shape ``(N,)``.
+        pending: Actions that have not taken effect yet, the newest last, shape ``(N, delay, A * D)``.
         seeds: Seed of the reset that began the episode, -1 without one, shape ``(N,)``.
     """
 
-    def __init__(self, task: Task, num_envs: int):
+    def __init__(self, task: Task, num_envs: int, draw: WorldDraw, action_size: int):
         self._task, self.num_envs = task, num_envs
         nominal = task.start(np.full((num_envs, task.draws), 0.5))
+        colors = {geom: values for (field, geom), values in nominal.fields.items() if field == "geom_rgba"}
+        fields, facts = draw(np.full((num_envs, draw.count), 0.5), colors)
+        del facts["posture"]
+        nominal = replace(nominal, fields=nominal.fields | fields, episode=nominal.episode | facts)
         self.nominal = nominal
         self.facts = {key: values.copy() for key, values in nominal.episode.items()}
         self.fields = {key: values.copy() for key, values in nominal.fields.items()}
         self.memory: dict[str, Any] = task.blank_memory(num_envs)
         self.held, self.steps = np.zeros(num_envs, np.int64), np.zeros(num_envs, np.int64)
-        self.finished, self.success = np.zeros(num_envs, bool), np.zeros(num_envs, bool)
+        self.end = np.zeros(num_envs, np.int64)
+        self.pending = np.zeros((num_envs, task.randomization.delay, action_size))
         self.seeds = np.full(num_envs, -1, np.int64)
         self._generators: list[np.random.Generator | None] = [None] * num_envs
         self._labels: tuple[list[str], list[str]] | None = None
@@ -69,8 +81,32 @@ class Episodes:
         blank = self._task.blank_memory(len(worlds))
         self.memory = {key: _replaced(values, worlds, blank[key]) for key, values in self.memory.items()}
         self.held[worlds], self.steps[worlds] = 0, 0
-        self.finished[worlds], self.success[worlds] = False, False
+        self.end = _replaced(self.end, worlds, np.zeros(len(worlds), np.int64))
         self._labels = None
+
+    @property
+    def finished(self) -> np.ndarray:
+        """Whether the episode has ended, shape ``(N,)`` bool."""
+        return self.end > 0
+
+    @property
+    def success(self) -> np.ndarray:
+        """Whether it ended in success, shape ``(N,)`` bool."""
+        return self.end == SUCCESS
+
+    def expect(self, worlds: np.ndarray, action: np.ndarray) -> None:
+        """Let ``action`` (N, A, D) be what some worlds execute until the first action of their episode arrives."""
+        rows = action.reshape(self.num_envs, 1, -1)[worlds]
+        self.pending = _replaced(self.pending, worlds, np.broadcast_to(rows, self.pending[worlds].shape))
+
+    def delayed(self, action: np.ndarray) -> np.ndarray:
+        """Take new actions ``(N, A, D)`` and give those that take effect now."""
+        longest = self.pending.shape[1]
+        if longest == 0:
+            return action
+        queue = np.concatenate([self.pending, action.reshape(self.num_envs, 1, -1)], axis=1)
+        self.pending = np.where(self.finished[:, None, None], self.pending, queue[:, 1:])
+        return queue[np.arange(self.num_envs), longest - self.facts["delay"]].reshape(action.shape)
 
     @property
     def labels(self) -> tuple[list[str], list[str]]:
@@ -83,9 +119,10 @@ class Episodes:
     def state(self) -> dict[str, np.ndarray]:
         """All of it as named numeric arrays with first axis N."""
         state = {
-            "held": self.held, "steps": self.steps, "finished": self.finished, "success": self.success,
+            "held": self.held, "steps": self.steps, "end": self.end,
             "seed": self.seeds, "generator": np.array([generators.to_words(g) for g in self._generators]),
         }  # fmt: skip
+        state |= {"pending": self.pending} if self.pending.shape[1] else {}
         state |= {f"episode.{key}": values for key, values in self.facts.items()}
         state |= {f"memory.{key}": values for key, values in self.memory.items()}
         return state | {f"field.{field}.{name}": values for (field, name), values in self.fields.items()}
@@ -95,7 +132,7 @@ class Episodes:
         now = self.state()
         new = {key: _replaced(values, worlds, np.asarray(state[key])[worlds]) for key, values in now.items()}
         self.held, self.steps, self.seeds = new["held"], new["steps"], new["seed"]
-        self.finished, self.success = new["finished"], new["success"]
+        self.end, self.pending = new["end"], new.get("pending", self.pending)
         self.facts = {key: new[f"episode.{key}"] for key in self.facts}
         self.memory = {key: new[f"memory.{key}"] for key in self.memory}
         self.fields = {key: new[f"field.{key[0]}.{key[1]}"] for key in self.fields}

@@ -9,7 +9,7 @@ from pettingzoo import ParallelEnv
 
 from teamvla_envs.env.observations import environment_state, peer_summary
 from teamvla_envs.env.single import first, first_info
-from teamvla_envs.env.spaces import SENTENCE, pixels_space, vector_space
+from teamvla_envs.env.spaces import SENTENCE, vector_space
 from teamvla_envs.env.vector import TeamVectorEnv
 
 
@@ -39,6 +39,7 @@ class TeamParallelEnv(ParallelEnv[str, Any, np.ndarray]):
         self._told = [told in ("all", agent) for agent in self.possible_agents]
         self._shared = [name for name in self.vector.cameras if not name.startswith("wrist_")]
         self._has_wrist = any(name.startswith("wrist_") for name in self.vector.cameras)
+        self._pictures = tuple(self.vector.camera_spaces(()))
         size = self.vector.action_size
         self.action_spaces = {agent: gym.spaces.Box(-1.0, 1.0, (size,), np.float32) for agent in self.possible_agents}
         self.observation_spaces = {agent: self._agent_space() for agent in self.possible_agents}
@@ -54,7 +55,7 @@ class TeamParallelEnv(ParallelEnv[str, Any, np.ndarray]):
             return vector_space(own + peers + scene)
         cameras = [*self._shared, *(["wrist"] if self._has_wrist else [])]
         spaces: dict[str, gym.Space[Any]] = {
-            "pixels": pixels_space(cameras, self.vector.image_size),
+            **self.vector.camera_spaces(cameras),
             "agent_pos": vector_space(own),
             "peers": vector_space(peers),
             "instruction": SENTENCE,
@@ -132,7 +133,7 @@ class TeamParallelEnv(ParallelEnv[str, Any, np.ndarray]):
     def set_state(self, state: dict[str, np.ndarray]) -> tuple[dict[str, Any], dict[str, dict[str, Any]]]:
         """Continue from a state; returns observations and infos."""
         obs, info = self.vector.set_state(state)
-        self.agents = [] if state["finished"][0] else list(self.possible_agents)
+        self.agents = [] if state["end"][0] else list(self.possible_agents)
         return self._split(obs), self._infos(info)
 
     def render(self) -> np.ndarray | None:
@@ -158,11 +159,12 @@ class TeamParallelEnv(ParallelEnv[str, Any, np.ndarray]):
                 feeling = np.concatenate([agent_pos[k], peers[k]])
                 own["environment_state"] = environment_state(feeling[None], vector.state_parts(self._told[k]))[0]
             if vector.obs_mode != "state":
-                pixels = {name: first(obs["pixels"][name]) for name in self._shared}
-                if self._has_wrist:
-                    pixels["wrist"] = first(obs["pixels"][f"wrist_{k}"])
+                for key in self._pictures:
+                    own[key] = {name: first(obs[key][name]) for name in self._shared}
+                    if f"wrist_{k}" in obs[key]:
+                        own[key]["wrist"] = first(obs[key][f"wrist_{k}"])
                 sentence = obs["instruction"][0] if self._told[k] else ""
-                own |= {"pixels": pixels, "agent_pos": agent_pos[k], "peers": peers[k], "instruction": sentence}
+                own |= {"agent_pos": agent_pos[k], "peers": peers[k], "instruction": sentence}
             result[agent] = own["environment_state"] if vector.obs_mode == "state" else own
         return result
 

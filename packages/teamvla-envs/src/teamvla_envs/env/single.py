@@ -8,18 +8,15 @@ from gymnasium.vector import AutoresetMode
 
 from teamvla_envs.env.vector import TeamVectorEnv
 
-_NO_LIMIT = 2**31  # gymnasium.make adds the time limit
+_UNLIMITED = 2**31  # gymnasium's TimeLimit counts
 
 
 class TeamEnv(gym.Env[Any, np.ndarray]):
     """One world of a task; arguments of :class:`TeamVectorEnv`.
 
-    Made by ``gymnasium.make`` it carries gymnasium's ``TimeLimit``; made directly it has no limit unless
-    ``max_episode_steps`` is given.
-
     Args:
         task: Registered task name.
-        max_episode_steps: Control steps after which an episode is truncated, ``None`` for never.
+        max_episode_steps: Control steps after which an episode is truncated, ``None`` for the task's horizon.
         **kwargs: See :class:`TeamVectorEnv`.
 
     Attributes:
@@ -29,15 +26,15 @@ class TeamEnv(gym.Env[Any, np.ndarray]):
     metadata = {"render_modes": ["rgb_array"], "render_fps": 25}  # noqa: RUF012  gymnasium's way; make() reads it
 
     def __init__(self, task: str, *, max_episode_steps: int | None = None, **kwargs: Any):
-        limit = _NO_LIMIT if max_episode_steps is None else max_episode_steps
         kwargs["autoreset_mode"] = AutoresetMode.DISABLED
-        self.vector = TeamVectorEnv(task, 1, max_episode_steps=limit, **kwargs)
+        self.vector = TeamVectorEnv(task, 1, max_episode_steps=max_episode_steps, **kwargs)
         self.observation_space = self.vector.single_observation_space
         self.action_space = self.vector.single_action_space
         self.metadata = {key: self.vector.metadata[key] for key in ("render_modes", "render_fps")}
         self.render_mode = self.vector.render_mode
         self.task, self.num_arms = task, self.vector.num_arms
-        self._max_episode_steps = self.vector.task.horizon if max_episode_steps is None else max_episode_steps
+        own, horizon = self.vector.max_episode_steps, self.vector.task.horizon
+        self._max_episode_steps = horizon if own == _UNLIMITED else own
 
     @property
     def task_description(self) -> str:
@@ -88,6 +85,11 @@ class TeamEnv(gym.Env[Any, np.ndarray]):
     def close(self) -> None:
         """Free threads and renderer."""
         self.vector.close()
+
+
+def make_without_limit(task: str, **kwargs: Any) -> TeamEnv:
+    """A :class:`TeamEnv` that never truncates: what ``gymnasium.make`` wraps into its own ``TimeLimit``."""
+    return TeamEnv(task, **{"max_episode_steps": _UNLIMITED, **kwargs})
 
 
 def first(obs: Any) -> Any:

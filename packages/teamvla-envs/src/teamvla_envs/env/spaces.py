@@ -1,6 +1,6 @@
 """Observation spaces, and the checks of the arguments that shape them."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import gymnasium as gym
@@ -20,31 +20,40 @@ def vector_space(size: int) -> gym.spaces.Box:
     return gym.spaces.Box(-np.inf, np.inf, (size,), np.float32)
 
 
-def pixels_space(cameras: Sequence[str], image_size: tuple[int, int]) -> gym.spaces.Dict:
-    """Camera name to an image of ``image_size`` (height, width) [px]."""
-    image: gym.Space[Any] = gym.spaces.Box(0, 255, (*image_size, 3), np.uint8)
-    return gym.spaces.Dict(dict.fromkeys(cameras, image))
+def camera_spaces(
+    channels: Sequence[str], cameras: Sequence[str], image_size: tuple[int, int], segments: int
+) -> dict[str, gym.Space[Any]]:
+    """The spaces of what cameras tell: key of the observation to a dict of camera name to image.
+
+    Args:
+        channels: Out of ``CHANNELS``.
+        cameras: Camera names.
+        image_size: Height and width [px].
+        segments: Largest number of a segment.
+    """
+    kinds: dict[str, tuple[str, gym.Space[Any]]] = {
+        "rgb": ("pixels", gym.spaces.Box(0, 255, (*image_size, 3), np.uint8)),
+        "depth": ("depth", gym.spaces.Box(0.0, np.inf, image_size, np.float32)),
+        "segmentation": ("segmentation", gym.spaces.Box(0, segments, image_size, np.int32)),
+    }
+    chosen = [kinds[channel] for channel in channels]
+    return {key: gym.spaces.Dict(dict.fromkeys(cameras, image)) for key, image in chosen}
 
 
 def observation_space(
-    obs_mode: str, cameras: Sequence[str], image_size: tuple[int, int], agent_pos: int, environment_state: int
+    obs_mode: str, pictures: Mapping[str, gym.Space[Any]], agent_pos: int, environment_state: int
 ) -> gym.Space[Any]:
     """The space of one world's observation.
 
     Args:
         obs_mode: ``"state"``, ``"vision"`` or ``"vision+state"``.
-        cameras: Camera names.
-        image_size: Height and width [px].
+        pictures: From :func:`camera_spaces`.
         agent_pos: Length of the team's proprioception.
         environment_state: Length of the privileged observation.
     """
     if obs_mode == "state":
         return vector_space(environment_state)
-    spaces: dict[str, gym.Space[Any]] = {
-        "pixels": pixels_space(cameras, image_size),
-        "agent_pos": vector_space(agent_pos),
-        "instruction": SENTENCE,
-    }
+    spaces = {**pictures, "agent_pos": vector_space(agent_pos), "instruction": SENTENCE}
     if obs_mode == "vision+state":
         spaces["environment_state"] = vector_space(environment_state)
     return gym.spaces.Dict(spaces)

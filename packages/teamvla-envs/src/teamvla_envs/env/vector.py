@@ -1,6 +1,7 @@
 """The environment: N worlds of one task, stepped together. Single and parallel views are windows on it."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict, replace
 from typing import Any
 
 import gymnasium as gym
@@ -10,14 +11,16 @@ from gymnasium.vector.utils import batch_space
 
 from teamvla_envs.control.actions import ACTION_MODES, ActionMode, check_action
 from teamvla_envs.control.expert import follow
-from teamvla_envs.env.episodes import Episodes
+from teamvla_envs.env.episodes import END_REASONS, LOST, SUCCESS, TIME_LIMIT, Episodes
 from teamvla_envs.env.observations import OBS_MODES, agent_pos, environment_state, proprioception
-from teamvla_envs.env.spaces import check_image_size, observation_space
+from teamvla_envs.env.randomization import Randomization, WorldDraw, counter_noise
+from teamvla_envs.env.spaces import camera_spaces, check_image_size, observation_space
 from teamvla_envs.registration import get_task
 from teamvla_envs.scene.compose import PHYSICS_DT
+from teamvla_envs.scene.looks import LOOKS, load_skins
 from teamvla_envs.scene.robots import get_robot
 from teamvla_envs.sim.base import WorldState
-from teamvla_envs.sim.cameras import CameraRenderer
+from teamvla_envs.sim.cameras import CHANNELS, CameraRenderer, segment_names
 from teamvla_envs.sim.host import SUBSTEPS, HostSimulator
 from teamvla_envs.tasks.base import check_choice
 
@@ -30,7 +33,6 @@ _PHYSICS = {
     "gripper_target": "gripper_target",
     "contacts": "contacts",
 }
-JOINT_JITTER = 0.05  # [rad] arms start this near to home
 
 
 class TeamVectorEnv(gym.vector.VectorEnv):
@@ -44,15 +46,20 @@ class TeamVectorEnv(gym.vector.VectorEnv):
         obs_mode: ``"state"`` (one privileged float32 vector), ``"vision"`` (pixels, proprioception, sentence) or
             ``"vision+state"``.
         action_mode: ``"joint_delta"``, ``"joint_pos"`` or ``"ee_delta"``; see :class:`ActionMode`.
-        reward_mode: ``"dense"`` (in [-1, 0], plus 1 at success) or ``"sparse"`` (1 at success).
+        reward_mode: ``"dense"`` (in [-1, 0], plus 1 at success, minus 1 for every step that is left when an object is
+            lost) or ``"sparse"`` (1 at success).
         device: ``"cpu"``.
         cameras: Names of the cameras in ``pixels``; ``None`` for the front and the wrist cameras.
-        image_size: Height and width of ``pixels`` [px], or one number for both.
-        randomization: ``"none"`` or ``"default"``.
+        image_size: Height and width of the images [px], or one number for both.
+        image_channels: What cameras tell in the vision modes: ``"rgb"`` (``pixels``), ``"depth"`` [m] and
+            ``"segmentation"`` (a key of each name, camera by camera).
+        randomization: ``"none"``, ``"default"`` or ``"hard"``, a :class:`Randomization` or a mapping of its attributes.
         split: ``"train"`` or ``"unseen"`` sentences and combinations.
         instruction_for: ``"all"`` or ``"arm_k"``: who is told the sentence in the parallel view.
         max_episode_steps: Control steps after which an episode is truncated; ``None`` for the task's own.
         render_mode: ``None`` or ``"rgb_array"``.
+        looks: ``"primitives"`` or ``"menagerie"``: what the cameras see of the arms. The latter needs
+            ``teamvla-envs[menagerie]`` or the folder that ``TEAMVLA_MENAGERIE`` names; physics is the same.
         autoreset_mode: What happens to a world whose episode has ended; see gymnasium's documentation. With
             ``DISABLED`` it rests until ``reset(options={"reset_mask": mask})``.
         num_threads: Threads for physics and rendering; ``None`` for one per core.
@@ -74,11 +81,13 @@ class TeamVectorEnv(gym.vector.VectorEnv):
         device: str = "cpu",
         cameras: Sequence[str] | None = None,
         image_size: int | Sequence[int] = 64,
-        randomization: str = "default",
+        image_channels: Sequence[str] = ("rgb",),
+        randomization: str | Randomization | Mapping[str, float] = "default",
         split: str = "train",
         instruction_for: str = "all",
         max_episode_steps: int | None = None,
         render_mode: str | None = None,
+        looks: str = "primitives",
         autoreset_mode: AutoresetMode | str = AutoresetMode.NEXT_STEP,
         num_threads: int | None = None,
     ):
@@ -87,6 +96,7 @@ class TeamVectorEnv(gym.vector.VectorEnv):
         check_choice("reward_mode", reward_mode, REWARD_MODES)
         check_choice("device", device, ("cpu",))
         check_choice("render_mode", render_mode, RENDER_MODES)
+        check_choice("looks", looks, LOOKS)
         if int(num_envs) < 1:
             raise ValueError(f"num_envs: got {num_envs!r}, allowed are whole numbers from 1")
         self.task_name, self.num_envs, self.num_arms = task, int(num_envs), num_arms
@@ -98,11 +108,15 @@ class TeamVectorEnv(gym.vector.VectorEnv):
         for name in robots:
             get_robot(name)
         scene = self.task.scene(robots)
+        self._skins = load_skins(scene, looks)
         known = tuple(camera.name for camera in scene.cameras)
         self.cameras = tuple(cameras) if cameras is not None else ("front", *(c for c in known if "wrist" in c))
         for name in self.cameras:
             check_choice("cameras", name, known)
         self.image_size = check_image_size(image_size)
+        self.image_channels = (image_channels,) if isinstance(image_channels, str) else tuple(image_channels)
+        for channel in self.image_channels:
+            check_choice("image_channels", channel, CHANNELS)
         if max_episode_steps is not None and int(max_episode_steps) < 1:
             raise ValueError(f"max_episode_steps: got {max_episode_steps!r}, allowed are whole numbers from 1")
         self.max_episode_steps = int(max_episode_steps or self.task.horizon)
@@ -119,8 +133,10 @@ class TeamVectorEnv(gym.vector.VectorEnv):
         self.env_kwargs = {
             "task": task, "num_arms": num_arms, "robot": list(robots), "obs_mode": obs_mode,
             "action_mode": action_mode, "reward_mode": reward_mode, "cameras": list(self.cameras),
-            "image_size": list(self.image_size), "randomization": randomization, "split": split,
-            "instruction_for": instruction_for, "max_episode_steps": self.max_episode_steps,
+            "image_size": list(self.image_size), "image_channels": list(self.image_channels),
+            "randomization": randomization if isinstance(randomization, str) else asdict(self.task.randomization),
+            "split": split,
+            "instruction_for": instruction_for, "max_episode_steps": self.max_episode_steps, "looks": looks,
         }  # fmt: skip
         self._sim = HostSimulator(scene, self.task.bodies, self.num_envs, num_threads, self.task.joints)
         self._num_threads = num_threads
@@ -128,7 +144,11 @@ class TeamVectorEnv(gym.vector.VectorEnv):
         opening = np.array([get_robot(name).gripper_range[1] for name in robots])
         self._mode = ActionMode(action_mode, self._sim.chains, opening)
         self.action_size = self._mode.size
-        self._episodes = Episodes(self.task, self.num_envs)
+        nominal = self.task.start(np.full((1, self.task.draws), 0.5)).fields
+        colored = tuple(geom for field, geom in nominal if field == "geom_rgba")
+        self._draw = WorldDraw(self.task.randomization, scene, colored)
+        team_action = self.num_arms * self.action_size
+        self._episodes = Episodes(self.task, self.num_envs, self._draw, team_action)
         self._world: WorldState | None = None
         self._closed = False
         self._measure()
@@ -148,12 +168,12 @@ class TeamVectorEnv(gym.vector.VectorEnv):
         )
         self.action_parts = self._mode.parts
         self.single_observation_space = observation_space(
-            self.obs_mode, self.cameras, self.image_size, agent.shape[1], state.shape[1]
+            self.obs_mode, self.camera_spaces(self.cameras), agent.shape[1], state.shape[1]
         )
         self.single_action_space = gym.spaces.Box(-1.0, 1.0, (self.num_arms * self.action_size,), np.float32)
         self.observation_space = batch_space(self.single_observation_space, self.num_envs)
         self.action_space = batch_space(self.single_action_space, self.num_envs)
-        self._images = np.zeros((self.num_envs, len(self.cameras), *self.image_size, 3), np.uint8)
+        self._images: dict[str, np.ndarray] = {}
         self._stale = np.ones(self.num_envs, bool)
         self._world = None
 
@@ -198,12 +218,17 @@ class TeamVectorEnv(gym.vector.VectorEnv):
         if len(worlds) == 0:
             return
         rest, task = self._sim.chains.rest, self.task
-        draws = self._episodes.draw(worlds, seeds, task.draws + rest.size)
+        draws = self._episodes.draw(worlds, seeds, task.draws + self._draw.count)
         start = task.start(draws[:, : task.draws])
-        spread = 0.0 if task.randomization == "none" else JOINT_JITTER
-        jitter = spread * (2 * draws[:, task.draws :].reshape(-1, *rest.shape) - 1)
-        self._sim.reset(worlds, rest + jitter, start.body_pose, start.fields)
+        colors = {geom: values for (field, geom), values in start.fields.items() if field == "geom_rgba"}
+        fields, facts = self._draw(draws[:, task.draws :], colors)
+        posture = facts.pop("posture")
+        start = replace(start, fields=start.fields | fields, episode=start.episode | facts)
+        self._sim.reset(worlds, rest + posture, start.body_pose, start.fields)
         self._episodes.begin(worlds, start)
+        if self.task.randomization.delay:
+            at_rest = np.zeros((self.num_envs, *rest.shape)), np.ones((self.num_envs, self.num_arms))
+            self._episodes.expect(worlds, self._mode.encode(*at_rest, self._sim.world()))
         self._stale[worlds] = True
 
     def step(self, actions: Any) -> tuple[Any, np.ndarray, np.ndarray, np.ndarray, dict[str, Any]]:
@@ -231,7 +256,7 @@ class TeamVectorEnv(gym.vector.VectorEnv):
         else:
             active = ~resting if resting.any() else None
             restarted = np.empty(0, int)
-        targets = self._mode.decode(action, self._world)
+        targets = self._mode.decode(self._episodes.delayed(action), self._world)
         self._begin(restarted, [None] * self.num_envs)
         self._sim.advance(*targets, active)
         self._look()
@@ -254,17 +279,20 @@ class TeamVectorEnv(gym.vector.VectorEnv):
         episodes.held = np.where(moved, np.where(now, episodes.held + 1, 0), episodes.held)
         episodes.steps = episodes.steps + moved
         success = episodes.held >= self.task.hold_steps(episodes.facts)
+        lost = ~success & self.task.lost(self._current)
+        late = ~success & ~lost & (episodes.steps >= self.max_episode_steps)
         if self.reward_mode == "sparse":
             reward = success.astype(np.float64)
         else:
             terms = self.task.reward_terms(signals)
             reward = sum(weight * value for weight, value in terms.values()) - 1.0 + success
+            # Losing an object must not be a way to end the waiting.
+            reward = np.where(lost, reward - (self.task.horizon - episodes.steps).clip(0), reward)
         if active is not None:
             reward = np.where(active, reward, 0.0)
-        truncated = ~success & (episodes.steps >= self.max_episode_steps)
-        episodes.success, episodes.finished = success, success | truncated
+        episodes.end = np.select([success, lost, late], [SUCCESS, LOST, TIME_LIMIT], 0)
         self._stale |= moved
-        return reward, success.copy(), truncated
+        return reward, success | lost, late
 
     def _look(self) -> WorldState:
         """Read the simulator and evaluate the task's signals."""
@@ -276,26 +304,50 @@ class TeamVectorEnv(gym.vector.VectorEnv):
     def _observe(self) -> Any:
         if self.obs_mode == "state":
             return self.environment_state()
-        stale = np.flatnonzero(self._stale)
-        if len(stale) and self.cameras:  # worlds at rest look as they did
-            self._images[stale] = self.render_cameras(self.cameras, self.image_size, stale)
-        self._stale[:] = False
-        obs = {
-            "pixels": {name: self._images[:, i].copy() for i, name in enumerate(self.cameras)},
-            "agent_pos": self.agent_pos(),
-            "instruction": tuple(self.instructions),
-        }
+        obs = self._pictures() | {"agent_pos": self.agent_pos(), "instruction": tuple(self.instructions)}
         if self.obs_mode == "vision+state":
             obs["environment_state"] = self.environment_state()
         return obs
 
+    def _pictures(self) -> dict[str, Any]:
+        """What the cameras tell, channel by channel; only worlds that changed are rendered."""
+        stale = np.flatnonzero(self._stale)
+        for channel in self.image_channels if self.cameras and len(stale) else ():
+            new = self.render_cameras(self.cameras, self.image_size, stale, channel)
+            if channel not in self._images:
+                self._images[channel] = np.zeros((self.num_envs, *new.shape[1:]), new.dtype)
+            self._images[channel][stale] = new
+        self._stale[:] = False
+        return {
+            "pixels" if channel == "rgb" else channel: {
+                name: self._images[channel][:, i].copy() for i, name in enumerate(self.cameras)
+            }
+            for channel in self.image_channels
+        }
+
+    def camera_spaces(self, cameras: Sequence[str]) -> dict[str, gym.Space[Any]]:
+        """The spaces of what some cameras tell, by key of the observation."""
+        segments = len(segment_names(self._sim.scene))
+        return camera_spaces(self.image_channels, cameras, self.image_size, segments)
+
     def agent_pos(self) -> np.ndarray:
         """Proprioception of the team in its present state, shape ``(N, A * P)`` float32."""
-        return agent_pos(proprioception(self._current))
+        return self._noisy(agent_pos(proprioception(self._current)), 0)
+
+    def _noisy(self, values: np.ndarray, stream: int) -> np.ndarray:
+        """Values ``(N, k)`` with the observation noise of the present step."""
+        scale = self.task.randomization.noise
+        if not scale:
+            return values
+        noise = counter_noise(self._episodes.facts["noise_key"], self._episodes.steps, values.shape[1], stream)
+        return (values + scale * noise).astype(values.dtype)
 
     def state_parts(self, told: bool = True) -> dict[str, np.ndarray]:
         """The task's privileged parts, name to ``(N, k)``; zeros for what gives the goal away if ``told`` is false."""
-        parts = self.task.state_parts(self._current, self._episodes.facts, self._signals)
+        exact, parts = self.task.indicators, {}
+        truth = self.task.state_parts(self._current, self._episodes.facts, self._signals)
+        for stream, (key, part) in enumerate(truth.items(), start=1):
+            parts[key] = part if key in exact else self._noisy(part, stream)
         if told:
             return parts
         return {key: 0 * part if key in self.task.goal_parts else part for key, part in parts.items()}
@@ -308,7 +360,8 @@ class TeamVectorEnv(gym.vector.VectorEnv):
         everyone = np.ones(self.num_envs, bool)
         goals, sentences = self._episodes.labels
         info = {
-            "is_success": self._episodes.success.copy(),
+            "is_success": self._episodes.success,
+            "end_reason": np.array(END_REASONS, dtype=object)[self._episodes.end],
             "phase": np.asarray(self.task.phase(self._signals), np.int64),
             "goal": np.array(goals, dtype=object),
             "task": np.full(self.num_envs, self.task_name, dtype=object),
@@ -370,7 +423,7 @@ class TeamVectorEnv(gym.vector.VectorEnv):
         rows = np.arange(self.num_envs) if worlds is None else np.asarray(worlds, int)
         height, width = check_image_size(size)
         if self._renderer is None:
-            self._renderer = CameraRenderer(self._sim.scene, self._sim.template, self._num_threads)
+            self._renderer = CameraRenderer(self._sim.scene, self._sim.template, self._num_threads, self._skins)
         poses = [self._sim.body_transforms(i) for i in rows]
         fields = {key: values[rows] for key, values in self._episodes.fields.items()}
         pos, quat = np.array([p for p, _ in poses]), np.array([q for _, q in poses])

@@ -11,7 +11,7 @@ from teamvla_envs.scene.robots import get_robot
 from teamvla_envs.scene.robots.spec import RobotSpec
 
 PHYSICS_DT = 0.004  # [s]
-BASE_RADIUS = 0.70  # [m] arms stand on this circle and face its center
+BASE_RADIUS = RobotSpec.base_radius  # [m] where arms stand unless their robot says otherwise
 # One tint an arm, in the words that instructions use for them.
 ARM_COLORS: dict[str, tuple[float, float, float, float]] = {
     "red": (0.80, 0.16, 0.14, 1.0),
@@ -114,7 +114,8 @@ def shared_cameras(num_arms: int) -> tuple[CameraSpec, ...]:
 def compose(robots: Sequence[str], props: Sequence[Prop], contact_pairs: Sequence[tuple[str, str]] = ()) -> Scene:
     """Put arms on a circle, facing its center, and the props among them.
 
-    Arm ``k`` of ``K`` stands at angle ``pi + 2 pi k / K``. Its names carry the prefix ``arm_k/``.
+    Arm ``k`` of ``K`` stands at angle ``pi + 2 pi k / K``, as far out as its robot's ``base_radius`` says. Its names
+    carry the prefix ``arm_k/``.
 
     Args:
         robots: Robot names, one per arm.
@@ -144,7 +145,7 @@ def compose(robots: Sequence[str], props: Sequence[Prop], contact_pairs: Sequenc
     base_pos, base_yaw, cameras = [], [], list(shared_cameras(len(specs)))
     for k, robot in enumerate(specs):
         angle = math.pi + 2 * math.pi * k / len(specs)
-        pos = (BASE_RADIUS * math.cos(angle), BASE_RADIUS * math.sin(angle), 0.0)
+        pos = (robot.base_radius * math.cos(angle), robot.base_radius * math.sin(angle), 0.0)
         yaw = angle - math.pi
         child = mujoco.MjSpec.from_file(str(robot.mjcf))
         _prepare_arm(child, k, len(specs))

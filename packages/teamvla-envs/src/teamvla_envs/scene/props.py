@@ -36,7 +36,8 @@ def bodies_of(prop: Prop) -> tuple[str, ...]:
     return bodies
 
 
-def _box(body: Any, name: str, half_size: Vec3, rgba: RGBA, *, pos: Vec3 = (0, 0, 0), **kwargs: Any) -> Any:
+def add_box(body: Any, name: str, half_size: Vec3, rgba: RGBA, *, pos: Vec3 = (0, 0, 0), **kwargs: Any) -> Any:
+    """Add a colliding box to a body; further arguments are those of ``add_geom``."""
     import mujoco
 
     return body.add_geom(
@@ -57,7 +58,7 @@ class Table:
     def add_to(self, spec: Any) -> None:
         """Add the table top; the world body carries it, so it never moves."""
         body = spec.worldbody.add_body(name=self.name, pos=(0, 0, -self.thickness / 2))
-        _box(body, "table_top", (*self.half_size, self.thickness / 2), self.rgba, **WORLD_BITS)
+        add_box(body, "table_top", (*self.half_size, self.thickness / 2), self.rgba, **WORLD_BITS)
 
 
 @dataclass(frozen=True)
@@ -76,46 +77,10 @@ class Stand:
     def add_to(self, spec: Any) -> None:
         """Add the stand as a static body."""
         body = spec.worldbody.add_body(name=self.name, pos=self.pos)
-        _box(
+        add_box(
             body, f"{self.name}_block", (*self.half_size, self.depth / 2), self.rgba,
             pos=(0, 0, -self.depth / 2), **WORLD_BITS,
         )  # fmt: skip
-
-
-@dataclass(frozen=True)
-class CrateBar:
-    """A bar along x with a wide crate in its middle: too wide to grasp there, too heavy to hold level at one end.
-
-    Attributes:
-        length: Of the bar [m].
-        thickness: Width and height of the bar [m].
-        crate: Full size of the middle body [m].
-        mass: Total [kg]; ``bar_share`` of it is in the bar, the rest in the crate.
-    """
-
-    name: str = "bar"
-    pos: Vec3 = (0, 0, 0.03)
-    length: float = 0.55
-    thickness: float = 0.03
-    crate: Vec3 = (0.20, 0.12, 0.06)
-    mass: float = 0.9
-    bar_share: float = 0.4
-    rgba: RGBA = (0.95, 0.75, 0.15, 1.0)
-    crate_rgba: RGBA = (0.85, 0.42, 0.16, 1.0)
-
-    def add_to(self, spec: Any) -> None:
-        """Add the bar as a free body with explicit inertia about its center."""
-        mass, inertia = crate_bar_inertia(
-            self.length, self.mass, thickness=self.thickness, crate=self.crate, bar_share=self.bar_share
-        )
-        body = spec.worldbody.add_body(
-            name=self.name, pos=self.pos, mass=mass, ipos=(0, 0, 0), inertia=inertia, explicitinertial=True
-        )
-        body.add_freejoint(name=f"{self.name}_joint")
-        half = self.thickness / 2
-        _box(body, f"{self.name}_rod", (self.length / 2, half, half), self.rgba, mass=0.0, **OBJECT_BITS)
-        cx, cy, cz = self.crate
-        _box(body, f"{self.name}_crate", (cx / 2, cy / 2, cz / 2), self.crate_rgba, mass=0.0, **OBJECT_BITS)
 
 
 @dataclass(frozen=True)
@@ -143,7 +108,7 @@ class Stick:
         )
         body.add_freejoint(name=f"{self.name}_joint")
         half = self.width / 2
-        _box(body, f"{self.name}_box", (self.length / 2, half, half), self.rgba, mass=0.0, **OBJECT_BITS)
+        add_box(body, f"{self.name}_box", (self.length / 2, half, half), self.rgba, mass=0.0, **OBJECT_BITS)
 
 
 @dataclass(frozen=True)
@@ -189,7 +154,7 @@ class Cube:
         )  # fmt: skip
         body.add_freejoint(name=f"{self.name}_joint")
         half = self.size / 2
-        _box(body, f"{self.name}_box", (half, half, half), self.rgba, mass=0.0, **OBJECT_BITS)
+        add_box(body, f"{self.name}_box", (half, half, half), self.rgba, mass=0.0, **OBJECT_BITS)
 
 
 @dataclass(frozen=True)
@@ -278,15 +243,15 @@ class Cabinet:
         reach = (depth + gap + 2 * half) / 2
         for sign, side in ((-1, "left"), (1, "right")):
             x = sign * (width / 2 + gap + half)
-            _box(
+            add_box(
                 body, f"{self.name}_{side}", (half, reach, roof / 2), self.rgba, pos=(x, reach, roof / 2), **WORLD_BITS
             )
         wide = width / 2 + gap + 2 * half
-        _box(
+        add_box(
             body, f"{self.name}_back", (width / 2 + gap, half, roof / 2), self.rgba,
             pos=(0, depth + gap + half, roof / 2), **WORLD_BITS,
         )  # fmt: skip
-        _box(body, f"{self.name}_roof", (wide, reach, half), self.rgba, pos=(0, reach, roof + half), **WORLD_BITS)
+        add_box(body, f"{self.name}_roof", (wide, reach, half), self.rgba, pos=(0, reach, roof + half), **WORLD_BITS)
         for i, drawer in enumerate(self.drawers):
             sliding = spec.worldbody.add_body(
                 name=drawer, pos=self.origin(i), mass=self.mass, ipos=(0, depth / 2, height / 3),
@@ -305,12 +270,14 @@ class Cabinet:
             "back": ((width / 2, t, self.side / 2), (0, depth - t, self.side / 2)),
         }
         for part, (half_size, pos) in walls.items():
-            _box(body, f"{drawer}_{part}", half_size, self.inside_rgba, pos=pos, **bits)
-        _box(body, f"{drawer}_front", (width / 2, t, height / 2), self.front_rgba, pos=(0, t, height / 2), **bits)
+            add_box(body, f"{drawer}_{part}", half_size, self.inside_rgba, pos=pos, **bits)
+        add_box(body, f"{drawer}_front", (width / 2, t, height / 2), self.front_rgba, pos=(0, t, height / 2), **bits)
         half, low = handle.width / 2, handle.height - handle.length / 2 + handle.width / 2
         bracket = (handle.stand_off - half) / 2
-        _box(body, f"{drawer}_bracket", (half, bracket, half), self.front_rgba, pos=(handle.x, -bracket, low), **bits)
-        _box(
+        add_box(
+            body, f"{drawer}_bracket", (half, bracket, half), self.front_rgba, pos=(handle.x, -bracket, low), **bits
+        )
+        add_box(
             body, f"{drawer}_post", (half, half, handle.length / 2), self.front_rgba,
             pos=(handle.x, -handle.stand_off, handle.height), **bits,
         )  # fmt: skip
@@ -332,22 +299,3 @@ def box_inertia(mass: Any, x: Any, y: Any, z: Any) -> Any:
 
     mass, x, y, z = np.broadcast_arrays(mass, x, y, z)
     return (mass / 12.0)[..., None] * np.stack([y**2 + z**2, x**2 + z**2, x**2 + y**2], -1)
-
-
-def crate_bar_inertia(
-    length: Any, mass: Any, *, thickness: float = 0.03, crate: Vec3 = (0.20, 0.12, 0.06), bar_share: float = 0.4
-) -> tuple[Any, Any]:
-    """Mass and principal inertia of a crate-bar of two homogeneous boxes.
-
-    Args:
-        length: Bar length [m], scalar or shape ``(n,)``.
-        mass: Total mass [kg], scalar or shape ``(n,)``.
-        thickness: Width and height of the bar [m].
-        crate: Full size of the middle body [m].
-        bar_share: Share of the mass that is in the bar.
-
-    Returns:
-        ``mass`` and the diagonal inertia ``(..., 3)`` about the center [kg m^2].
-    """
-    rod = box_inertia(mass * bar_share, length, thickness, thickness)
-    return mass, rod + box_inertia(mass * (1 - bar_share), *crate)

@@ -13,6 +13,7 @@ from teamvla_envs.sim.base import ModelFields, WorldState
 from teamvla_envs.sim.compile import compile_scene
 
 SUBSTEPS = 10  # physics steps in a control step
+_SEEN_ONLY = ("geom_rgba", "tint", "light", "camera_shift", "camera_turn", "camera_fovy")  # fields for cameras alone
 
 
 class HostSimulator:
@@ -123,14 +124,26 @@ class HostSimulator:
         for row, world in enumerate(worlds):
             model = self.models[world]
             for (field, name), values in fields.items():
-                if field == "geom_rgba":
-                    continue  # for cameras only
+                if field in _SEEN_ONLY:
+                    continue
+                if field == "gain":
+                    self._scale_gains(model, values[row])
+                    continue
+                if field == "friction":
+                    model.geom_friction[:, 0] = self.template.geom_friction[:, 0] * values[row]
+                    continue
                 element = getattr(model, field.split("_")[0])(name).id
                 getattr(model, field)[element] = values[row]
                 if field == "geom_size":
                     _set_bounds(model, element)
             if any(field.startswith("body_") for field, _ in fields):
                 mujoco.mj_setConst(model, self._data[0])
+
+    def _scale_gains(self, model: Any, factor: np.ndarray) -> None:
+        """Position gains of the arm joints: ``factor`` (A, J) times their nominal values."""
+        for part, column in (("actuator_gainprm", 0), ("actuator_biasprm", 1)):
+            nominal = getattr(self.template, part)[self._joint_ctrl, column]
+            getattr(model, part)[self._joint_ctrl, column] = nominal * factor
 
     def advance(self, joint_target: np.ndarray, gripper_target: np.ndarray, active: np.ndarray | None = None) -> None:
         """Advance by one control step while the commands ramp linearly from the old targets to the new.

@@ -10,7 +10,9 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from teamvla_envs.arrays import array_namespace
 from teamvla_envs.control.kinematics import Chains
+from teamvla_envs.env.randomization import Randomization, get_randomization
 from teamvla_envs.scene.compose import Scene, compose
 from teamvla_envs.scene.props import Prop
 from teamvla_envs.sim.base import WorldState
@@ -18,7 +20,8 @@ from teamvla_envs.sim.base import WorldState
 Array = Any
 Arrays = Mapping[str, Array]  # named arrays, first axis N
 SPLITS = ("train", "unseen")
-RANDOMIZATIONS = ("none", "default")
+HELD_OUT_SIZES = (0.4, 0.6)  # share of each range of sizes that only the unseen split has
+TABLE_EDGE = (1.05, 0.85)  # [m] half sizes of the table
 
 
 @dataclass(frozen=True)
@@ -62,7 +65,7 @@ class Task(ABC):
     Args:
         num_arms: Number of arms A.
         split: ``"train"`` or ``"unseen"``: which sentences and combinations are drawn.
-        randomization: ``"none"`` starts from one nominal configuration, ``"default"`` draws poses, sizes and masses.
+        randomization: Level, or a :class:`Randomization`; a task reads its shares of poses, sizes and masses.
 
     Attributes:
         name: Registry key.
@@ -71,25 +74,40 @@ class Task(ABC):
         bodies: Free bodies whose poses the task reads.
         joints: Joints of props whose positions the task reads.
         draws: How many uniform numbers a start consumes.
+        pose_draws: Which of them are positions and yaws.
+        size_draws: Which of them are sizes.
+        mass_draws: Which of them are masses.
+        goal_draw: Which of them decides the goal, and nothing else.
         goal_parts: Names of the state parts that give the goal away.
+        indicators: Names of the state parts that are not measured quantities: observation noise spares them.
         horizon: Default number of control steps after which an episode is truncated.
     """
 
     name: ClassVar[str]
     goals: ClassVar[tuple[str, ...]]
     phases: ClassVar[tuple[str, ...]]
-    bodies: ClassVar[tuple[str, ...]]
+    bodies: tuple[str, ...]
     draws: ClassVar[int]
+    pose_draws: ClassVar[tuple[int, ...]] = ()
+    size_draws: ClassVar[tuple[int, ...]] = ()
+    mass_draws: ClassVar[tuple[int, ...]] = ()
+    goal_draw: ClassVar[int] = 0
     goal_parts: ClassVar[tuple[str, ...]]
+    indicators: ClassVar[tuple[str, ...]] = ("goal",)
     arm_counts: ClassVar[tuple[int, ...]] = (2,)
     joints: ClassVar[tuple[str, ...]] = ()
     horizon: ClassVar[int] = 300
 
-    def __init__(self, num_arms: int = 2, split: str = "train", randomization: str = "default"):
+    def __init__(
+        self,
+        num_arms: int = 2,
+        split: str = "train",
+        randomization: str | Randomization | Mapping[str, float] = "default",
+    ):
         check_choice("num_arms", num_arms, self.arm_counts)
         check_choice("split", split, SPLITS)
-        check_choice("randomization", randomization, RANDOMIZATIONS)
-        self.num_arms, self.split, self.randomization = num_arms, split, randomization
+        self.num_arms, self.split = num_arms, split
+        self.randomization = get_randomization(randomization)
 
     def scene(self, robots: tuple[str, ...]) -> Scene:
         """The scene of this task with these robots."""
@@ -103,12 +121,32 @@ class Task(ABC):
     def contact_pairs(self) -> tuple[tuple[str, str], ...]:
         """Pairs of bodies (with their subtrees) whose contacts the task reads."""
 
-    @abstractmethod
     def start(self, u: np.ndarray) -> Start:
-        """Starts for n worlds from uniform numbers.
+        """Starts for n worlds from uniform numbers, as far as split and randomization let them vary.
 
         Args:
             u: Shape ``(n, draws)``, in [0, 1).
+        """
+        u = np.array(u, dtype=np.float64)
+        sizes, (low, high) = list(self.size_draws), HELD_OUT_SIZES
+        gap = high - low
+        if self.split == "unseen":
+            u[:, sizes] = low + gap * u[:, sizes]
+        else:
+            kept = (1 - gap) * u[:, sizes]
+            u[:, sizes] = kept + gap * (kept >= low)
+        r = self.randomization
+        for columns, share in ((self.pose_draws, r.poses), (self.size_draws, r.sizes), (self.mass_draws, r.masses)):
+            u[:, list(columns)] = 0.5 + share * (u[:, list(columns)] - 0.5)
+        return self.place(u)
+
+    @abstractmethod
+    def place(self, u: np.ndarray) -> Start:
+        """Starts for n worlds.
+
+        Args:
+            u: Shape ``(n, draws)``, in [0, 1); numbers of ``pose_draws``, ``size_draws`` and ``mass_draws`` exceed that
+                by a little when randomization is wider than the task's ranges.
         """
 
     @abstractmethod
@@ -143,6 +181,13 @@ class Task(ABC):
     @abstractmethod
     def succeeds(self, signals: Arrays) -> Array:
         """Whether the goal is reached in this step, shape ``(N,)`` bool."""
+
+    def lost(self, world: WorldState) -> Array:
+        """Whether a free body has left the table, which ends the episode; shape ``(N,)`` bool."""
+        xp = array_namespace(world.body_pos)
+        x, y, z = world.body_pos[..., 0], world.body_pos[..., 1], world.body_pos[..., 2]
+        beyond = (xp.abs(x) > TABLE_EDGE[0]) | (xp.abs(y) > TABLE_EDGE[1]) | (z < -0.02)
+        return xp.any(beyond, axis=-1)
 
     @abstractmethod
     def hold_steps(self, episode: Arrays) -> Array:

@@ -60,10 +60,14 @@ class Drawer(Task):
     bodies = CUBES
     joints = CABINET.joints
     draws = 29
+    goal_draw = 25
+    pose_draws = tuple(5 * cube + k for cube in range(4) for k in range(3))
+    size_draws, mass_draws = tuple(5 * cube + 3 for cube in range(4)), tuple(5 * cube + 4 for cube in range(4))
     goal_parts = (
         "goal", "goal_pos", "goal_error", "object_pos", "object_rot6d", "object_vel", "object_size", "handle_pos",
         "tool_to_grasp", "puller",
     )  # fmt: skip
+    indicators = ("goal", "puller")
 
     def props(self) -> tuple[Prop, ...]:
         """Table, cabinet and two cubes on each side."""
@@ -79,10 +83,8 @@ class Drawer(Task):
             ("arm_0/base", "arm_1/base"),
         )
 
-    def start(self, u: np.ndarray) -> Start:
+    def place(self, u: np.ndarray) -> Start:
         """Draw goal, colors, and the places, sizes and masses of the cubes."""
-        if self.randomization == "none":
-            u = np.concatenate([np.full((len(u), 20), 0.5), u[:, 20:]], axis=1)
         n = len(u)
         pairs = np.array(TRAIN_PAIRS if self.split == "train" else UNSEEN_PAIRS)
         cube_color, front_color = pairs[pick(u[:, 20], len(pairs))], pairs[pick(u[:, 21], len(pairs))]
@@ -333,7 +335,7 @@ class Drawer(Task):
         closed = closing | (holding & ~(placed & (shut | ~pulling)))
         return ToolGoals(
             pos=pos,
-            rot=_turned(tools[..., :3, :3], yaw, heading, rate),
+            rot=_turned(tools[..., :3, :3], yaw, rate, world.joint_target[..., -1], chains),
             gripper=xp.where(closed, -1.0, 1.0),
             speed=xp.where(carrying | moving, 0.014, xp.where(leaving, 0.016, speed)),
             together=xp.zeros_like(s["placed"]),
@@ -398,15 +400,19 @@ def _hands(yaw: Array) -> Array:
     return rotation_about_z(yaw) @ xp.asarray(np.diag([1.0, -1.0, -1.0]), dtype=yaw.dtype)
 
 
-def _turned(rot: Array, yaw: Array, ahead: Array, rate: Array) -> Array:
+def _turned(rot: Array, yaw: Array, rate: Array, wrist: Array, chains: Chains) -> Array:
     """The next of tool orientations ``(N, A, 3, 3)`` that turn to ``yaw`` and point down, at a share of full speed.
 
-    They turn through ``ahead`` [rad], never through the back, where the wrist has its limits.
+    They turn the short way, unless the last joint, at ``wrist`` ``(N, A)`` [rad], has its limit there.
     """
     xp = array_namespace(yaw)
     now = xp.atan2(rot[..., 1, 0], rot[..., 0, 0])
-    turn = wrap_angle(yaw - ahead, 2 * np.pi) - wrap_angle(now - ahead, 2 * np.pi)
-    return _hands(now + rate * (0.4 * turn).clip(-0.08, 0.08))
+    turn = wrap_angle(yaw - now, 2 * np.pi)
+    other = turn - 2 * np.pi * xp.sign(turn)
+    lower, upper = chains.lower[:, -1], chains.upper[:, -1]
+    end, far_end = wrist - turn, wrist - other  # the last joint turns about an axis that points down
+    blocked = ((end < lower) | (end > upper)) & (far_end > lower) & (far_end < upper)
+    return _hands(now + rate * (0.8 * xp.where(blocked, other, turn)).clip(-0.16, 0.16))
 
 
 def _step(command: Array, target: Array, aside: Array) -> Array:

@@ -3,15 +3,15 @@
 import numpy as np
 
 from teamvla_envs.arrays import array_namespace
-from teamvla_envs.control.grasping import fingers_around, funnel, norm, rotation_error, smoothstep
+from teamvla_envs.control.grasping import GAIN, fingers_around, funnel, norm, rotation_error, smoothstep
 from teamvla_envs.control.kinematics import Chains
 from teamvla_envs.geometry import clip_norm
 from teamvla_envs.scene.compose import ARM_COLORS, BASE_RADIUS
 from teamvla_envs.scene.props import Pad, Prop, Stick, Table, box_inertia
 from teamvla_envs.sim.base import WorldState
 from teamvla_envs.tasks.base import Array, Arrays, Start, Task, ToolGoals, pick
-from teamvla_envs.tasks.handoff_sentences import PASS
-from teamvla_envs.tasks.instructions import vocabulary
+from teamvla_envs.tasks.handoff_sentences import PASS, RELAY
+from teamvla_envs.tasks.instructions import Family, vocabulary
 
 STICK_COLORS = {
     "yellow": (0.95, 0.78, 0.12, 1.0),
@@ -25,13 +25,14 @@ PAD_COLORS = {
     "white": (0.93, 0.93, 0.93, 1.0),
     "black": (0.08, 0.08, 0.09, 1.0),
 }
-PAD_NAMES, STICK_NAMES = tuple(PAD_COLORS), tuple(STICK_COLORS)
+PAD_NAMES, STICK_NAMES, ARM_NAMES = tuple(PAD_COLORS), tuple(STICK_COLORS), tuple(ARM_COLORS)
 SIDE_NAMES = ("front", "back")
 _PAIRS = [(i, j) for i in range(4) for j in range(4) if i != j]
 UNSEEN_PAIRS = [pair for pair in _PAIRS if set(pair) in ({0, 2}, {1, 3})]
 TRAIN_PAIRS = [pair for pair in _PAIRS if pair not in UNSEEN_PAIRS]
 
 GRASP_INSET = 0.015  # [m] from the stick's end to the grasp point
+LAID = 0.02  # [m] a stick that was slowly let go lower than this above the table was laid down
 MEETING = (0.0, 0.0, 0.30)  # [m] where the stick changes hands
 PAD_REACH, PAD_ASIDE = 0.43, 0.26  # [m] a pad in the frame of the arm that serves it
 WAIT_REACH, WAIT_HEIGHT = 0.42, 0.42  # [m] where an idle arm's tool waits, in its own frame
@@ -42,8 +43,9 @@ class Handoff(Task):
 
     Two sticks lie in front of two arms, out of the others' reach; two pads lie in front of the last arm of each relay,
     out of the giver's reach. The sentence says which stick (by color or by whose it is) and which pad (by color or
-    side). With more than two arms the stick goes around the table through every hand. Success is the stick lying on
-    the named pad with no finger touching it.
+    side). With more than two arms the stick goes around the table, and the sentence names the arm at whose pads it
+    ends. Success is the stick lying on the named pad with no finger touching it, after every hand has held it alone,
+    and laid down rather than dropped: the hand that had it last let it go slowly, less than 2 cm above the table.
     """
 
     name = "handoff"
@@ -51,8 +53,14 @@ class Handoff(Task):
     phases = ("approach", "grasp", "lift", "meet", "transfer", "place", "release", "done")
     bodies = ("stick_0", "stick_1")
     draws = 20
-    goal_parts = ("goal", "goal_pos", "goal_error", "object_pos", "object_rot6d", "object_vel", "tool_to_grasp")
+    goal_draw = 15
+    pose_draws, size_draws, mass_draws = (0, 1, 2, 6, 7, 8), (3, 4, 9, 10), (5, 11)
+    goal_parts = (
+        "goal", "goal_pos", "goal_error", "object_pos", "object_rot6d", "object_vel", "object_size", "tool_to_grasp",
+        "lead",
+    )  # fmt: skip
     arm_counts = (2, 3, 4)
+    indicators = ("goal", "lead")
 
     def props(self) -> tuple[Prop, ...]:
         """Table, two sticks and the pads of the arms that end a relay."""
@@ -91,10 +99,8 @@ class Handoff(Task):
         places = [self._in_front_of(self._last(stick), PAD_REACH, side * PAD_ASIDE) for side in (-1, 1)]
         return sorted(places, key=lambda place: place[1])[pad]
 
-    def start(self, u: np.ndarray) -> Start:
+    def place(self, u: np.ndarray) -> Start:
         """Draw goal, colors and the poses, sizes and masses of both sticks."""
-        if self.randomization == "none":
-            u = np.concatenate([np.full((len(u), 12), 0.5), u[:, 12:]], axis=1)
         n = len(u)
         poses, fields, lengths, widths = {}, {}, [], []
         for s in range(2):
@@ -147,37 +153,47 @@ class Handoff(Task):
     def instruction(self, episode: Arrays, world: int) -> str:
         """Name the stick by color or by its arm, the pad by color or by side."""
         sticks, pads = self._names(episode, world)
-        stick = sticks[int(episode["stick_word"][world])]
-        pad = pads[int(episode["pad_word"][world]) % len(pads)]
-        return PASS.choose(float(episode["wording"][world]), self.split, stick=stick, pad=pad)
+        words = {"stick": sticks[int(episode["stick_word"][world])], "arm": self._last_name(episode, world)}
+        words["pad"] = pads[int(episode["pad_word"][world]) % len(pads)]
+        return self._family.choose(float(episode["wording"][world]), self.split, **words)
 
     def sentences(self, episode: Arrays, world: int) -> tuple[str, ...]:
         """All wordings with every name of the stick and of the pad."""
         sticks, pads = self._names(episode, world)
-        pairs = [(stick, pad) for stick in sticks for pad in pads]
-        return tuple(told for stick, pad in pairs for told in PASS.every(self.split, stick=stick, pad=pad))
+        pairs, arm = [(stick, pad) for stick in sticks for pad in pads], self._last_name(episode, world)
+        return tuple(
+            told for stick, pad in pairs for told in self._family.every(self.split, stick=stick, pad=pad, arm=arm)
+        )
+
+    @property
+    def _family(self) -> Family:
+        return PASS if self.num_arms == 2 else RELAY
+
+    def _last_name(self, episode: Arrays, world: int) -> str:
+        """Of the arm in front of which the goal's pad lies."""
+        return ARM_NAMES[self._last(int(episode["stick"][world]))]
 
     def _names(self, episode: Arrays, world: int) -> tuple[tuple[str, ...], tuple[str, ...]]:
         """What the goal's stick and pad can be called; sides mean something across a table for two only."""
         stick, pad = divmod(int(episode["goal"][world]), 2)
         color = STICK_NAMES[int(episode["stick_color"][world, stick])]
         pads = (PAD_NAMES[int(episode["pad_color"][world, stick, pad])], SIDE_NAMES[pad])
-        sticks = (f"the {color} stick", f"the {tuple(ARM_COLORS)[stick]} arm's stick")
+        sticks = (f"the {color} stick", f"the {ARM_NAMES[stick]} arm's stick")
         return sticks, pads if self.num_arms == 2 else pads[:1]
 
     @classmethod
     def vocabulary(cls) -> tuple[str, ...]:
         """Templates and the words that fill them."""
-        sticks = [*(f"the {name} stick" for name in STICK_NAMES), *(f"the {arm} arm's stick" for arm in ARM_COLORS)]
-        return vocabulary((PASS,), (*sticks, *PAD_NAMES, *SIDE_NAMES))
+        sticks = [*(f"the {name} stick" for name in STICK_NAMES), *(f"the {arm} arm's stick" for arm in ARM_NAMES[:2])]
+        return vocabulary((PASS, RELAY), (*sticks, *PAD_NAMES, *SIDE_NAMES, *ARM_NAMES))
 
     def blank_memory(self, n: int) -> dict[str, np.ndarray]:
-        """There is nothing to remember."""
-        return {}
+        """No hand has held the named stick."""
+        return {"passed": np.zeros((n, self.num_arms), bool), "laid": np.ones(n, bool)}
 
     def remember(self, signals: Arrays) -> dict[str, Array]:
-        """There is nothing to remember."""
-        return {}
+        """Which hands have held the named stick alone, and whether it was low when it was held last."""
+        return {"passed": signals["passed"], "laid": signals["laid"]}
 
     def signals(self, world: WorldState, episode: Arrays, memory: Arrays) -> dict[str, Array]:
         """The named stick, who holds it, whose turn it is, and the grasp point of every arm."""
@@ -198,12 +214,27 @@ class Handoff(Task):
         firm = (opening > width[:, None] - 0.006) & (opening < width[:, None] + 0.003)
         holding = (clear < 0.02) & (xp.abs(along) < (length / 2 + 0.01)[:, None]) & firm
         held = xp.any(holding, axis=-1)
+        beside = (clear < 0.045) & (xp.abs(along) < (length / 2 + 0.03)[:, None])
         # Order of the arms in the relay that begins at the stick's own arm.
         order = (arms - stick[:, None]) % self.num_arms
         nearest = xp.argmin(norm(bases - pos[:, None]), axis=-1)
-        lead = xp.where(held, xp.argmin(xp.where(holding, order, self.num_arms), axis=-1), nearest)
-        following = (lead + 1) % self.num_arms
-        last = order[rows, lead] == self.num_arms - 1
+        # Of two that hold the stick, the one leads that had it alone.
+        rank = order + xp.where(memory["passed"], 0, self.num_arms)
+        lead = xp.where(held, xp.argmin(xp.where(holding, rank, 2 * self.num_arms), axis=-1), nearest)
+        touching = world.contact_count[:, : 2 * self.num_arms] > 0
+        touching = xp.reshape(touching, (-1, 2, self.num_arms))[rows, stick]
+        alone = xp.sum(xp.where(holding, 1, 0), axis=-1) == 1
+        passed = memory["passed"] | (holding & touching & alone[:, None])
+        gentle = (pos[:, 2] - width / 2 < LAID) & (norm(world.body_vel[rows, stick, :3]) < 0.3)
+        laid = xp.where(held, gentle, memory["laid"])
+        finished = laid & xp.all(passed, axis=-1)
+        # Next is the first arm of the relay that has not held the stick yet; the last one when all have.
+        relay = (arms + stick[:, None]) % self.num_arms
+        served = passed[rows[:, None], relay] | (relay == lead[:, None])
+        missing = xp.any(~served, axis=-1)
+        following = xp.where(missing, xp.argmin(xp.where(served, 1, 0), axis=-1), self.num_arms - 1)
+        last = ~missing & (order[rows, lead] == self.num_arms - 1)
+        following = xp.where(last, lead + 1, following + stick) % self.num_arms
         lead_side = xp.where(held, xp.where(along[rows, lead] > 0, -1.0, 1.0), 1.0)
         near_tool = xp.where(along > 0, -1.0, 1.0)
         by_base = xp.where(outward > 0, 1.0, -1.0)
@@ -212,23 +243,23 @@ class Handoff(Task):
         flip = xp.where(held[:, None] & ~holding, -lead_side[:, None], flip)
         toward = axis[:, None] * flip[..., None]  # from the arm's grasp point to the free end
         offset = world.tool_pos - (pos[:, None] - toward * inset[..., None])
-        touching = world.contact_count[:, : 2 * self.num_arms] > 0
-        touching = xp.reshape(touching, (-1, 2, self.num_arms))[rows, stick]
         error = pos - episode["goal_pos"]
         lateral = norm(error[:, :2])
         tilt = xp.acos(xp.sqrt(axis[:, 0] ** 2 + axis[:, 1] ** 2).clip(0.0, 1.0))
         return {
             "pos": pos, "rot": rot, "toward": toward, "offset": offset, "distance": norm(offset), "opening": opening,
-            "width": width, "holding": holding, "held": held, "lead": lead, "following": following, "last": last,
-            "touching": touching, "error": error, "lateral": lateral, "tilt": tilt, "order": order[rows, lead],
-            "length": length, "on_goal": (lateral < 0.03) & (xp.abs(error[:, 2]) < 0.006) & (tilt < 0.1),
+            "width": width, "holding": holding, "held": held, "beside": beside, "lead": lead, "following": following,
+            "last": last, "touching": touching, "error": error, "lateral": lateral, "tilt": tilt,
+            "length": length, "passed": passed, "laid": laid, "finished": finished, "order": order[rows, lead],
+            "on_goal": finished & (lateral < 0.03) & (xp.abs(error[:, 2]) < 0.006) & (tilt < 0.1),
         }  # fmt: skip
 
     def succeeds(self, signals: Arrays) -> Array:
-        """The named stick lies on the named pad and nobody touches it."""
+        """Every hand has held the named stick, and it was laid on the named pad where nobody touches it."""
         s = signals
         xp = array_namespace(s["tilt"])
-        return (s["lateral"] < 0.05) & (xp.abs(s["error"][:, 2]) < 0.01) & ~xp.any(s["touching"], axis=-1)
+        lies = (s["lateral"] < 0.05) & (xp.abs(s["error"][:, 2]) < 0.01) & ~xp.any(s["touching"], axis=-1)
+        return lies & s["finished"]
 
     def hold_steps(self, episode: Arrays) -> Array:
         """0.4 s."""
@@ -240,7 +271,7 @@ class Handoff(Task):
         xp = array_namespace(s["tilt"])
         rows = xp.arange(s["tilt"].shape[0])
         done = s["on_goal"]
-        progress = (s["order"] + xp.where(s["held"], 1.0, 0.0)) / self.num_arms
+        progress = xp.mean(xp.astype(s["passed"], s["tilt"].dtype), axis=-1)
         reach = xp.exp(-4 * s["distance"][rows, s["lead"]])
         free = done & ~xp.any(s["touching"], axis=-1)
         meeting = norm(s["pos"] - xp.asarray(MEETING, dtype=s["pos"].dtype))
@@ -300,7 +331,10 @@ class Handoff(Task):
 
         hands = _hands_along(s["toward"])
         meeting = norm(s["pos"] - xp.asarray(MEETING, dtype=command.dtype))
-        unsettled = smoothstep((meeting + 0.1 * s["tilt"] - 0.03) / 0.05)[:, None]
+        away = xp.abs(s["pos"] - xp.asarray(MEETING, dtype=command.dtype))
+        # A stick that slants in the hand hangs lower; it can be taken all the same.
+        away = xp.maximum(norm(away[:, :2]), away[:, 2] - 0.04)
+        unsettled = smoothstep((away + 0.03 * s["tilt"] - 0.03) / 0.05)[:, None]
         unsettled = unsettled * smoothstep((s["opening"] - s["width"][:, None] - 0.01) / 0.03)
         around = fingers_around(s["offset"], s["toward"], slack=0.04)
         turn = rotation_error(hands, world.tool_rot)
@@ -332,9 +366,12 @@ class Handoff(Task):
         partner_firm = xp.any(s["holding"] & following, axis=-1)[:, None]
         closed = ((lead | take) & grip) | (s["holding"] & (lead | following))
         # A stick that hangs down would be jammed into the table: let it fall over and take it again.
-        hangs = s["last"] & (s["tilt"] > 0.5) & (s["pos"][:, 2] < s["length"] / 2 + 0.02)
-        closed = closed & ~(lead & partner_firm) & ~done & ~hangs[:, None]
-        limit = xp.where(carrying, 0.013, xp.where(leave, 0.012, xp.where(lead | take, speed, 0.016)))
+        hangs = s["last"] & (s["lateral"] < 0.2) & (s["tilt"] > 0.5) & (s["pos"][:, 2] < s["length"] / 2 + 0.02)
+        # One that is laid down slanting cannot be pressed flat: let it go as soon as its low end is on the pad.
+        drooped = s["pos"][:, 2] - s["width"] / 2 - xp.sin(s["tilt"]) * s["length"] / 2
+        slants = s["last"] & (s["lateral"] < 0.03) & (s["tilt"] > 0.03) & (drooped < 0.004)
+        closed = closed & ~(lead & partner_firm) & ~done & ~(hangs | slants)[:, None]
+        limit = xp.where(carrying, 0.018, xp.where(leave, 0.016, xp.where(lead | take, 1.4 * speed, 0.019)))
         return ToolGoals(
             pos=goal_pos,
             rot=rot,
@@ -380,7 +417,7 @@ class Handoff(Task):
         way = goal[:, :2] - s["pos"][:, :2]
         lateral = norm(way)
         # The last arm keeps clear of its partner's hand before it moves off.
-        others = s["touching"] & ~s["holding"]
+        others = (s["touching"] | s["beside"]) & ~s["holding"]
         busy = xp.any(others, axis=-1) | (xp.sum(xp.astype(s["holding"], lateral.dtype), axis=-1) > 1)
         low = goal[:, 2] + 0.003
         needed = xp.where(last, low + (0.16 - low) * smoothstep((lateral - 0.01) / 0.06), meeting[2])
@@ -392,10 +429,10 @@ class Handoff(Task):
         center = xp.matrix_transpose(world.tool_rot) @ (s["pos"][:, None] - world.tool_pos)[..., None]
         ahead = (hands @ center)[..., 0]
         target_xy = goal[:, None, :2] - ahead[..., :2]
-        step_xy = clip_norm(target_xy - command[..., :2], (0.012 * free)[:, None, None])
-        z = needed[:, None] + (world.tool_pos[..., 2] - s["pos"][:, None, 2]).clip(-0.01, 0.01)
+        step_xy = clip_norm(GAIN * (target_xy - command[..., :2]), (0.016 * free)[:, None, None])
+        z = needed[:, None] + (world.tool_pos[..., 2] - s["pos"][:, None, 2]).clip(-0.015, 0.015)
         gap = z - command[..., 2]
-        step_z = gap.clip(-(0.25 * xp.abs(gap) + 0.002).clip(None, 0.008), 0.010)
+        step_z = xp.maximum(gap, -(0.25 * xp.abs(gap) + 0.002).clip(None, 0.008)).clip(None, 0.012)
         step = xp.concat([step_xy, step_z[..., None]], axis=-1)
         still = busy[:, None, None]
         return command + xp.where(still, 0.0, 1.0) * step, xp.where(still[..., None], tool_rot, hands)

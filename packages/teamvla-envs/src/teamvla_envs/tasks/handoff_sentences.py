@@ -2,7 +2,7 @@
 
 from teamvla_envs.tasks.instructions import Family
 
-# {stick}: "the yellow stick" or "the red arm's stick"; {pad}: "green" or "front".
+# {stick}: "the yellow stick" or "the red arm's stick"; {pad}: "green" or "front". For two arms.
 PASS = Family(
     (
         "pass {stick} over and lay it on the {pad} pad",
@@ -25,5 +25,30 @@ PASS = Family(
         "{stick} should end up on the {pad} pad over there",
         "bring {stick} over to the {pad} pad by handing it on",
         "pass on {stick} and set it down on the {pad} pad",
+    ),
+)
+# {arm}: "teal", the arm that has the stick last, at whose pads it ends. For more than two arms.
+RELAY = Family(
+    (
+        "pass {stick} from arm to arm and lay it on the {arm} arm's {pad} pad",
+        "hand {stick} on until the {arm} arm puts it on its {pad} pad",
+        "all arms pass {stick} on, the {arm} arm lays it on its {pad} pad",
+        "pass {stick} around the table to the {arm} arm's {pad} pad",
+        "let {stick} go through every hand to the {arm} arm's {pad} pad",
+        "together, bring {stick} to the {pad} pad of the {arm} arm",
+        "pick up {stick}, hand it on and on, and put it on the {pad} pad of the {arm} arm",
+        "every arm takes {stick} once, it ends on the {arm} arm's {pad} pad",
+        "{stick} goes around the table onto the {pad} pad of the {arm} arm",
+        "relay {stick} to the {arm} arm, which puts it down on its {pad} pad",
+        "take {stick} and pass it on from hand to hand to the {arm} arm's {pad} pad",
+        "give {stick} from one arm to the next and place it on the {pad} pad of the {arm} arm",
+    ),
+    (
+        "{stick} should end up on the {arm} arm's {pad} pad, by way of all arms",
+        "send {stick} round, the {arm} arm sets it down on its {pad} pad",
+        "each arm gets {stick} in turn until it lies on the {pad} pad of the {arm} arm",
+        "get {stick} to the {arm} arm's {pad} pad, one arm after the other",
+        "hand over hand, move {stick} to the {pad} pad of the {arm} arm",
+        "let the {arm} arm finish the round of {stick} on its {pad} pad",
     ),
 )

@@ -66,6 +66,7 @@ class DemoSource:
         path: The file.
         env_kwargs: Arguments that rebuild the environment the demonstrations were collected in.
         action: Parts of one arm's action.
+        agent_pos: Parts of one arm's proprioception.
         environment_state: Parts of the privileged state.
         content_hash: Hash over the demonstrations' own hashes: the same data gives the same value.
         demos: Number of demonstrations read.
@@ -74,6 +75,7 @@ class DemoSource:
     path: Path
     env_kwargs: Mapping[str, Any]
     action: PartLayout
+    agent_pos: PartLayout
     environment_state: PartLayout
     content_hash: str
     demos: int = field(default=0)
@@ -117,6 +119,7 @@ def load_demos(
                 path=path,
                 env_kwargs=file.env_kwargs,
                 action=PartLayout(tuple(file.parts("action"))),
+                agent_pos=PartLayout(tuple(file.parts("agent_pos"))),
                 environment_state=PartLayout(tuple(file.parts("environment_state"))),
                 content_hash=hashlib.sha256(hashes.encode()).hexdigest(),
                 demos=total,

@@ -7,14 +7,23 @@ from teamvla_learn.data.normalization import Statistics
 
 
 class Normalize(nn.Module):
-    """Subtracts the mean and divides by the standard deviation; (..., n) float32 in and out."""
+    """Subtracts the mean and divides by the standard deviation; (..., n) float32 in and out.
 
-    def __init__(self, statistics: Statistics):
+    Args:
+        statistics: Mean and standard deviation, (n,).
+        ignored: Entries that become 0 whatever they are.
+    """
+
+    def __init__(self, statistics: Statistics, ignored: tuple[int, ...] = ()):
         super().__init__()
+        seen = torch.ones(len(statistics.mean))
+        seen[list(ignored)] = 0.0
+        self.register_buffer("_seen", seen, persistent=False)
         self.register_buffer("_mean", torch.from_numpy(statistics.mean.copy()), persistent=False)
         self.register_buffer("_std", torch.from_numpy(statistics.std.copy()), persistent=False)
         self._mean: Tensor
         self._std: Tensor
+        self._seen: Tensor
 
     @property
     def size(self) -> int:
@@ -23,4 +32,4 @@ class Normalize(nn.Module):
 
     def forward(self, values: Tensor) -> Tensor:
         """Normalize."""
-        return (values - self._mean) / self._std
+        return (values - self._mean) / self._std * self._seen

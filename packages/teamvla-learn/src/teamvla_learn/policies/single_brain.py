@@ -52,6 +52,7 @@ class SingleBrainConfig:
         auxiliary: What else is learned, in training only.
         gripper_weight: Weight of the grippers' loss.
         auxiliary_weight: Weight of each auxiliary loss.
+        ignored: Entries of ``agent_pos`` that the policy does not look at.
     """
 
     space: ActionSpace
@@ -65,6 +66,7 @@ class SingleBrainConfig:
     auxiliary: tuple[AuxiliaryTarget, ...] = ()
     gripper_weight: float = 1.0
     auxiliary_weight: float = 0.3
+    ignored: tuple[int, ...] = ()
 
 
 class SingleBrainVLA(LearnedPolicy):
@@ -83,7 +85,7 @@ class SingleBrainVLA(LearnedPolicy):
         self.views = nn.ModuleDict(
             {kind: FilmCNN(config.vision, config.image_size, config.language.size) for kind in self._kinds()}
         )
-        self.normalize = Normalize(normalization.agent_pos)
+        self.normalize = Normalize(normalization.agent_pos, config.ignored)
         self.proprioception = ProprioceptionEncoder(self.normalize.size, config.proprioception_size)
         points = len(config.cameras) * 2 * config.vision.channels[-1]
         self.trunk = make_trunk(points + config.language.size + config.proprioception_size, config.hidden_sizes)

@@ -22,11 +22,13 @@ class StatePolicyConfig:
         space: Shape of the actions.
         hidden_sizes: Widths of the hidden layers.
         gripper_weight: Weight of the grippers' loss.
+        ignored: Entries of ``environment_state`` that the policy does not look at.
     """
 
     space: ActionSpace
     hidden_sizes: tuple[int, ...] = (256, 256, 256)
     gripper_weight: float = 1.0
+    ignored: tuple[int, ...] = ()
 
 
 class StatePolicy(LearnedPolicy):
@@ -39,7 +41,7 @@ class StatePolicy(LearnedPolicy):
         super().__init__(config, normalization)
         if normalization.environment_state is None:
             raise ValueError("a state policy needs statistics of environment_state")
-        self.normalize = Normalize(normalization.environment_state)
+        self.normalize = Normalize(normalization.environment_state, config.ignored)
         self.trunk = make_trunk(self.normalize.size, config.hidden_sizes)
         self.head = ActionHead(config.hidden_sizes[-1], config.space, normalization.actions)
 

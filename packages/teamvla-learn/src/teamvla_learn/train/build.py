@@ -10,6 +10,7 @@ import torch
 from teamvla_envs.errors import UserError
 
 from teamvla_learn.data.dataset import DemoDataset, DemoSource
+from teamvla_learn.data.layout import PartLayout
 from teamvla_learn.data.normalization import Normalization, Statistics
 from teamvla_learn.encoders.tokenizer import WordTokenizer
 from teamvla_learn.policies.action_head import ActionSpace
@@ -20,7 +21,9 @@ from teamvla_learn.policies.state import StatePolicy, StatePolicyConfig
 from teamvla_learn.train.config import TrainConfig
 
 PolicyKind = Literal["vla", "state"]
-DEFAULT_AUXILIARY = ("object_pos", "object_rot6d", "goal_pos")
+DEFAULT_AUXILIARY = ("tool_to_grasp", "object_pos", "object_rot6d", "goal_pos")
+# What moves just as the expert moves it: a policy that sees it learns to go on with what it did before.
+IGNORED_PARTS = ("joint_vel", "gripper_target", "object_vel", "drawer_vel")
 KEPT_ENV_KWARGS = ("num_arms", "robot", "action_mode")  # the rest may differ between training and evaluation
 
 
@@ -56,8 +59,9 @@ def build_policy(
     if kind == "state":
         if not has_state:
             raise UserError(f"{source.path} holds no environment_state, which a state policy learns from")
-        return StatePolicy(StatePolicyConfig(space), normalization)
+        return StatePolicy(StatePolicyConfig(space, ignored=_ignored(source.environment_state)), normalization)
     assert tokenizer is not None
+    ignored = _ignored(source.agent_pos)
     height, width = next(iter(train.pixels.values())).shape[1:3]
     config = SingleBrainConfig(
         space=space,
@@ -65,6 +69,7 @@ def build_policy(
         image_size=(height, width),
         vocabulary_size=len(tokenizer.vocabulary),
         auxiliary=_auxiliary_targets(source, auxiliary, has_state),
+        ignored=tuple(arm * source.agent_pos.size + i for arm in range(space.num_arms) for i in ignored),
     )
     return SingleBrainVLA(config, normalization)
 
@@ -105,6 +110,11 @@ def _action_space(train: DemoDataset, source: DemoSource, chunk_length: int) -> 
             f"expected a multiple of the {source.action.size} of one arm"
         )
     return ActionSpace(arms, source.action.size, source.action.entries_with("gripper"), chunk_length)
+
+
+def _ignored(layout: PartLayout) -> tuple[int, ...]:
+    spans = ((name.rpartition("/")[2], start, stop) for name, start, stop in layout.spans())
+    return tuple(i for name, start, stop in spans if name in IGNORED_PARTS for i in range(start, stop))
 
 
 def _auxiliary_targets(

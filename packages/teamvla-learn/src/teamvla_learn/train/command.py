@@ -44,7 +44,7 @@ def train(
         lr: Peak learning rate.
         seed: Seed of initial weights and shuffling.
         auxiliary: Parts of environment_state that a vla policy also learns to tell, in training only.
-            Default: object_pos, object_rot6d and goal_pos, as far as the file has them.
+            Default: tool_to_grasp, object_pos, object_rot6d and goal_pos, as far as the file has them.
         chunk_length: Actions predicted at once; the first is executed.
         paraphrase: Train with every sentence that is true of a demonstration, not with its own alone.
         precision: Number format of the convolutions; auto is bfloat16 where the processor computes with it.

@@ -5,10 +5,9 @@ specifications" (https://frankaemika.github.io/docs/control_parameters.html, Lim
 Denavit-Hartenberg parameters). Masses and inertias, and where each comes from: see ``panda.xml``.
 """
 
-from math import cos, radians, sin, sqrt
 from pathlib import Path
 
-from teamvla_envs.scene.robots.spec import RobotSpec
+from teamvla_envs.scene.robots.spec import RobotSpec, wrist_camera_quat
 
 WRIST_CAMERA_TILT = 18.0
 """Pitch of the wrist camera from the hand's approach axis towards the fingers [deg].
@@ -16,12 +15,6 @@ WRIST_CAMERA_TILT = 18.0
 Chosen by looking at 64, 84 and 128 px images: both pads, the colored finger mounts and the held object fill
 the lower third at every opening, and what lies ahead of the hand fills the rest.
 """
-
-
-def _wrist_camera_quat(tilt: float) -> tuple[float, float, float, float]:
-    """Camera along the hand's z, the hand's x up, pitched by ``tilt`` [deg] towards the fingers; wxyz."""
-    half = radians(tilt) / 2
-    return (sin(half) / sqrt(2), cos(half) / sqrt(2), cos(half) / sqrt(2), sin(half) / sqrt(2))
 
 
 PANDA = RobotSpec(
@@ -37,6 +30,6 @@ PANDA = RobotSpec(
     gripper_range=(0.0, 0.08),
     joint_velocity_limits=(2.175, 2.175, 2.175, 2.175, 2.61, 2.61, 2.61),
     wrist_camera_pos=(0.075, 0.0, 0.025),
-    wrist_camera_quat=_wrist_camera_quat(WRIST_CAMERA_TILT),
+    wrist_camera_quat=wrist_camera_quat(WRIST_CAMERA_TILT),
     wrist_camera_fovy=75.0,
 )

@@ -1,6 +1,7 @@
 """What the scene, the controllers and the cameras need to know about one kind of arm."""
 
 from dataclasses import dataclass
+from math import cos, radians, sin, sqrt
 from pathlib import Path
 
 
@@ -10,6 +11,10 @@ class RobotSpec:
 
     Names are those inside the MJCF file; the scene composer prefixes them (``arm_0/joint1``). Lengths in [m],
     angles in [rad], quaternions wxyz.
+
+    Whatever the spec names, the MJCF file also has: bodies ``base``, ``link1``, ``link2`` … and ``hand`` (tasks watch
+    their contacts), a tendon ``split`` that drives the fingers, a material ``tint``, colliders in geom group 3 (those
+    named ``base_…`` and ``link1_…`` do not touch the table), and every component of its contact parameters.
 
     Attributes:
         name: Key in the robot registry.
@@ -28,6 +33,7 @@ class RobotSpec:
         wrist_camera_fovy: Vertical field of view [deg].
         gripper_actuator: Actuator of the gripper; its control is the travel of one finger [m].
         pad_geoms: Colliders that touch a grasped object, in the order of ``finger_joints``.
+        base_radius: Distance at which the arm stands from the center of the circle of arms [m].
     """
 
     name: str
@@ -46,3 +52,10 @@ class RobotSpec:
     wrist_camera_fovy: float
     gripper_actuator: str = "gripper"
     pad_geoms: tuple[str, ...] = ("left_pad", "right_pad")
+    base_radius: float = 0.70
+
+
+def wrist_camera_quat(tilt: float) -> tuple[float, float, float, float]:
+    """Camera along the hand's z, the hand's x up, pitched by ``tilt`` [deg] towards the fingers; wxyz."""
+    half = radians(tilt) / 2
+    return (sin(half) / sqrt(2), cos(half) / sqrt(2), cos(half) / sqrt(2), sin(half) / sqrt(2))

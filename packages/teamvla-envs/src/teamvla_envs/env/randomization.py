@@ -1,0 +1,202 @@
+"""What differs from episode to episode, as one configuration with named levels.
+
+A task draws goal, sentence, poses, sizes and masses; this file draws what is the same for every task: friction, motor
+gains, cameras, light, colors, and the keys of observation noise and action delay. Every level consumes the same uniform
+numbers, so that a seed tells the same goal in the same sentence at every level.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields, replace
+from typing import Any
+
+import numpy as np
+
+from teamvla_envs.scene.compose import Scene
+
+Fields = dict[tuple[str, str], np.ndarray]
+
+
+@dataclass(frozen=True)
+class Randomization:
+    """How far things vary around their nominal values; every number is 0 for "not at all".
+
+    Attributes:
+        poses: Share of a task's ranges of positions and yaws; 1 is the range on the task's page.
+        sizes: Share of a task's ranges of sizes.
+        masses: Share of a task's ranges of masses.
+        posture: Half-range of the arms' joints around home [rad].
+        friction: Relative half-range of all sliding friction.
+        gains: Relative half-range of each arm joint's motor gain.
+        camera_shift: Half-range of each camera's position along each axis [m].
+        camera_turn: Half-range of each camera's rotation about each axis [rad].
+        camera_fovy: Half-range of each camera's vertical field of view [deg].
+        light: Relative half-range of brightness, and of the tilt of the light's direction [rad].
+        colors: Half-range of each color channel of props, of 1.
+        noise: Standard deviation of what is added to every number of proprioception and privileged state, goals and
+            indicators excepted [rad, m, rad/s, m/s].
+        delay: Most control steps by which actions come late; the delay of an episode is constant.
+    """
+
+    poses: float = 1.0
+    sizes: float = 1.0
+    masses: float = 1.0
+    posture: float = 0.05
+    friction: float = 0.1
+    gains: float = 0.0
+    camera_shift: float = 0.0
+    camera_turn: float = 0.0
+    camera_fovy: float = 0.0
+    light: float = 0.0
+    colors: float = 0.0
+    noise: float = 0.0
+    delay: int = 0
+
+    def __post_init__(self) -> None:
+        """Refuse values that no scene can have."""
+        for field in fields(self):
+            value, most = getattr(self, field.name), _MOST[field.name]
+            if not 0 <= value <= most or (field.name == "delay" and value != int(value)):
+                kind = "a whole number" if field.name == "delay" else "a number"
+                raise ValueError(f"randomization: {field.name} is {value!r}, expected {kind} from 0 to {most:g}")
+
+
+_MOST = {
+    "poses": 1.2, "sizes": 1.2, "masses": 1.2, "posture": 0.3, "friction": 0.6, "gains": 0.6, "camera_shift": 0.2,
+    "camera_turn": 0.3, "camera_fovy": 10.0, "light": 0.6, "colors": 0.2, "noise": 0.1, "delay": 3,
+}  # fmt: skip
+
+LEVELS: dict[str, Randomization] = {
+    "none": Randomization(poses=0.0, sizes=0.0, masses=0.0, posture=0.0, friction=0.0),
+    "default": Randomization(),
+    "hard": Randomization(
+        poses=1.1, sizes=1.1, masses=1.15, posture=0.1, friction=0.3, gains=0.2, camera_shift=0.02, camera_turn=0.04,
+        camera_fovy=2.0, light=0.3, colors=0.05, noise=0.001, delay=1,
+    ),
+}  # fmt: skip
+
+
+def get_randomization(level: "str | Randomization | Mapping[str, Any]") -> Randomization:
+    """The configuration of a level, or one that is given itself or as a mapping of its attributes.
+
+    Raises:
+        ValueError: If there is no such level or attribute; the message lists those there are.
+    """
+    if isinstance(level, Randomization):
+        return level
+    if isinstance(level, Mapping):
+        known = [field.name for field in fields(Randomization)]
+        for name in level:
+            if name not in known:
+                raise ValueError(f"randomization: unknown {name!r}, allowed are {', '.join(known)}")
+        return replace(Randomization(), **level)
+    if level not in LEVELS:
+        names = ", ".join(repr(name) for name in LEVELS)
+        raise ValueError(f"randomization: got {level!r}, allowed are {names}, or a Randomization")
+    return LEVELS[level]
+
+
+class WorldDraw:
+    """Draws what is not the task's.
+
+    Args:
+        randomization: How far things vary.
+        scene: Whose cameras and arms they are.
+        colored: Names of the geoms whose colors the task sets.
+    """
+
+    def __init__(self, randomization: Randomization, scene: Scene, colored: tuple[str, ...]):
+        self.randomization, self._colored = randomization, colored
+        self._cameras = tuple(camera.name for camera in scene.cameras)
+        self._joints = (scene.num_arms, len(scene.robots[0].joints))
+
+    @property
+    def count(self) -> int:
+        """How many uniform numbers a world consumes."""
+        joints = self._joints[0] * self._joints[1]
+        return 2 * joints + 7 * len(self._cameras) + 3 * (len(self._colored) + 1) + 6
+
+    def __call__(self, u: np.ndarray, colors: Mapping[str, np.ndarray]) -> tuple[Fields, dict[str, np.ndarray]]:
+        """Turn uniform numbers into model fields and facts of n worlds.
+
+        Args:
+            u: Shape ``(n, count)``, in [0, 1).
+            colors: Colors that the task drew, geom name to ``(n, 4)``.
+
+        Returns:
+            Model fields, those that vary only, and facts: ``posture`` (n, A, J) [rad] beside home, ``noise_key`` (n,)
+            uint64, ``delay`` (n,) int64.
+        """
+        r, signed, used = self.randomization, 2 * u - 1, 0
+
+        def take(*shape: int) -> np.ndarray:
+            nonlocal used
+            size = int(np.prod(shape))
+            used += size
+            return signed[:, used - size : used].reshape(len(u), *shape)
+
+        result: Fields = {}
+        posture = r.posture * take(*self._joints)
+        gains, friction = take(*self._joints), take(1)[:, 0]
+        if r.gains:
+            result["gain", ""] = 1 + r.gains * gains
+        if r.friction:
+            result["friction", ""] = 1 + r.friction * friction
+        for name in self._cameras:
+            shift, turn, fovy = take(3), take(3), take(1)[:, 0]
+            if r.camera_shift:
+                result["camera_shift", name] = r.camera_shift * shift
+            if r.camera_turn:
+                result["camera_turn", name] = r.camera_turn * turn
+            if r.camera_fovy:
+                result["camera_fovy", name] = r.camera_fovy * fovy
+        light = take(3)
+        if r.light:
+            result["light", ""] = r.light * light
+        for name in self._colored:
+            jitter = take(3)
+            if r.colors:
+                rgb = (colors[name][:, :3] + r.colors * jitter).clip(0.0, 1.0)
+                result["geom_rgba", name] = np.concatenate([rgb, colors[name][:, 3:]], axis=1)
+        table = take(3)
+        if r.colors:
+            result["tint", "table_top"] = r.colors * table
+        key, delay = (take(1)[:, 0] + 1) / 2, (take(1)[:, 0] + 1) / 2
+        facts = {
+            "posture": posture,
+            "noise_key": np.floor(key * 2**52).astype(np.uint64),
+            "delay": np.minimum(np.floor(delay * (r.delay + 1)), r.delay).astype(np.int64),
+        }
+        return result, facts
+
+
+def counter_noise(key: np.ndarray, step: np.ndarray, size: int, stream: int = 0) -> np.ndarray:
+    """Standard normal numbers that are a function of the arguments alone, so that they need no stored generator.
+
+    Splitmix64 (Steele, Lea, Flood: "Fast splittable pseudorandom number generators", 2014) as a hash of a counter, then
+    the transform of Box and Muller (1958).
+
+    Args:
+        key: Shape ``(N,)`` uint64.
+        step: Shape ``(N,)``.
+        size: Numbers per world.
+        stream: Different streams are independent of one another.
+
+    Returns:
+        Shape ``(N, size)`` float64.
+    """
+    half = (size + 1) // 2
+    with np.errstate(over="ignore"):
+        seed = _splitmix(key.astype(np.uint64) ^ (step.astype(np.uint64) << np.uint64(53)))
+        seed = seed + np.uint64(stream << 32)
+        counters = seed[:, None] + np.arange(2 * half, dtype=np.uint64)[None]
+        uniform = (_splitmix(_splitmix(counters)) >> np.uint64(11)).astype(np.float64) * 2.0**-53
+    radius = np.sqrt(-2 * np.log1p(-uniform[:, :half]))
+    angle = 2 * np.pi * uniform[:, half:]
+    return np.concatenate([radius * np.cos(angle), radius * np.sin(angle)], axis=1)[:, :size]
+
+
+def _splitmix(x: np.ndarray) -> np.ndarray:
+    x = x + np.uint64(0x9E3779B97F4A7C15)
+    x = (x ^ (x >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    x = (x ^ (x >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    return x ^ (x >> np.uint64(31))

@@ -18,6 +18,7 @@ from teamvla_envs.env.vector import TeamVectorEnv
 FOLDER = Path(__file__).parent / "images"
 PLACE_SEED, HOLD_SEED = 2_000_002, 2_000_003  # of Lift
 PASS_SEED = 2_000_000  # of Handoff
+STORE_SEED = 2_000_001  # of Drawer
 CAMERAS = ("front", "overhead", "wrist_0", "wrist_1")
 LARGE = (480, 640)  # height and width of the front view [px]
 SMALL, COLUMN, GAP = 96, 160, 4  # [px]
@@ -49,6 +50,17 @@ HANDOFF = (
     Moment("transfer", PASS_SEED, lambda phase, height, done: phase == "transfer"),
     Moment("place", PASS_SEED, lambda phase, height, done: phase == "release"),
 )
+DRAWER = (
+    Moment("start", STORE_SEED, lambda phase, height, done: True),
+    Moment("carry", STORE_SEED, lambda phase, height, done: phase == "place"),
+    Moment("done", STORE_SEED, lambda phase, height, done: done),
+)
+TRAY = (
+    Moment("grasp", PLACE_SEED, lambda phase, height, done: phase == "carry"),
+    Moment("place", PLACE_SEED, lambda phase, height, done: phase == "release"),
+)
+RELAY = (Moment("transfer", PASS_SEED, lambda phase, height, done: phase == "transfer"),)
+MIXED = (Moment("lift", PLACE_SEED, lambda phase, height, done: phase == "carry" and height > 0.15),)
 
 
 def main() -> None:
@@ -61,14 +73,24 @@ def main() -> None:
         save("wrist_64px.png", wrist_strip(env))
     with closing(make_env("handoff")) as env:
         stop_and_look(env, HANDOFF)
+    with closing(make_env("drawer")) as env:
+        stop_and_look(env, DRAWER)
+    with closing(make_env("lift", num_arms=4)) as env:
+        stop_and_look(env, TRAY, "tray")
+    with closing(make_env("handoff", num_arms=3)) as env:
+        stop_and_look(env, RELAY, "relay")
+    with closing(make_env("lift", robot=("panda", "xarm7"))) as env:
+        stop_and_look(env, MIXED, "mixed")
 
 
-def make_env(task: str) -> TeamVectorEnv:
+def make_env(task: str, **kwargs: Any) -> TeamVectorEnv:
     """One world that rests when its episode has ended."""
-    return TeamVectorEnv(task, autoreset_mode=AutoresetMode.DISABLED)
+    return TeamVectorEnv(task, autoreset_mode=AutoresetMode.DISABLED, **kwargs)
 
 
-def stop_and_look(env: TeamVectorEnv, moments: Sequence[Moment]) -> tuple[list[np.ndarray], list[np.ndarray]]:
+def stop_and_look(
+    env: TeamVectorEnv, moments: Sequence[Moment], prefix: str | None = None
+) -> tuple[list[np.ndarray], list[np.ndarray]]:
     """Write a contact sheet of every moment; returns small front views, and columns of all cameras at 96 px."""
     fronts, thumbnails = [], []
     for moment in moments:
@@ -77,7 +99,7 @@ def stop_and_look(env: TeamVectorEnv, moments: Sequence[Moment]) -> tuple[list[n
         front = views(env, CAMERAS[:1], LARGE)[0]
         fronts.append(halved(front))
         thumbnails.append(np.concatenate(list(views(env, CAMERAS, SMALL))))
-        save(f"{env.task_name}_{moment.name}.jpg", contact_sheet(env, front))
+        save(f"{prefix or env.task_name}_{moment.name}.jpg", contact_sheet(env, front))
     return fronts, thumbnails
 
 

@@ -77,7 +77,7 @@ def restore_and_compare(task: str, points: int, steps: int, **kwargs: Any) -> No
             saved.setdefault(key, values.copy())[when == step] = values[when == step]
         actions = one.expert_actions() + rng.normal(0, 0.1, one.action_space.shape)
         one.step(actions.clip(-1, 1))
-    future = rng.uniform(-1, 1, (steps, *one.action_space.shape))
+    future = rng.uniform(-1, 1, (steps, points, one.num_arms * one.action_size))
     one.set_state(saved)
     other.set_state(saved)
     first, second = continuation(one, future), continuation(other, future)
@@ -107,8 +107,9 @@ def test_a_state_saved_to_disk_continues_in_another_process(task: str, tmp_path:
     env.reset(seed=2)
     for _ in range(30):
         env.step(env.expert_actions())
-    np.savez(tmp_path / "state.npz", **env.get_state())
-    _, rewards = continuation(env, np.zeros((10, *env.action_space.shape)))
+    state: dict[str, Any] = dict(env.get_state())
+    np.savez(tmp_path / "state.npz", **state)
+    _, rewards = continuation(env, np.zeros((10, 3, env.num_arms * env.action_size)))
     physics = env.get_state()["physics"]
     env.close()
     told = run_python(

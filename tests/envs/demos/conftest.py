@@ -30,6 +30,7 @@ class ToyEnv:
         image_size: int = 64,
         max_episode_steps: int = 30,
         autoreset_mode: AutoresetMode = AutoresetMode.NEXT_STEP,
+        looks: str = "primitives",
     ) -> None:
         if task != "lift":
             raise ValueError(f"task is {task!r}, allowed are lift")

@@ -57,7 +57,7 @@ def replay(
     with open_demos(file) as demos:
         chosen = [demos.demo(name) for name in demo or demos.names]
         with (
-            closing(make_recorded_env(demos, min(num_envs, len(chosen)), obs_mode="state")) as env,
+            closing(make_recorded_env(demos, min(num_envs, len(chosen)), obs_mode="state", looks="primitives")) as env,
             Progress(console=Console(stderr=True)) as progress,
         ):
             results = list(progress.track(replay_demos(env, chosen), total=len(chosen), description="replay"))

@@ -165,10 +165,12 @@ class Lift(Task):
         frame = load.frame(rot)
         ways = xp.asarray(load.directions, dtype=pos.dtype)
         rods = ways[:, :1] * frame[:, None, :, 0] + ways[:, 1:] * frame[:, None, :, 1]
-        offset = world.tool_pos - (pos[:, None] + rods * load.reach(episode)[:, None, None])
+        reach = load.reach(episode)[:, None]
+        offset = world.tool_pos - (pos[:, None] + rods * reach[..., None])
         distance = norm(offset)
         opening = world.gripper_opening
-        around = fingers_around(offset, rods)
+        along = xp.sum(offset * rods, axis=-1)
+        around = fingers_around(offset, rods, slack=1.0) & (along > load.inner - reach) & (along < 0.05)
         tilt = xp.acos(rot[:, 2, 2].clip(-1.0, 1.0))
         thickest = THICKNESS + 0.003 + load.give * tilt[:, None]
         holding = around & (opening > THICKNESS - 0.006) & (opening < thickest)
@@ -183,8 +185,8 @@ class Lift(Task):
         spoiled = xp.any(xp.stack(list(faults.values())), axis=0)
         return {
             **faults, "spoiled": spoiled, "pos": pos, "frame": frame, "offset": offset,
-            "distance": distance, "rods": rods, "opening": opening, "around": around, "holding": holding,
-            "all_hold": all_hold,
+            "distance": distance, "rods": rods, "along": along, "inward": reach - load.inner, "opening": opening,
+            "around": around, "holding": holding, "all_hold": all_hold,
             "touching": xp.any(world.contact_count[:, : self.num_arms] > 0, axis=-1),
             "error": error, "lateral": lateral, "tilt": tilt, "hold_goal": goal == 2,
             "on_goal": (goal != 2) & (lateral < 0.02) & (xp.abs(error[:, 2]) < 0.005) & (tilt < 0.035) & ~spoiled,
@@ -282,9 +284,9 @@ class Lift(Task):
         """Tool positions, speeds and grippers on the way to a firm grasp of every grasp point."""
         xp = array_namespace(command)
         turn = rotation_error(hands, world.tool_rot)
-        # Along the rod a little more or less is all the same.
-        along = xp.sum(s["offset"] * s["rods"], axis=-1, keepdims=True)
-        offset = s["offset"] - along.clip(-self.load.leeway, self.load.leeway) * s["rods"]
+        # A rod can be held anywhere; most of it is as good as the grasp point near its end.
+        leeway = xp.maximum(xp.minimum(-s["along"], 0.7 * s["inward"]), -0.01 + 0 * s["along"])
+        offset = s["offset"] + leeway[..., None] * s["rods"]
         pos, speed, grip = funnel(
             command, world.tool_pos, offset, turn, s["opening"], THICKNESS, s["around"], s["holding"]
         )

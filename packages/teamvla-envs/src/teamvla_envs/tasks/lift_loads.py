@@ -53,7 +53,7 @@ class Load(ABC):
         stand_xy: Places of the front and the back stand, shape ``(2, 2)`` [m].
         heights: Least height of the lower and the taller stand and how much more they can be [m].
         expressions: What a stand can be named by.
-        leeway: How far along the rod a hand may be from the grasp point [m].
+        inner: Nearest place to the center where a hand can hold the rod [m].
         give: How much wider a held rod is between upright fingers for each radian of tilt [m].
         faults: What must not happen between lifting it off the table and success.
         placing: Sentences that name a stand.
@@ -64,7 +64,7 @@ class Load(ABC):
     rest: ClassVar[float]
     heights: ClassVar[tuple[tuple[float, float], tuple[float, float]]]
     expressions: ClassVar[tuple[str, ...]]
-    leeway: ClassVar[float]
+    inner: ClassVar[float]
     give: ClassVar[float]
     faults: ClassVar[tuple[str, ...]]
     placing: ClassVar[Family]
@@ -138,7 +138,7 @@ class CrateBarLoad(Load):
     rest = REST
     heights = ((0.055, 0.025), (0.11, 0.03))
     expressions = ("color", "side", "height")
-    leeway = 0.02
+    inner = 0.12
     give = 0.0
     faults = ("tilted",)
     placing, holding = PLACE, HOLD
@@ -215,7 +215,7 @@ class TrayLoad(Load):
     rest = THICKNESS / 2
     heights = ((0.025, 0.015), (0.07, 0.02))
     expressions = ("color", "height")
-    leeway = 0.0
+    inner = 0.15
     give = THICKNESS
     faults = ("tilted", "alone")
     placing, holding = TRAY_PLACE, TRAY_HOLD

@@ -6,6 +6,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from teamvla_learn.data.augment import augment
 from teamvla_learn.data.batch import Batch, PolicyInput
 from teamvla_learn.data.dataset import DemoDataset
 from teamvla_learn.encoders.tokenizer import WordTokenizer
@@ -19,11 +20,22 @@ class BatchAssembler:
         tokenizer: Numbers the words; None leaves the sentences out.
         chunk_length: K, actions per sample.
         max_tokens: Words of a sentence that are kept.
+        shift: Largest random shift of a picture [px].
+        brightness: Largest random change of a picture's brightness, relative.
     """
 
-    def __init__(self, dataset: DemoDataset, tokenizer: WordTokenizer | None, chunk_length: int, max_tokens: int):
+    def __init__(
+        self,
+        dataset: DemoDataset,
+        tokenizer: WordTokenizer | None,
+        chunk_length: int,
+        max_tokens: int,
+        shift: int = 0,
+        brightness: float = 0.0,
+    ):
         self.dataset = dataset
         self._chunk_length = chunk_length
+        self._shift, self._brightness = shift, brightness
         self._tokens: np.ndarray | None = None
         if tokenizer is not None:
             different = sorted({sentence for sentences in dataset.sentences for sentence in sentences})
@@ -36,13 +48,14 @@ class BatchAssembler:
 
         Args:
             indices: (B,) samples.
-            rng: Chooses one of the sentences that are true of each sample; without it each is told in its own.
+            rng: Chooses one of the sentences that are true of each sample, and changes the pictures; without it each
+                is told in its own and seen as it was.
         """
         data = self.dataset
         actions, valid = data.action_chunks(indices, self._chunk_length)
         tokens, sentence = self._sentences(indices, rng)
         seen = PolicyInput(
-            pixels={camera: torch.from_numpy(images[indices]) for camera, images in data.pixels.items()},
+            pixels={camera: self._picture(images[indices], rng) for camera, images in data.pixels.items()},
             agent_pos=torch.from_numpy(data.agent_pos[indices]),
             environment_state=torch.from_numpy(data.environment_state[indices]),
             tokens=tokens,
@@ -56,6 +69,11 @@ class BatchAssembler:
         chosen = np.linspace(0, len(self.dataset), count, endpoint=False, dtype=np.int64)
         for start in range(0, count, batch_size):
             yield self.batch(chosen[start : start + batch_size])
+
+    def _picture(self, images: np.ndarray, rng: np.random.Generator | None) -> Tensor:
+        if rng is not None and (self._shift or self._brightness):
+            images = augment(images, rng, self._shift, self._brightness)
+        return torch.from_numpy(images)
 
     def _sentences(self, indices: np.ndarray, rng: np.random.Generator | None) -> tuple[Tensor | None, Tensor | None]:
         if self._tokens is None:

@@ -24,7 +24,7 @@ PolicyKind = Literal["vla", "state"]
 DEFAULT_AUXILIARY = ("tool_to_grasp", "object_pos", "object_rot6d", "goal_pos")
 # What moves just as the expert moves it: a policy that sees it learns to go on with what it did before.
 IGNORED_PARTS = ("joint_vel", "gripper_target", "object_vel", "drawer_vel")
-KEPT_ENV_KWARGS = ("num_arms", "robot", "action_mode")  # the rest may differ between training and evaluation
+KEPT_ENV_KWARGS = ("num_arms", "robot", "action_mode", "looks")  # the rest may differ between training and evaluation
 
 
 def build_policy(

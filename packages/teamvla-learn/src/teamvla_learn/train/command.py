@@ -24,6 +24,8 @@ def train(
     auxiliary: tuple[str, ...] | None = None,
     chunk_length: int = 1,
     paraphrase: bool = True,
+    shift: int = 0,
+    brightness: float = 0.0,
     precision: Literal["auto", "float32", "bfloat16"] = "auto",
     shards: int = 2,
     threads: int | None = None,
@@ -47,6 +49,8 @@ def train(
             Default: tool_to_grasp, object_pos, object_rot6d and goal_pos, as far as the file has them.
         chunk_length: Actions predicted at once; the first is executed.
         paraphrase: Train with every sentence that is true of a demonstration, not with its own alone.
+        shift: Largest random shift of a training picture [pixels].
+        brightness: Largest random change of a training picture's brightness, relative.
         precision: Number format of the convolutions; auto is bfloat16 where the processor computes with it.
         shards: Parts of a batch that are computed side by side; more of them use more cores.
         threads: CPU threads, at most one per shard; the result does not depend on them. Default: all cores.
@@ -69,6 +73,8 @@ def train(
                 learning_rate=lr,
                 seed=seed,
                 paraphrase=paraphrase,
+                shift=shift,
+                brightness=brightness,
                 precision=precision,
             ),
             auxiliary=auxiliary,

@@ -26,6 +26,8 @@ class TrainConfig:
         average_decay: Decay of the weight average.
         seed: Seed of the initial weights and of the shuffling.
         paraphrase: Whether a demonstration is told in every sentence that is true of it, not in its own alone.
+        shift: Largest random shift of a training picture [px].
+        brightness: Largest random change of a training picture's brightness, relative.
         precision: Number format of the convolutions; ``auto`` takes bfloat16 where the processor computes
             with it. The weights are float32 always.
         log_every: Steps between log rows.
@@ -44,6 +46,8 @@ class TrainConfig:
     average_decay: float = 0.998
     seed: int = 0
     paraphrase: bool = True
+    shift: int = 0
+    brightness: float = 0.0
     precision: Precision = "auto"
     log_every: int = 50
     validate_every: int = 500
@@ -57,5 +61,9 @@ class TrainConfig:
             raise UserError(f"shards is {self.shards}, expected 1 to the batch size of {self.batch_size}")
         if not 0 < self.learning_rate < float("inf"):
             raise UserError(f"learning_rate is {self.learning_rate}, expected a positive number")
+        if self.shift < 0:
+            raise UserError(f"shift is {self.shift}, expected 0 or more pixels")
+        if not 0 <= self.brightness < 1:
+            raise UserError(f"brightness is {self.brightness}, expected 0 to less than 1")
         if self.seed < 0:
             raise UserError(f"seed is {self.seed}, expected 0 or more")

@@ -126,7 +126,8 @@ def _make_trainer(
     tokenizer = build_tokenizer((train, valid)) if job.policy == "vla" else None
     policy = build_policy(job.policy, train, source, tokenizer, job.auxiliary, job.chunk_length, job.config.seed)
     max_tokens = policy.config.language.max_tokens if job.policy == "vla" else 0
-    assemble = [BatchAssembler(data, tokenizer, job.chunk_length, max_tokens) for data in (train, valid)]
+    changes = job.config.shift, job.config.brightness
+    assemble = [BatchAssembler(data, tokenizer, job.chunk_length, max_tokens, *changes) for data in (train, valid)]
     threads = min(job.threads or _usable_cores(), job.config.shards)
     trainer = Trainer(policy, assemble[0], assemble[1] if len(valid) else None, job.config, threads)
     return trainer, describe(policy, tokenizer, source, job.config)

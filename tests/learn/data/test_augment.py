@@ -1,0 +1,39 @@
+"""Random changes of pictures."""
+
+import numpy as np
+from numpy.testing import assert_array_equal
+from teamvla_learn.data.augment import augment
+
+
+def pictures(count: int = 40) -> np.ndarray:
+    return np.random.default_rng(0).integers(0, 256, (count, 10, 12, 3), dtype=np.uint8)
+
+
+def test_a_picture_is_shifted_and_its_edge_repeated():
+    original = pictures()
+    changed = augment(original, np.random.default_rng(1), shift=2, brightness=0.0)
+    shifts = set()
+    for before, after in zip(original, changed, strict=True):
+        padded = np.pad(before, ((2, 2), (2, 2), (0, 0)), mode="edge")
+        found = [
+            (down, right)
+            for down in range(-2, 3)
+            for right in range(-2, 3)
+            if np.array_equal(after, padded[2 - down : 12 - down, 2 - right : 14 - right])
+        ]
+        assert len(found) == 1
+        shifts.add(found[0])
+    assert len(shifts) > 15
+
+
+def test_brightness_scales_and_saturates():
+    original = np.full((200, 4, 4, 3), 220, dtype=np.uint8)
+    changed = augment(original, np.random.default_rng(0), shift=0, brightness=0.2)
+    levels = changed[:, 0, 0, 0].astype(int)
+    assert (changed == changed[:, :1, :1, :1]).all()
+    assert levels.min() < 185
+    assert levels.max() == 255
+
+
+def test_without_changes_a_picture_stays_as_it_is():
+    assert_array_equal(augment(pictures(), np.random.default_rng(0), 0, 0.0), pictures())

@@ -65,8 +65,8 @@ class Stage:
 def quickstart(
     out: Path = Path("runs/quickstart"),
     task: str = "lift",
-    demos: int = 100,
-    minutes: float = 6.0,
+    demos: int = 300,
+    minutes: float = 7.0,
     episodes: int = 50,
     seed: int = 0,
     threads: int | None = None,

@@ -55,7 +55,7 @@ class CollectionSettings:
     seed_set: str = "train"
     offset: int = 0
     noise: float = 0.002
-    slips: float = 1.0
+    slips: float = 0.3
 
     def __post_init__(self) -> None:
         """Refuse what no episode can be collected with."""
@@ -80,7 +80,7 @@ def collect(
     seed_set: str = "train",
     offset: int = 0,
     noise: float = 0.002,
-    slips: float = 1.0,
+    slips: float = 0.3,
     overwrite: bool = False,
 ) -> None:
     """Record demonstrations of a task's expert into an HDF5 file.

@@ -46,8 +46,8 @@ class TrainConfig:
     average_decay: float = 0.998
     seed: int = 0
     paraphrase: bool = True
-    shift: int = 0
-    brightness: float = 0.0
+    shift: int = 2
+    brightness: float = 0.1
     precision: Precision = "auto"
     log_every: int = 50
     validate_every: int = 500

@@ -1,3 +1,4 @@
+import logging
 import subprocess
 import sys
 from importlib.metadata import EntryPoint
@@ -92,3 +93,14 @@ def test_help_imports_neither_commands_nor_physics():
     )
     told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert told.stdout.endswith("[]\n")
+
+
+def test_other_packages_are_heard_only_when_they_warn(capsys: pytest.CaptureFixture[str]):
+    handler, chatty = cli._CurrentStderr(), logging.getLogger("some_library")
+    for name, level in (
+        ("some_library", logging.INFO),
+        ("some_library", logging.WARNING),
+        ("teamvla_envs", logging.INFO),
+    ):
+        handler.handle(chatty.makeRecord(name, level, "", 0, f"{name} at {level}", (), None))
+    assert capsys.readouterr().err.split("\n") == ["some_library at 30", "teamvla_envs at 20", ""]

@@ -156,10 +156,14 @@ def _log_to_stderr(debug: bool) -> None:
 
 
 class _CurrentStderr(logging.Handler):
-    """Writes to what ``sys.stderr`` is at that moment, so that a progress bar can stay below the lines."""
+    """Writes to what ``sys.stderr`` is at that moment, so that a progress bar can stay below the lines.
+
+    Of other packages it passes on warnings and errors only.
+    """
 
     def emit(self, record: logging.LogRecord) -> None:
-        _say(self.format(record))
+        if record.levelno >= logging.WARNING or record.name.startswith("teamvla_"):
+            _say(self.format(record))
 
 
 def _say(line: str) -> None:

@@ -75,9 +75,11 @@ def test_thirty_held_objects_never_jump_on_mujoco_warp():
     prepare_warp()
     lifted = recording()
     rows = np.arange(WORLDS)[:, None]
+    host_model = mujoco.MjModel.__copy__(lifted.model)
+    host_model.opt.disableflags &= ~int(mujoco.mjtDisableBit.mjDSBL_MIDPHASE)  # mujoco_warp has none to disable
     with wp.ScopedDevice("cpu"):
-        model = mujoco_warp.put_model(lifted.model)
-        data = mujoco_warp.put_data(lifted.model, mujoco.MjData(lifted.model), nworld=WORLDS, nconmax=128, njmax=400)
+        model = mujoco_warp.put_model(host_model)
+        data = mujoco_warp.put_data(host_model, mujoco.MjData(host_model), nworld=WORLDS, nconmax=128, njmax=400)
         data.qpos.assign(lifted.qpos.astype(np.float32))
         fastest = np.zeros(WORLDS)
         before = lifted.qpos[rows, lifted.address]

@@ -66,7 +66,7 @@ REWARD_TERMS: dict[str, dict[str, str]] = {
         "reach": "mean over the arms of exp(-4 d), d the distance from tool to grasp point [m]; 1 once the bar lies on "
         "its stand",
         "grasp": "share of the arms that hold the bar; 1 once the bar lies on its stand",
-        "lift": "how far the bar is raised, as a share of the height that counts as held up; 1 on its stand",
+        "lift": "how far the bar is raised, as a share of the height of the goal; 1 on its stand",
         "level": "`lift` times exp(-25 t²), t the bar's tilt [rad]",
         "goal": "`lift` times exp(-4 d), d the distance to the goal [m]",
         "release": "exp(-5 d), d the horizontal distance to the goal [m], while the bar lies on its stand and nobody "

@@ -340,6 +340,22 @@ def test_dense_reward_grows_along_the_way_of_the_expert(make_lift: MakeLift):
     assert (rewards[-5:].mean(axis=0) > rewards[:5].mean(axis=0) + 0.3).all()
 
 
+def test_dense_reward_is_ordered_along_the_phases_for_every_goal(make_lift: MakeLift):
+    env = make_lift(24, autoreset_mode="Disabled")
+    _, info = env.reset(seed=episode_seeds("test", 24).tolist())
+    goals, alive = np.array(env.goal_names), np.ones(24, bool)
+    rewards: dict[tuple[str, int], list[float]] = {}
+    while alive.any():
+        _, reward, terminated, truncated, info = env.step(env.expert_actions())
+        alive &= ~(terminated | truncated)
+        for world in np.flatnonzero(alive):
+            rewards.setdefault((goals[world], int(info["phase"][world])), []).append(float(reward[world]))
+    for goal in GOALS:
+        means = [np.mean(rewards[goal, phase]) for phase in range(len(env.phases)) if (goal, phase) in rewards]
+        assert len(means) >= 3
+        assert np.all(np.diff(means) > 0), (goal, means)
+
+
 def test_sparse_reward_is_one_once(make_lift: MakeLift, finish_episodes: FinishEpisodes):
     env = make_lift(6, reward_mode="sparse", autoreset_mode="Disabled")
     begin(env)

@@ -40,9 +40,9 @@ def follow(goals: ToolGoals, world: WorldState, chains: Chains) -> Array:
     # An arm that wandered near a joint limit goes back to its rest posture first.
     away = chains.rest - world.joint_target
     room = xp.where(away < 0, chains.upper - chains.rest, chains.rest - chains.lower)
-    # Far from its goal it does so earlier: stretched out it would hang between the limit and the goal for good.
-    far = smoothstep((norm(goals.pos - tool[..., :3, 3]) - 0.25) / 0.1)
-    stray = smoothstep((xp.max(xp.abs(away) / room, axis=-1) - STRAY + 0.2 * far) / 0.05)
+    # High above the table it does so earlier: stretched out it would hang between the limit and its goal for good.
+    high = smoothstep((tool[..., 2, 3] - 0.5) / 0.1)
+    stray = smoothstep((xp.max(xp.abs(away) / room, axis=-1) - STRAY + 0.25 * high) / 0.05)
     homing = stray * xp.astype(goals.gripper > 0, step.dtype)
     step = step + homing[..., None] * (away.clip(-JOINT_STEP, JOINT_STEP) - step)
     return limit_step(step, goals.together)

@@ -211,7 +211,8 @@ class Lift(Task):
         s = signals
         xp = array_namespace(s["tilt"])
         near = xp.where(s["hold_goal"] | s["on_goal"], 1.0, 0.0) * xp.exp(-5 * s["lateral"])
-        rest, top = self.load.rest, self.load.lifted_from(s["pos"][:, 2] - s["error"][:, 2], HOLD_HEIGHT)
+        # Raised as high as the goal is enough: to lower it onto a low stand must not cost.
+        rest, top = self.load.rest, (s["pos"][:, 2] - s["error"][:, 2]).clip(None, HOLD_HEIGHT)
         height = ((s["pos"][:, 2] - rest) / (top - rest)).clip(0.0, 1.0)
         lifted = xp.where(s["on_goal"], 1.0, height)
         grasped = xp.where(s["on_goal"], 1.0, xp.mean(xp.astype(s["holding"], s["tilt"].dtype), axis=-1))

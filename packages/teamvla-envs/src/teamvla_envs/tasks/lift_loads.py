@@ -99,15 +99,6 @@ class Load(ABC):
         """The size as a part of the privileged observation, ``(N, 1)``."""
 
     @abstractmethod
-    def lifted_from(self, goal_height: Array, hold_height: float) -> Array | float:
-        """Height of its center from which on the reward counts it as lifted, broadcast to ``(N,)`` [m].
-
-        Args:
-            goal_height: Of its center at the goal, shape ``(N,)`` [m].
-            hold_height: From which on it counts as held up [m].
-        """
-
-    @abstractmethod
     def level_offsets(self, frame: Array, yaw: Array, tools: Array) -> Array:
         """Where the tools would be relative to a load that is level and has no yaw.
 
@@ -185,10 +176,6 @@ class CrateBarLoad(Load):
         """The length."""
         return {"object_length": episode["length"][:, None]}
 
-    def lifted_from(self, goal_height: Array, hold_height: float) -> Array | float:
-        """The same for every goal."""
-        return hold_height
-
     def level_offsets(self, frame: Array, yaw: Array, tools: Array) -> Array:
         """Take yaw and slope out of them; how the bar is rolled about its axis does not matter."""
         xp = array_namespace(tools)
@@ -265,10 +252,6 @@ class TrayLoad(Load):
     def size_part(self, episode: Arrays) -> dict[str, Array]:
         """How far out the handles are held."""
         return {"object_reach": episode["reach"][:, None]}
-
-    def lifted_from(self, goal_height: Array, hold_height: float) -> Array | float:
-        """As high as the stand: to lower it onto a low one must not cost."""
-        return goal_height.clip(None, hold_height)
 
     def level_offsets(self, frame: Array, yaw: Array, tools: Array) -> Array:
         """As the tray's frame sees them, but at one height: handles that slip must not drag the commands along."""

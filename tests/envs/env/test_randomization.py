@@ -193,3 +193,20 @@ def test_cameras_light_and_colors_change_the_picture(make_lift: MakeLift):
     for name, picture in pictures.items():
         if name != "none":
             assert np.abs(picture - pictures["none"]).mean() > 1.0, name
+
+
+@pytest.mark.parametrize("name", registered_tasks())
+def test_shades_of_the_unseen_split_never_occur_in_training(name: str):
+    task = get_task(name)
+    u = np.random.default_rng(0).random((200, task.draws))
+    seen, unseen = (
+        {
+            tuple(rgba)
+            for key, values in task(split=split).start(u).fields.items()
+            if key[0] == "geom_rgba"
+            for rgba in values
+        }
+        for split in ("train", "unseen")
+    )
+    assert len(seen) >= 4
+    assert not seen & unseen

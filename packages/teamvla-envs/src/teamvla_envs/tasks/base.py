@@ -5,7 +5,7 @@ A task is an array program: it maps arrays over N worlds to arrays over N worlds
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
 import numpy as np
@@ -21,6 +21,7 @@ Array = Any
 Arrays = Mapping[str, Array]  # named arrays, first axis N
 SPLITS = ("train", "unseen")
 HELD_OUT_SIZES = (0.4, 0.6)  # share of each range of sizes that only the unseen split has
+DULLNESS = 0.2  # how far colors of the unseen split are mixed with gray
 TABLE_EDGE = (1.05, 0.85)  # [m] half sizes of the table
 
 
@@ -64,7 +65,7 @@ class Task(ABC):
 
     Args:
         num_arms: Number of arms A.
-        split: ``"train"`` or ``"unseen"``: which sentences and combinations are drawn.
+        split: ``"train"`` or ``"unseen"``: which sentences, sizes, shades and combinations of colors are drawn.
         randomization: Level, or a :class:`Randomization`; a task reads its shares of poses, sizes and masses.
 
     Attributes:
@@ -138,7 +139,11 @@ class Task(ABC):
         r = self.randomization
         for columns, share in ((self.pose_draws, r.poses), (self.size_draws, r.sizes), (self.mass_draws, r.masses)):
             u[:, list(columns)] = 0.5 + share * (u[:, list(columns)] - 0.5)
-        return self.place(u)
+        start = self.place(u)
+        if self.split == "unseen":
+            shades = {key: _shade(rgba) for key, rgba in start.fields.items() if key[0] == "geom_rgba"}
+            start = replace(start, fields=start.fields | shades)
+        return start
 
     @abstractmethod
     def place(self, u: np.ndarray) -> Start:
@@ -204,6 +209,11 @@ class Task(ABC):
     @abstractmethod
     def tool_goals(self, world: WorldState, chains: Chains, episode: Arrays, signals: Arrays) -> ToolGoals:
         """The expert: what the tools should do next, from any state, without a clock or memory."""
+
+
+def _shade(rgba: np.ndarray) -> np.ndarray:
+    """A duller shade of colors ``(n, 4)`` that still goes by the same name."""
+    return np.concatenate([(1 - DULLNESS) * rgba[:, :3] + DULLNESS * 0.5, rgba[:, 3:]], axis=1)
 
 
 def check_choice(argument: str, value: Any, allowed: tuple[Any, ...]) -> None:

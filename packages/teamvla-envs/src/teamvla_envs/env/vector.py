@@ -290,7 +290,7 @@ class TeamVectorEnv(gym.vector.VectorEnv):
             reward = np.where(lost, reward - (self.task.horizon - episodes.steps).clip(0), reward)
         if active is not None:
             reward = np.where(active, reward, 0.0)
-        episodes.end = np.select([success, lost, late], [SUCCESS, LOST, TIME_LIMIT], 0)
+        episodes.end = SUCCESS * success + LOST * lost + TIME_LIMIT * late
         self._stale |= moved
         return reward, success | lost, late
 

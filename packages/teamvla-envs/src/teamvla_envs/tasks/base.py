@@ -14,7 +14,7 @@ from teamvla_envs.arrays import array_namespace
 from teamvla_envs.control.kinematics import Chains
 from teamvla_envs.env.randomization import Randomization, get_randomization
 from teamvla_envs.scene.compose import Scene, compose
-from teamvla_envs.scene.props import Prop
+from teamvla_envs.scene.props import Prop, Table
 from teamvla_envs.sim.base import WorldState
 
 Array = Any
@@ -22,7 +22,7 @@ Arrays = Mapping[str, Array]  # named arrays, first axis N
 SPLITS = ("train", "unseen")
 HELD_OUT_SIZES = (0.4, 0.6)  # share of each range of sizes that only the unseen split has
 DULLNESS = 0.2  # how far colors of the unseen split are mixed with gray
-TABLE_EDGE = (1.05, 0.85)  # [m] half sizes of the table
+TABLE_EDGE = Table().half_size  # [m]
 
 
 @dataclass(frozen=True)

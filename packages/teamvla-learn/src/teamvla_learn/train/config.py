@@ -7,6 +7,7 @@ from teamvla_envs.errors import UserError
 
 from teamvla_learn.train.schedule import Budget
 
+MOST_SHIFT = 15  # [px] less than the smallest picture
 Precision = Literal["auto", "float32", "bfloat16"]
 
 
@@ -61,8 +62,8 @@ class TrainConfig:
             raise UserError(f"shards is {self.shards}, expected 1 to the batch size of {self.batch_size}")
         if not 0 < self.learning_rate < float("inf"):
             raise UserError(f"learning_rate is {self.learning_rate}, expected a positive number")
-        if self.shift < 0:
-            raise UserError(f"shift is {self.shift}, expected 0 or more pixels")
+        if not 0 <= self.shift <= MOST_SHIFT:
+            raise UserError(f"shift is {self.shift}, expected 0 to {MOST_SHIFT} pixels")
         if not 0 <= self.brightness < 1:
             raise UserError(f"brightness is {self.brightness}, expected 0 to less than 1")
         if self.seed < 0:

@@ -39,7 +39,7 @@ def make_mode(chains: Chains):
 def world(chains: Chains) -> WorldState:
     """Arms near home that stand where they were commanded to."""
     joint_pos = chains.rest + np.random.default_rng(0).uniform(-0.2, 0.2, (N, A, J))
-    frames, tool = chains.frames(joint_pos)
+    tool = chains.tool_frame(joint_pos)
     nobody = np.zeros((N, 0, 3))
     return WorldState(
         joint_pos=joint_pos,
@@ -49,7 +49,6 @@ def world(chains: Chains) -> WorldState:
         gripper_target=np.full((N, A), OPEN),
         tool_pos=tool[..., :3, 3],
         tool_rot=tool[..., :3, :3],
-        joint_frames=frames,
         body_pos=nobody,
         body_rot=nobody[..., None],
         body_vel=nobody,

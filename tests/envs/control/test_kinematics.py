@@ -1,5 +1,7 @@
 """The team's closed-form kinematics against MuJoCo and against finite differences."""
 
+from dataclasses import replace
+
 import mujoco
 import numpy as np
 import pytest
@@ -37,6 +39,14 @@ def test_the_two_bases_face_each_other(chains: Chains):
     _, tool = chains.frames(np.stack([chains.rest]))
     assert_allclose(tool[0, 0, :2, 3], -tool[0, 1, :2, 3], atol=1e-12)
     assert tool[0, 0, 0, 3] < 0 < tool[0, 1, 0, 3]
+
+
+@pytest.mark.parametrize("links", range(1, 8))
+def test_the_tool_frame_alone_is_that_of_the_chain_of_frames(chains: Chains, links: int):
+    parts = ("constant", "cosine", "sine", "axis")
+    shorter = replace(chains, **{part: getattr(chains, part)[:, :links] for part in parts})
+    joint_pos = random_postures(chains, 5)[..., :links]
+    assert_allclose(shorter.tool_frame(joint_pos), shorter.frames(joint_pos)[1], atol=1e-12)
 
 
 def test_joint_frames_equal_those_of_mujoco(chains: Chains, mujoco_poses: list[mujoco.MjData]):

@@ -5,9 +5,21 @@ Every function works in the array namespace of its input (numpy or torch).
 
 from typing import Any
 
-from teamvla_envs.arrays import array_namespace
+import numpy as np
+
+from teamvla_envs.arrays import array_namespace, dot, like, stack_last
 
 Array = Any
+# The nine entries of a rotation matrix are sums of products of a unit quaternion's entries (wxyz): entry by entry the
+# diagonals ww + xx - yy - zz, … and off them 2 (xy - wz), …; rows are the 16 products, columns the 9 entries.
+_MATRIX_FROM_PRODUCTS = np.zeros((4, 4, 3, 3))
+for _i in range(3):
+    _j, _k = (_i + 1) % 3, (_i + 2) % 3
+    for _a, _sign in ((0, 1), (_i + 1, 1), (_j + 1, -1), (_k + 1, -1)):
+        _MATRIX_FROM_PRODUCTS[_a, _a, _i, _i] = _sign
+    _MATRIX_FROM_PRODUCTS[_i + 1, _j + 1, _i, _j] = _MATRIX_FROM_PRODUCTS[_i + 1, _j + 1, _j, _i] = 2
+    _MATRIX_FROM_PRODUCTS[0, _k + 1, _i, _j], _MATRIX_FROM_PRODUCTS[0, _k + 1, _j, _i] = -2, 2
+_MATRIX_FROM_PRODUCTS = _MATRIX_FROM_PRODUCTS.reshape(16, 9)
 
 
 def quat_from_matrix(matrix: Array) -> Array:
@@ -46,24 +58,16 @@ def quat_from_matrix(matrix: Array) -> Array:
 def matrix_from_quat(quat: Array) -> Array:
     """Rotation matrix ``(..., 3, 3)`` of a unit quaternion ``(..., 4)`` wxyz."""
     xp = array_namespace(quat)
-    w, x, y, z = quat[..., 0], quat[..., 1], quat[..., 2], quat[..., 3]
-    xx, yy, zz, xy, xz, yz = x * x, y * y, z * z, x * y, x * z, y * z
-    wx, wy, wz = w * x, w * y, w * z
-    rows = [
-        1 - 2 * (yy + zz), 2 * (xy - wz), 2 * (xz + wy),
-        2 * (xy + wz), 1 - 2 * (xx + zz), 2 * (yz - wx),
-        2 * (xz - wy), 2 * (yz + wx), 1 - 2 * (xx + yy),
-    ]  # fmt: skip
-    flat = xp.stack(rows, axis=-1)
-    return xp.reshape(flat, (*quat.shape[:-1], 3, 3))
+    products = xp.reshape(quat[..., :, None] * quat[..., None, :], (*quat.shape[:-1], 1, 16))
+    return xp.reshape(products @ like(_MATRIX_FROM_PRODUCTS, quat), (*quat.shape[:-1], 3, 3))
 
 
 def rotation_about_z(angle: Array) -> Array:
     """Rotation matrices ``(..., 3, 3)`` about z by ``angle`` ``(...)`` [rad]."""
     xp = array_namespace(angle)
     c, s = xp.cos(angle), xp.sin(angle)
-    zero, one = xp.zeros_like(c), xp.ones_like(c)
-    return xp.reshape(xp.stack([c, -s, zero, s, c, zero, zero, zero, one], axis=-1), (*angle.shape, 3, 3))
+    zero = 0 * c
+    return xp.reshape(stack_last(c, -s, zero, s, c, zero, zero, zero, zero + 1), (*angle.shape, 3, 3))
 
 
 def rotation_vector(matrix: Array) -> Array:
@@ -78,7 +82,7 @@ def rotation_vector(matrix: Array) -> Array:
     xp = array_namespace(matrix)
     quat = quat_from_matrix(matrix)
     w, v = quat[..., :1], quat[..., 1:]
-    sine = xp.sqrt(xp.sum(v * v, axis=-1, keepdims=True))
+    sine = xp.sqrt(dot(v, v))[..., None]
     angle = 2 * xp.atan2(sine, w)
     small = sine < 1e-9
     return xp.where(small, 2 * v, v * (angle / xp.where(small, xp.ones_like(sine), sine)))
@@ -87,7 +91,7 @@ def rotation_vector(matrix: Array) -> Array:
 def rot6d(matrix: Array) -> Array:
     """The first two columns of a rotation matrix ``(..., 3, 3)`` as six numbers ``(..., 6)`` (Zhou et al. 2019)."""
     xp = array_namespace(matrix)
-    return xp.concat([matrix[..., :, 0], matrix[..., :, 1]], axis=-1)
+    return xp.reshape(xp.matrix_transpose(matrix[..., :2]), (*matrix.shape[:-2], 6))
 
 
 def wrap_angle(angle: Array, period: float) -> Array:
@@ -99,5 +103,5 @@ def wrap_angle(angle: Array, period: float) -> Array:
 def clip_norm(vector: Array, limit: Array) -> Array:
     """Vectors ``(..., n)`` shortened to at most ``limit`` (broadcast to ``(..., 1)``)."""
     xp = array_namespace(vector)
-    norm = xp.sqrt(xp.sum(vector * vector, axis=-1, keepdims=True))
+    norm = xp.sqrt(dot(vector, vector))[..., None]
     return vector * (limit / norm.clip(1e-12)).clip(None, 1.0)

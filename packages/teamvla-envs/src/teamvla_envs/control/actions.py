@@ -1,6 +1,7 @@
 """What an action means: numbers in [-1, 1] to commanded joint positions and gripper openings, and back."""
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -42,7 +43,7 @@ class ActionMode:
     chains: Chains
     opening: Array
 
-    @property
+    @cached_property
     def parts(self) -> tuple[tuple[str, int], ...]:
         """Names and lengths of the entries of one arm's action."""
         joints = self.chains.lower.shape[-1]
@@ -53,7 +54,7 @@ class ActionMode:
         }[self.name]
         return (*body, ("gripper", 1))
 
-    @property
+    @cached_property
     def size(self) -> int:
         """Number of entries ``D`` of one arm's action."""
         return sum(length for _, length in self.parts)
@@ -152,11 +153,10 @@ def check_action(action: Any, num_worlds: int, num_arms: int, mode: ActionMode) 
         ValueError: If the shape is wrong or an entry is not finite; it names arm, entry and world.
     """
     array = np.asarray(action, dtype=np.float64)
-    meaning = " and ".join(f"{length} {name}" for name, length in mode.parts)
     if array.shape != (num_worlds, num_arms * mode.size):
         raise ValueError(
             f"action has shape {array.shape}, expected {(num_worlds, num_arms * mode.size)}: "
-            f"for each of {num_arms} arms (arm_0 first) {mode.size} entries, {meaning}"
+            f"for each of {num_arms} arms (arm_0 first) {mode.size} entries, {_meaning(mode)}"
         )
     array = array.reshape(num_worlds, num_arms, mode.size)
     if not np.isfinite(array.sum()):
@@ -165,6 +165,10 @@ def check_action(action: Any, num_worlds: int, num_arms: int, mode: ActionMode) 
             world, arm, entry = bad[0].tolist()
             raise ValueError(
                 f"action for arm_{arm} has a non-finite value {array[world, arm, entry]} at index {entry} "
-                f"(world {world}); expected {mode.size} numbers in [-1, 1]: {meaning}"
+                f"(world {world}); expected {mode.size} numbers in [-1, 1]: {_meaning(mode)}"
             )
     return array
+
+
+def _meaning(mode: ActionMode) -> str:
+    return " and ".join(f"{length} {name}" for name, length in mode.parts)

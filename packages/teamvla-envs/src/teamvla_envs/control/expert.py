@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from teamvla_envs.arrays import array_namespace
+from teamvla_envs.arrays import array_namespace, dot
 from teamvla_envs.control.actions import JOINT_STEP, limit_step, posture_motion
 from teamvla_envs.control.grasping import norm, smoothstep
 from teamvla_envs.control.kinematics import Chains, differential_ik
@@ -52,7 +52,7 @@ def _unwound(turn: Array, frames: Array, joint_target: Array, chains: Chains) ->
     """Tool rotations ``(N, A, 3)`` [rad], the long way round where the last joint has its limit on the short one."""
     xp = array_namespace(turn)
     axis = (frames[..., -1, :3, :3] @ chains.axis[:, -1, :, None])[..., 0]
-    angle, about = norm(turn), xp.sum(turn * axis, axis=-1)
+    angle, about = norm(turn), dot(turn, axis)
     end = joint_target[..., -1] + about
     other = end - 2 * np.pi * xp.sign(about)
     lower, upper = chains.lower[:, -1], chains.upper[:, -1]

@@ -2,13 +2,14 @@
 
 from typing import Any
 
-from teamvla_envs.arrays import array_namespace
+from teamvla_envs.arrays import array_namespace, dot, stack_last
 from teamvla_envs.geometry import clip_norm
 
 Array = Any
 # Share of what is missing that is made up for in one step. At 1 actions that come late would make it swing; when it is
 # small, noise and a learner's errors keep the hand beside what it wants to grasp.
 GAIN = 0.7
+BESIDE = 0.015  # [m] a tool that is nearer to a bar's axis has its fingers on both sides of it
 SPEED = 0.018  # [m] largest displacement of a free hand in one step, 0.45 m/s
 
 
@@ -25,13 +26,13 @@ def downward_grasp(yaw: Array, commanded: Array) -> Array:
         Shape ``(N, A, 3, 3)``.
     """
     xp = array_namespace(yaw)
-    opening = xp.stack([-xp.sin(yaw), xp.cos(yaw), xp.zeros_like(yaw)], axis=-1)
+    opening = stack_last(-xp.sin(yaw), xp.cos(yaw), 0 * yaw)
     natural = commanded[..., :3, 1]
-    sign = xp.where(xp.sum(opening * natural, axis=-1, keepdims=True) < 0, -1.0, 1.0)
+    sign = xp.where(dot(opening, natural)[..., None] < 0, -1.0, 1.0)
     y = opening * sign
     z = xp.zeros_like(y) + xp.asarray([0.0, 0.0, -1.0], dtype=y.dtype)
-    x = xp.stack([-y[..., 1], y[..., 0], xp.zeros_like(y[..., 0])], axis=-1)
-    return xp.stack([x, y, z], axis=-1)
+    x = stack_last(-y[..., 1], y[..., 0], 0 * y[..., 0])
+    return stack_last(x, y, z)
 
 
 def rotation_error(a: Array, b: Array) -> Array:
@@ -50,7 +51,7 @@ def smoothstep(x: Array) -> Array:
 def norm(vector: Array) -> Array:
     """Euclidean length over the last axis."""
     xp = array_namespace(vector)
-    return xp.sqrt(xp.sum(vector * vector, axis=-1))
+    return xp.sqrt(dot(vector, vector))
 
 
 def fingers_around(offset: Array, axis: Array, slack: float = 0.05) -> Array:
@@ -65,8 +66,8 @@ def fingers_around(offset: Array, axis: Array, slack: float = 0.05) -> Array:
         Shape ``(N, A)`` bool.
     """
     xp = array_namespace(offset)
-    along = xp.sum(offset * axis, axis=-1)
-    return (norm(offset - along[..., None] * axis) < 0.015) & (xp.abs(along) < slack)
+    along = dot(offset, axis)
+    return (norm(offset - along[..., None] * axis) < BESIDE) & (xp.abs(along) < slack)
 
 
 def funnel(

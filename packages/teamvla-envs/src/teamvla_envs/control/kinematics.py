@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from teamvla_envs.arrays import array_namespace
+from teamvla_envs.arrays import array_namespace, stack_last
 from teamvla_envs.geometry import matrix_from_quat, rotation_about_z
 from teamvla_envs.scene.compose import Scene
 from teamvla_envs.scene.robots.spec import RobotSpec
@@ -67,14 +67,28 @@ class Chains:
             Joint frames ``(N, A, J, 4, 4)`` and tool frames ``(N, A, 4, 4)`` in the world.
         """
         xp = array_namespace(joint_pos)
-        c, s = xp.cos(joint_pos)[..., None, None], xp.sin(joint_pos)[..., None, None]
-        local = self.constant + c * self.cosine + s * self.sine
+        local = self._local(joint_pos)
         frame = local[:, :, 0]
         frames = [frame]
         for j in range(1, joint_pos.shape[-1]):
             frame = frame @ local[:, :, j]
             frames.append(frame)
         return xp.stack(frames, axis=2), frame @ self.tool
+
+    def tool_frame(self, joint_pos: Array) -> Array:
+        """Poses of the tools alone, shape ``(N, A, 4, 4)``, of ``joint_pos`` ``(N, A, J)`` [rad]."""
+        xp = array_namespace(joint_pos)
+        chain = self._local(joint_pos)
+        while (links := chain.shape[2]) > 1:  # neighbors in pairs: fewer products after one another
+            pairs = chain[:, :, 0 : links - 1 : 2] @ chain[:, :, 1::2]
+            chain = xp.concat([pairs, chain[:, :, links - 1 :]], axis=2) if links % 2 else pairs
+        return chain[:, :, 0] @ self.tool
+
+    def _local(self, joint_pos: Array) -> Array:
+        """Each joint's frame in that of the joint before it, shape ``(N, A, J, 4, 4)``."""
+        xp = array_namespace(joint_pos)
+        angle = joint_pos[..., None, None]
+        return self.constant + xp.cos(angle) * self.cosine + xp.sin(angle) * self.sine
 
     def jacobian(self, frames: Array, tool: Array) -> Array:
         """Geometric Jacobian of the tool frame.
@@ -95,10 +109,9 @@ class Chains:
 
 def cross(a: Array, b: Array) -> Array:
     """Cross product over the last axis; ``numpy.cross`` spends most of its time on generality."""
-    xp = array_namespace(a)
     ax, ay, az = a[..., 0], a[..., 1], a[..., 2]
     bx, by, bz = b[..., 0], b[..., 1], b[..., 2]
-    return xp.stack([ay * bz - az * by, az * bx - ax * bz, ax * by - ay * bx], axis=-1)
+    return stack_last(ay * bz - az * by, az * bx - ax * bz, ax * by - ay * bx)
 
 
 def differential_ik(jacobian: Array, twist: Array, null_motion: Array, damping: float = 0.03) -> Array:

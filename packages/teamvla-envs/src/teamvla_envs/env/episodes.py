@@ -11,7 +11,8 @@ from teamvla_envs.env.randomization import WorldDraw
 from teamvla_envs.tasks.base import Start, Task
 
 SUCCESS, LOST, TIME_LIMIT = 1, 2, 3
-END_REASONS = ("", "success", "object_left_table", "time_limit")  # "" while the episode runs
+# "" while the episode runs
+END_REASONS = np.array(["", "success", "object_left_table", "time_limit"], dtype=object)
 
 
 class Episodes:
@@ -50,7 +51,7 @@ class Episodes:
         self.pending = np.zeros((num_envs, task.randomization.delay, action_size))
         self.seeds = np.full(num_envs, -1, np.int64)
         self._generators: list[np.random.Generator | None] = [None] * num_envs
-        self._labels: tuple[list[str], list[str]] | None = None
+        self._labels: tuple[np.ndarray, np.ndarray] | None = None
 
     def draw(self, worlds: np.ndarray, seeds: Sequence[int | None], count: int) -> np.ndarray:
         """Uniform numbers that determine the next episodes of some worlds.
@@ -109,11 +110,12 @@ class Episodes:
         return queue[np.arange(self.num_envs), longest - self.facts["delay"]].reshape(action.shape)
 
     @property
-    def labels(self) -> tuple[list[str], list[str]]:
-        """Goal names and sentences of all worlds."""
+    def labels(self) -> tuple[np.ndarray, np.ndarray]:
+        """Goal names and sentences of all worlds, shape ``(N,)``, dtype object."""
         if self._labels is None:
             goals = [self._task.goals[goal] for goal in self.facts["goal"]]
-            self._labels = goals, [self._task.instruction(self.facts, world) for world in range(self.num_envs)]
+            sentences = [self._task.instruction(self.facts, world) for world in range(self.num_envs)]
+            self._labels = np.array(goals, dtype=object), np.array(sentences, dtype=object)
         return self._labels
 
     def state(self) -> dict[str, np.ndarray]:

@@ -49,7 +49,7 @@ def environment_state(agent: Array, parts: Mapping[str, Array]) -> Array:
         Shape ``(N, S)``, float32.
     """
     xp = array_namespace(agent)
-    return xp.concat([agent, *(xp.astype(part, xp.float32) for part in parts.values())], axis=-1)
+    return xp.astype(xp.concat([agent, *parts.values()], axis=-1), xp.float32)
 
 
 def peer_summary(world: WorldState) -> Array:

@@ -75,8 +75,8 @@ class TeamParallelEnv(ParallelEnv[str, Any, np.ndarray]):
     def reset(
         self, seed: int | None = None, options: dict[str, Any] | None = None
     ) -> tuple[dict[str, Any], dict[str, dict[str, Any]]]:
-        """Begin an episode; ``seed`` determines it fully."""
-        obs, info = self.vector.reset(seed=seed)
+        """Begin an episode; ``seed`` determines it fully, ``options={"goal": name}`` replaces its goal."""
+        obs, info = self.vector.reset(seed=seed, options=options)
         self.agents = list(self.possible_agents)
         return self._split(obs), self._infos(info)
 

@@ -42,9 +42,9 @@ class TeamEnv(gym.Env[Any, np.ndarray]):
         return self.vector.instructions[0]
 
     def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[Any, dict[str, Any]]:
-        """Begin an episode; ``seed`` determines it fully."""
+        """Begin an episode; ``seed`` determines it fully, ``options={"goal": name}`` replaces its goal."""
         super().reset(seed=seed)
-        obs, info = self.vector.reset(seed=seed)
+        obs, info = self.vector.reset(seed=seed, options=options)
         return first(obs), first_info(info)
 
     def step(self, action: np.ndarray) -> tuple[Any, float, bool, bool, dict[str, Any]]:

@@ -149,6 +149,7 @@ class TeamVectorEnv(gym.vector.VectorEnv):
         self._draw = WorldDraw(self.task.randomization, scene, colored)
         team_action = self.num_arms * self.action_size
         self._episodes = Episodes(self.task, self.num_envs, self._draw, team_action)
+        self._task_names = np.full(self.num_envs, task, dtype=object)
         self._world: WorldState | None = None
         self._closed = False
         self._measure()
@@ -185,7 +186,8 @@ class TeamVectorEnv(gym.vector.VectorEnv):
         Args:
             seed: One number ``s`` (world i gets ``s + i``) or one per world; a seed determines an episode fully.
                 Without one a world goes on with its own generator.
-            options: ``{"reset_mask": (N,) bool}`` resets only those worlds.
+            options: ``{"reset_mask": (N,) bool}`` resets only those worlds. ``{"goal": name}``, or a sequence of one
+                name or ``None`` per world, replaces the goal of the seed's episode and leaves the scene as it is.
 
         Returns:
             Observations and info of all worlds.
@@ -209,16 +211,25 @@ class TeamVectorEnv(gym.vector.VectorEnv):
             seeds = [None if s is None else int(s) for s in seed]
             if len(seeds) != self.num_envs:
                 raise ValueError(f"seed: got {len(seeds)} numbers for {self.num_envs} worlds")
-        self._begin(np.flatnonzero(mask), seeds)
+        goals = (options or {}).get("goal")
+        goals = [goals] * self.num_envs if goals is None or isinstance(goals, str) else list(goals)
+        if len(goals) != self.num_envs:
+            raise ValueError(f"options['goal']: got {len(goals)} names for {self.num_envs} worlds")
+        self._begin(np.flatnonzero(mask), seeds, [None if g is None else self.task.draw_of_goal(g) for g in goals])
         self._look()
         return self._observe(), self._info()
 
-    def _begin(self, worlds: np.ndarray, seeds: Sequence[int | None]) -> None:
-        """Draw and set new episodes in some worlds."""
+    def _begin(
+        self, worlds: np.ndarray, seeds: Sequence[int | None], goal_draws: Sequence[float | None] = ()
+    ) -> None:
+        """Draw and set new episodes in some worlds; a goal draw, one per world of all N, replaces the seed's."""
         if len(worlds) == 0:
             return
         rest, task = self._sim.chains.rest, self.task
         draws = self._episodes.draw(worlds, seeds, task.draws + self._draw.count)
+        for row, world in enumerate(worlds if goal_draws else ()):
+            if (goal_draw := goal_draws[world]) is not None:
+                draws[row, task.goal_draw] = goal_draw
         start = task.start(draws[:, : task.draws])
         colors = {geom: values for (field, geom), values in start.fields.items() if field == "geom_rgba"}
         fields, facts = self._draw(draws[:, task.draws :], colors)
@@ -275,9 +286,13 @@ class TeamVectorEnv(gym.vector.VectorEnv):
         """Rewards and ends of the step just made; worlds that did not take part keep their state."""
         signals, episodes = self._signals, self._episodes
         now = self.task.succeeds(signals)
-        moved = np.ones(self.num_envs, bool) if active is None else active
-        episodes.held = np.where(moved, np.where(now, episodes.held + 1, 0), episodes.held)
-        episodes.steps = episodes.steps + moved
+        held = np.where(now, episodes.held + 1, 0)
+        if active is None:
+            episodes.held, episodes.steps = held, episodes.steps + 1
+            self._stale[:] = True
+        else:
+            episodes.held, episodes.steps = np.where(active, held, episodes.held), episodes.steps + active
+            self._stale |= active
         success = episodes.held >= self.task.hold_steps(episodes.facts)
         lost = ~success & self.task.lost(self._current)
         late = ~success & ~lost & (episodes.steps >= self.max_episode_steps)
@@ -286,12 +301,11 @@ class TeamVectorEnv(gym.vector.VectorEnv):
         else:
             terms = self.task.reward_terms(signals)
             reward = sum(weight * value for weight, value in terms.values()) - 1.0 + success
-            # Losing an object must not be a way to end the waiting.
-            reward = np.where(lost, reward - (self.task.horizon - episodes.steps).clip(0), reward)
+            if lost.any():  # which must not be a way to end the waiting
+                reward = np.where(lost, reward - (self.task.horizon - episodes.steps).clip(0), reward)
         if active is not None:
             reward = np.where(active, reward, 0.0)
         episodes.end = SUCCESS * success + LOST * lost + TIME_LIMIT * late
-        self._stale |= moved
         return reward, success | lost, late
 
     def _look(self) -> WorldState:
@@ -361,11 +375,11 @@ class TeamVectorEnv(gym.vector.VectorEnv):
         goals, sentences = self._episodes.labels
         info = {
             "is_success": self._episodes.success,
-            "end_reason": np.array(END_REASONS, dtype=object)[self._episodes.end],
+            "end_reason": END_REASONS[self._episodes.end],
             "phase": np.asarray(self.task.phase(self._signals), np.int64),
-            "goal": np.array(goals, dtype=object),
-            "task": np.full(self.num_envs, self.task_name, dtype=object),
-            "task_description": np.array(sentences, dtype=object),
+            "goal": goals.copy(),
+            "task": self._task_names.copy(),
+            "task_description": sentences.copy(),
         }
         return info | {f"_{key}": everyone for key in info}
 
@@ -379,6 +393,12 @@ class TeamVectorEnv(gym.vector.VectorEnv):
     def world(self) -> WorldState:
         """The present state of all worlds."""
         return self._current
+
+    @property
+    def signals(self) -> Mapping[str, Any]:
+        """The task's signals in the present state, first axis N."""
+        _ = self._current
+        return self._signals
 
     @property
     def instructions(self) -> list[str]:
@@ -441,6 +461,25 @@ class TeamVectorEnv(gym.vector.VectorEnv):
             gym.logger.warn("render() was called without render_mode; make the environment with 'rgb_array'")
             return None
         return tuple(self.render_frames())
+
+    def push(self, world: int, body: str, impulse: Sequence[float] | np.ndarray) -> None:
+        """Push a free body of one world, as a blow to its center of mass does.
+
+        Args:
+            world: Index of the world.
+            body: One of ``task.bodies``.
+            impulse: Shape ``(3,)``, in world axes [N·s].
+
+        Raises:
+            ValueError: If an argument is not one of those allowed.
+        """
+        self._check_open()
+        check_choice("body", body, self._sim.body_names)
+        blow = np.asarray(impulse, np.float64)
+        if blow.shape != (3,) or not np.isfinite(blow).all():
+            raise ValueError(f"impulse: got {impulse!r}, expected 3 finite numbers [N·s]")
+        self._sim.push(world, body, blow)
+        self._look()
 
     def get_state(self) -> dict[str, np.ndarray]:
         """Everything that determines the future, as numeric arrays with first axis N."""

@@ -23,7 +23,6 @@ class WorldState:
         gripper_target: Commanded distance between the pads, shape ``(N, A)``.
         tool_pos: Shape ``(N, A, 3)``.
         tool_rot: Shape ``(N, A, 3, 3)``.
-        joint_frames: Joint frames on the way to the tool, shape ``(N, A, J, 4, 4)``.
         body_pos: Named free bodies, shape ``(N, B, 3)``.
         body_rot: Shape ``(N, B, 3, 3)``.
         body_vel: Linear (world axes) and angular (body axes) velocity, shape ``(N, B, 6)``.
@@ -41,7 +40,6 @@ class WorldState:
     gripper_target: Array
     tool_pos: Array
     tool_rot: Array
-    joint_frames: Array
     body_pos: Array
     body_rot: Array
     body_vel: Array

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from teamvla_envs.arrays import dot, stack_last
 from teamvla_envs.control.kinematics import Chains
 from teamvla_envs.geometry import matrix_from_quat
 from teamvla_envs.scene.compose import PHYSICS_DT, Scene
@@ -85,12 +86,19 @@ class HostSimulator:
         self._joint_ctrl = np.array([[by_joint[m.joint(f"arm_{k}/{j}").id] for j in robots[k].joints] for k in arms])
         by_tendon = {int(m.actuator_trnid[i, 0]): i for i in range(m.nu) if m.actuator_trntype[i] != 0}
         self._gripper_ctrl = np.array([by_tendon[m.tendon(f"arm_{k}/split").id] for k in arms])
+        # Which of the joints' and then the grippers' commands each actuator takes.
+        self._commands = np.argsort(np.concatenate([self._joint_ctrl.ravel(), self._gripper_ctrl]))
         free = [m.body(name).jntadr[0] for name in self.body_names]
         self._body_qpos = np.array([1 + m.jnt_qposadr[j] for j in free], int)[:, None] + np.arange(7)
         self._body_qvel = np.array([1 + m.nq + m.jnt_dofadr[j] for j in free], int)[:, None] + np.arange(6)
         slides = [m.joint(name).id for name in self.joint_names]
         self._prop_qpos = np.array([1 + m.jnt_qposadr[j] for j in slides], int)
         self._prop_qvel = np.array([1 + m.nq + m.jnt_dofadr[j] for j in slides], int)
+        read = (self._joint_qpos, self._joint_qvel, self._finger_qpos, self._body_qpos, self._body_qvel,
+                self._prop_qpos, self._prop_qvel)  # fmt: skip
+        self._read = np.concatenate([table.ravel() for table in read])
+        ends = np.cumsum([table.size for table in read]).tolist()
+        self._parts = [(slice(end - table.size, end), table.shape) for table, end in zip(read, ends, strict=True)]
 
     def reset(
         self, worlds: np.ndarray, joint_pos: np.ndarray, body_pose: Mapping[str, np.ndarray], fields: ModelFields
@@ -157,10 +165,10 @@ class HostSimulator:
         rows = None if active is None or active.all() else np.flatnonzero(active)
         if rows is not None and len(rows) == 0:
             return
-        ctrl = self._ctrl
-        delta = (joint_target - self.joint_target).reshape(n, 1, -1)
-        ctrl[:, :, self._joint_ctrl.ravel()] = self.joint_target.reshape(n, 1, -1) + self._ramp * delta
-        ctrl[:, :, self._gripper_ctrl] = gripper_target[:, None, :] / 2
+        ctrl, fingers = self._ctrl, gripper_target / 2
+        begin = np.concatenate([self.joint_target.reshape(n, -1), fingers], axis=-1)[:, None, self._commands]
+        end = np.concatenate([joint_target.reshape(n, -1), fingers], axis=-1)[:, None, self._commands]
+        np.add(begin, self._ramp * (end - begin), out=ctrl)
         if rows is None:
             models, count = self.models, n
             state, trajectory, sensors = self.state, self._trajectory, self._sensors
@@ -176,42 +184,48 @@ class HostSimulator:
             initial_state=state, control=ctrl, state=trajectory, sensordata=sensors,
         )  # fmt: skip
         # At a warning MuJoCo resets the world or stops: then its clock is not where it should be.
-        stable = np.abs(trajectory[:, -1, 0] - state[:, 0] - SUBSTEPS * PHYSICS_DT) < PHYSICS_DT / 2
-        stable &= np.isfinite(trajectory[:, -1].sum(-1))
+        last = trajectory[:, -1]
+        stable = np.abs(last[:, 0] - state[:, 0] - SUBSTEPS * PHYSICS_DT) < PHYSICS_DT / 2
+        stable &= np.isfinite(last.sum(-1))
         if not stable.all():
             bad = np.flatnonzero(~stable) if rows is None else rows[~stable]
             raise FloatingPointError(f"the simulation of world {bad.tolist()} became unstable")
         pairs = sensors.reshape(count, SUBSTEPS, -1, 4)
         force = pairs[..., 1:]
-        mean_force = np.sqrt((force * force).sum(-1)).sum(1) / SUBSTEPS
-        contacts = np.stack([pairs[:, -1, :, 0], mean_force], -1)
+        mean_force = np.sqrt(dot(force, force)).sum(1) / SUBSTEPS
+        contacts = stack_last(pairs[:, -1, :, 0], mean_force)
         if rows is None:
-            self.state, self.contacts = trajectory[:, -1].copy(), contacts
+            self.state, self.contacts = last.copy(), contacts
         else:
-            self.state[rows], self.contacts[rows] = trajectory[:, -1], contacts
+            self.state[rows], self.contacts[rows] = last, contacts
+
+    def push(self, world: int, body: str, impulse: np.ndarray) -> None:
+        """Change the velocity of a free body by an impulse (3,) [N·s] at its center of mass."""
+        columns = self._body_qvel[self.body_names.index(body), :3]
+        self.state[world, columns] += impulse / self.models[world].body(body).mass[0]
 
     def world(self) -> WorldState:
         """The present state of all worlds; arrays are fresh copies."""
-        state = self.state
-        joint_pos = state[:, self._joint_qpos]
-        frames, tool = self.chains.frames(joint_pos)
-        body = state[:, self._body_qpos]
+        numbers, n = self.state[:, self._read], self.num_worlds
+        joint_pos, joint_vel, fingers, body, body_vel, prop_pos, prop_vel = (
+            numbers[:, part].reshape(n, *shape) for part, shape in self._parts
+        )
+        tool = self.chains.tool_frame(joint_pos)
         return WorldState(
             joint_pos=joint_pos,
-            joint_vel=state[:, self._joint_qvel],
+            joint_vel=joint_vel,
             joint_target=self.joint_target,
-            gripper_opening=state[:, self._finger_qpos].sum(-1),
+            gripper_opening=fingers[..., 0] + fingers[..., 1],
             gripper_target=self.gripper_target,
             tool_pos=tool[..., :3, 3],
             tool_rot=tool[..., :3, :3],
-            joint_frames=frames,
             body_pos=body[..., :3],
             body_rot=matrix_from_quat(body[..., 3:]),
-            body_vel=state[:, self._body_qvel],
+            body_vel=body_vel,
             contact_force=self.contacts[..., 1],
             contact_count=self.contacts[..., 0],
-            prop_joint_pos=state[:, self._prop_qpos],
-            prop_joint_vel=state[:, self._prop_qvel],
+            prop_joint_pos=prop_pos,
+            prop_joint_vel=prop_vel,
         )
 
     def body_transforms(self, world: int) -> tuple[np.ndarray, np.ndarray]:

@@ -78,7 +78,7 @@ class Task(ABC):
         pose_draws: Which of them are positions and yaws.
         size_draws: Which of them are sizes.
         mass_draws: Which of them are masses.
-        goal_draw: Which of them decides the goal, and nothing else.
+        goal_draw: Which of them decides the goal, and nothing else: ``pick(u[:, goal_draw], len(goals))``.
         goal_parts: Names of the state parts that give the goal away.
         indicators: Names of the state parts that are not measured quantities: observation noise spares them.
         horizon: Default number of control steps after which an episode is truncated.
@@ -145,6 +145,15 @@ class Task(ABC):
             start = replace(start, fields=start.fields | shades)
         return start
 
+    def draw_of_goal(self, goal: str) -> float:
+        """The number in column ``goal_draw`` that gives a start this goal.
+
+        Raises:
+            ValueError: If the task has no such goal; the message lists those it has.
+        """
+        check_choice("goal", goal, self.goals)
+        return (self.goals.index(goal) + 0.5) / len(self.goals)
+
     @abstractmethod
     def place(self, u: np.ndarray) -> Start:
         """Starts for n worlds.
@@ -192,7 +201,7 @@ class Task(ABC):
         xp = array_namespace(world.body_pos)
         x, y, z = world.body_pos[..., 0], world.body_pos[..., 1], world.body_pos[..., 2]
         beyond = (xp.abs(x) > TABLE_EDGE[0]) | (xp.abs(y) > TABLE_EDGE[1]) | (z < -0.02)
-        return xp.any(beyond, axis=-1)
+        return beyond.any(-1)
 
     @abstractmethod
     def hold_steps(self, episode: Arrays) -> Array:
@@ -201,6 +210,19 @@ class Task(ABC):
     @abstractmethod
     def phase(self, signals: Arrays) -> Array:
         """Index into ``phases``, inferred from the state alone, shape ``(N,)``."""
+
+    def joint_work(self, signals: Arrays) -> Array:
+        """Whether the arms depend on one another in this state, shape ``(N,)`` bool; never, unless a task says when."""
+        xp = array_namespace(next(iter(signals.values())))
+        return xp.zeros(next(iter(signals.values())).shape[0], dtype=bool)
+
+    def roles(self, signals: Arrays) -> Array:
+        """Whether each arm does its part in the present phase, shape ``(N, A)`` bool.
+
+        The coordination score reads it where there is :meth:`joint_work`.
+        """
+        xp = array_namespace(next(iter(signals.values())))
+        return xp.ones((next(iter(signals.values())).shape[0], self.num_arms), dtype=bool)
 
     @abstractmethod
     def state_parts(self, world: WorldState, episode: Arrays, signals: Arrays) -> dict[str, Array]:

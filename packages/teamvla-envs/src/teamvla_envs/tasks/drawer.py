@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from teamvla_envs.arrays import array_namespace
+from teamvla_envs.arrays import array_namespace, stack_last
 from teamvla_envs.control.grasping import fingers_around, funnel, norm, rotation_error, smoothstep
 from teamvla_envs.control.kinematics import Chains
 from teamvla_envs.geometry import clip_norm, rotation_about_z, wrap_angle
@@ -40,6 +40,9 @@ SMALL, BIG = (0.030, 0.004), (0.041, 0.004)  # [m] smallest edge of a cube, spre
 OPEN, SHUT = 0.15, 0.02  # [m] a drawer counts as open, as shut
 PULLED = 0.17  # [m] how far the expert pulls
 POST_GRASP = 0.02  # [m] above the middle of the post, so that the palm clears the roof
+# Of each shut drawer its origin, and from there where its handle is held [m].
+ORIGINS = np.array([CABINET.origin(drawer) for drawer in range(2)])
+GRIPS = np.array([(handle.x, -handle.stand_off, handle.height + POST_GRASP) for handle in CABINET.handles])
 DROP_X, DROP_Y = 0.05, 0.05  # [m] where the expert drops a cube: from the middle, behind the front
 WAIT = (0.30, -0.05, 0.40)  # [m] where an arm that is done waits, on its own side
 
@@ -173,10 +176,9 @@ class Drawer(Task):
         drawer, target = episode["drawer"], episode["target"]
         filler = 1 - drawer  # the bottom handle is on the side of arm_0, the top one on that of arm_1
         pulled, other = world.prop_joint_pos[rows, drawer], world.prop_joint_pos[rows, 1 - drawer]
-        slid = xp.stack([0 * pulled, -pulled, 0 * pulled], axis=-1)
-        origin = xp.asarray(np.array([CABINET.origin(d) for d in range(2)]))[drawer] + slid
-        grips = [(h.x, -h.stand_off, h.height + POST_GRASP) for h in CABINET.handles]
-        handle = origin + xp.asarray(np.array(grips))[drawer]
+        slid = stack_last(0 * pulled, -pulled, 0 * pulled)
+        origin = xp.asarray(ORIGINS)[drawer] + slid
+        handle = origin + xp.asarray(GRIPS)[drawer]
 
         local = world.body_pos - origin[:, None]
         width, depth, height = CABINET.size
@@ -184,7 +186,8 @@ class Drawer(Task):
         contained = contained & (local[..., 2] > 0) & (local[..., 2] < height)
         lying = contained & (local[..., 2] - episode["size"] / 2 < CABINET.wall + 0.018)
         named = xp.arange(len(CUBES)) % 2 == episode["color"][:, None]
-        inside = xp.any(contained & named, axis=-1) & ~xp.any(contained & ~named, axis=-1)
+        right = contained & named
+        inside = right.any(-1) & ~(contained & ~named).any(-1)
 
         pos, rot = world.body_pos[rows, target], world.body_rot[rows, target]
         pulling = arms == drawer[:, None]
@@ -198,16 +201,16 @@ class Drawer(Task):
         holding = firm & (norm(offset[..., :2]) < 0.022) & (xp.abs(offset[..., 2]) < slack)
 
         touches = xp.reshape(world.contact_count[:, : 6 * self.num_arms] > 0, (-1, 6, self.num_arms))
-        cubes_touched = xp.any(touches[:, :4] & (contained & named)[..., None], axis=1)
+        cubes_touched = (touches[:, :4] & right[..., None]).any(1)
         touching = cubes_touched | touches[rows, 4 + drawer]
         drop = self._drop(drawer, origin, pulled, cube_size)
         return {
             "pulled": pulled, "other": other, "opened": memory["opened"] | (pulled >= OPEN), "origin": origin,
             "handle": handle, "pos": pos, "rot": rot, "cube_size": cube_size, "size": size, "pulling": pulling,
             "filler": filler, "pinch": pinch, "offset": offset, "distance": norm(offset), "opening": opening,
-            "holding": holding, "handle_held": xp.any(holding & pulling, axis=-1),
-            "cube_held": xp.any(holding & ~pulling, axis=-1), "touching": touching, "inside": inside,
-            "placed": xp.any(lying & named, axis=-1), "drop": drop, "error": pos - drop,
+            "holding": holding, "handle_held": (holding & pulling).any(-1),
+            "cube_held": (holding & ~pulling).any(-1), "touching": touching, "inside": inside,
+            "placed": (lying & named).any(-1), "drop": drop, "error": pos - drop,
             "lateral": norm(pos[:, :2] - drop[:, :2]),
         }  # fmt: skip
 
@@ -216,14 +219,13 @@ class Drawer(Task):
         xp = array_namespace(pulled)
         x = xp.where(drawer == 0, DROP_X, -DROP_X)
         y = FRONT_Y - pulled.clip(OPEN, CABINET.travel) + DROP_Y
-        return xp.stack([x, y, origin[:, 2] + CABINET.wall + cube_size / 2 + 0.004], axis=-1)
+        return stack_last(x, y, origin[:, 2] + CABINET.wall + cube_size / 2 + 0.004)
 
     def succeeds(self, signals: Arrays) -> Array:
         """The named cube is in the named drawer, both are shut, and nobody touches cube or drawer."""
         s = signals
-        xp = array_namespace(s["pulled"])
         shut = (s["pulled"] < SHUT) & (s["other"] < SHUT / 2)
-        return s["inside"] & s["opened"] & shut & ~xp.any(s["touching"], axis=-1)
+        return s["inside"] & s["opened"] & shut & ~s["touching"].any(-1)
 
     def hold_steps(self, episode: Arrays) -> Array:
         """0.4 s."""
@@ -235,9 +237,9 @@ class Drawer(Task):
         xp = array_namespace(s["pulled"])
         done, held = s["placed"], xp.where(s["cube_held"], 1.0, 0.0)
         shut = xp.where(done, 1 - (s["pulled"] / PULLED).clip(0.0, 1.0), 0.0)
-        free = done & (s["pulled"] < SHUT) & ~xp.any(s["touching"], axis=-1)
+        free = done & (s["pulled"] < SHUT) & ~s["touching"].any(-1)
         return {
-            "reach": (0.10, xp.where(done, 1.0, xp.mean(xp.exp(-4 * s["distance"]), axis=-1))),
+            "reach": (0.10, xp.where(done, 1.0, xp.exp(-4 * s["distance"]).sum(-1) / self.num_arms)),
             "open": (0.15, xp.where(done, 1.0, (s["pulled"] / OPEN).clip(0.0, 1.0))),
             "grasp": (0.15, xp.where(done, 1.0, held)),
             "carry": (0.15, xp.where(done, 1.0, held * xp.exp(-4 * norm(s["error"])))),
@@ -252,8 +254,24 @@ class Drawer(Task):
         xp = array_namespace(s["pulled"])
         waiting = xp.where(s["handle_held"], xp.where(s["pulled"] < OPEN, 1, 2), 0)
         working = xp.where(s["cube_held"], xp.where(s["lateral"] < 0.03, 4, 3), waiting)
-        resting = xp.where(xp.any(s["touching"], axis=-1), 6, 7)
+        resting = xp.where(s["touching"].any(-1), 6, 7)
         return xp.where(s["placed"], xp.where(s["pulled"] < SHUT, resting, 5), working)
+
+    def joint_work(self, signals: Arrays) -> Array:
+        """While the cube is held and so is the drawer, or is open, or has the cube over it; until it is shut again."""
+        s = signals
+        both = s["cube_held"] & (s["handle_held"] | (s["pulled"] > SHUT) | (s["lateral"] < 0.03))
+        return (both | s["placed"]) & ~(s["placed"] & (s["pulled"] < SHUT))
+
+    def roles(self, signals: Arrays) -> Array:
+        """One arm holds what is open until the cube is in; the other waits beside it with the cube until it is open."""
+        s = signals
+        xp = array_namespace(s["pulled"])
+        over = s["cube_held"] & (s["lateral"] < 0.03) & ~s["placed"]
+        needed = (over | (s["pulled"] > SHUT)) & ~s["placed"]
+        puller = s["handle_held"] | ~needed
+        filler = ~over | (s["pulled"] >= OPEN)
+        return xp.where(s["pulling"], puller[:, None], filler[:, None])
 
     def state_parts(self, world: WorldState, episode: Arrays, signals: Arrays) -> dict[str, Array]:
         """The named cube in the pose nearest to the hand, all cubes, both drawers, and the goal."""
@@ -261,11 +279,11 @@ class Drawer(Task):
         xp = array_namespace(world.joint_pos)
         rows, dtype = xp.arange(n), world.joint_pos.dtype
         yaw = self._cube_yaw(world, s)
-        level = xp.stack([xp.cos(yaw), xp.sin(yaw), -xp.sin(yaw), xp.cos(yaw)], axis=-1)
-        zero = xp.zeros_like(level[:, :1])
+        cos, sin = xp.cos(yaw), xp.sin(yaw)
+        zero = 0 * cos
         return {
             "object_pos": s["pos"],
-            "object_rot6d": xp.concat([level[:, :2], zero, level[:, 2:], zero], axis=-1),
+            "object_rot6d": stack_last(cos, sin, zero, -sin, cos, zero),
             "object_vel": world.body_vel[rows, episode["target"]],
             "object_size": s["cube_size"][:, None],
             "cube_pos": xp.reshape(world.body_pos, (n, 12)),
@@ -291,7 +309,8 @@ class Drawer(Task):
         # In front of the cabinet the palm lies along it, and beside another cube the fingers do not open towards that.
         ahead = xp.where(s["pos"][:, 1] > 0.04, np.pi / 2, ahead)
         way = world.body_pos[..., :2] - s["pos"][:, None, :2]
-        gap = xp.where(norm(way) > 0, norm(way), 1.0)
+        gap = norm(way)
+        gap = xp.where(gap > 0, gap, 1.0)
         way = way[rows, xp.argmin(gap, axis=-1)]
         along = ahead + wrap_angle(xp.atan2(way[:, 1], way[:, 0]) - ahead, np.pi)
         ahead = xp.where(xp.min(gap, axis=-1) < 0.085, along, ahead)

@@ -1,8 +1,10 @@
 """Handoff: one arm picks the stick that the sentence names and passes it on in mid-air; the last lays it on a pad."""
 
+from functools import cached_property
+
 import numpy as np
 
-from teamvla_envs.arrays import array_namespace
+from teamvla_envs.arrays import array_namespace, dot, stack_last
 from teamvla_envs.control.grasping import GAIN, fingers_around, funnel, norm, rotation_error, smoothstep
 from teamvla_envs.control.kinematics import Chains
 from teamvla_envs.geometry import clip_norm
@@ -84,6 +86,11 @@ class Handoff(Task):
         angle = np.pi + 2 * np.pi * arm / self.num_arms
         pos = BASE_RADIUS * np.array([np.cos(angle), np.sin(angle)])
         return pos, -pos / BASE_RADIUS
+
+    @cached_property
+    def _bases(self) -> np.ndarray:
+        """Where the arms stand, shape ``(A, 3)`` [m]."""
+        return np.array([[*self._base(k)[0], 0.0] for k in range(self.num_arms)])
 
     def _in_front_of(self, arm: int, ahead: float, aside: float) -> tuple[float, float]:
         pos, heading = self._base(arm)
@@ -203,49 +210,53 @@ class Handoff(Task):
         pos, rot = world.body_pos[rows, stick], world.body_rot[rows, stick]
         axis = rot[:, :, 0]
         length, width = episode["length"][rows, stick], episode["width"][rows, stick]
-        bases = xp.asarray(np.array([[*self._base(k)[0], 0.0] for k in range(self.num_arms)]))
+        bases = xp.asarray(self._bases)
+        rod = axis[:, None]
         lever = world.tool_pos - pos[:, None]
-        along = xp.sum(lever * axis[:, None], axis=-1)
+        along = dot(lever, rod)
+        reach = xp.abs(along)
+        half = length[:, None] / 2
         # An arm takes the end that is nearer to its base; where both are as near, the one its hand already faces.
-        outward = xp.sum((pos[:, None] - bases) * axis[:, None], axis=-1)
-        inset = (length / 2 - GRASP_INSET)[:, None]
-        clear = norm(lever - along[..., None] * axis[:, None])
+        from_bases = pos[:, None] - bases
+        outward = dot(from_bases, rod)
+        inset = half - GRASP_INSET
+        clear = norm(lever - along[..., None] * rod)
         opening = world.gripper_opening
         firm = (opening > width[:, None] - 0.006) & (opening < width[:, None] + 0.003)
-        holding = (clear < 0.02) & (xp.abs(along) < (length / 2 + 0.01)[:, None]) & firm
-        held = xp.any(holding, axis=-1)
-        beside = (clear < 0.045) & (xp.abs(along) < (length / 2 + 0.03)[:, None])
+        holding = (clear < 0.02) & (reach < half + 0.01) & firm
+        held = holding.any(-1)
+        beside = (clear < 0.045) & (reach < half + 0.03)
         # Order of the arms in the relay that begins at the stick's own arm.
         order = (arms - stick[:, None]) % self.num_arms
-        nearest = xp.argmin(norm(bases - pos[:, None]), axis=-1)
+        nearest = xp.argmin(norm(from_bases), axis=-1)
         # Of two that hold the stick, the one leads that had it alone.
         rank = order + xp.where(memory["passed"], 0, self.num_arms)
         lead = xp.where(held, xp.argmin(xp.where(holding, rank, 2 * self.num_arms), axis=-1), nearest)
         touching = world.contact_count[:, : 2 * self.num_arms] > 0
         touching = xp.reshape(touching, (-1, 2, self.num_arms))[rows, stick]
-        alone = xp.sum(xp.where(holding, 1, 0), axis=-1) == 1
+        alone = holding.sum(-1) == 1
         passed = memory["passed"] | (holding & touching & alone[:, None])
         gentle = (pos[:, 2] - width / 2 < LAID) & (norm(world.body_vel[rows, stick, :3]) < 0.3)
         laid = xp.where(held, gentle, memory["laid"])
-        finished = laid & xp.all(passed, axis=-1)
+        finished = laid & passed.all(-1)
         # Next is the first arm of the relay that has not held the stick yet; the last one when all have.
         relay = (arms + stick[:, None]) % self.num_arms
         served = passed[rows[:, None], relay] | (relay == lead[:, None])
-        missing = xp.any(~served, axis=-1)
+        missing = (~served).any(-1)
         following = xp.where(missing, xp.argmin(xp.where(served, 1, 0), axis=-1), self.num_arms - 1)
         last = ~missing & (order[rows, lead] == self.num_arms - 1)
         following = xp.where(last, lead + 1, following + stick) % self.num_arms
         lead_side = xp.where(held, xp.where(along[rows, lead] > 0, -1.0, 1.0), 1.0)
         near_tool = xp.where(along > 0, -1.0, 1.0)
         by_base = xp.where(outward > 0, 1.0, -1.0)
-        by_hand = xp.where(xp.sum(world.tool_rot[..., 0] * axis[:, None], axis=-1) > 0, 1.0, -1.0)
+        by_hand = xp.where(dot(world.tool_rot[..., 0], rod) > 0, 1.0, -1.0)
         flip = xp.where(holding, near_tool, xp.where(xp.abs(outward) < 0.15, by_hand, by_base))
         flip = xp.where(held[:, None] & ~holding, -lead_side[:, None], flip)
-        toward = axis[:, None] * flip[..., None]  # from the arm's grasp point to the free end
+        toward = rod * flip[..., None]  # from the arm's grasp point to the free end
         offset = world.tool_pos - (pos[:, None] - toward * inset[..., None])
         error = pos - episode["goal_pos"]
         lateral = norm(error[:, :2])
-        tilt = xp.acos(xp.sqrt(axis[:, 0] ** 2 + axis[:, 1] ** 2).clip(0.0, 1.0))
+        tilt = xp.acos(norm(axis[:, :2]).clip(0.0, 1.0))
         return {
             "pos": pos, "rot": rot, "toward": toward, "offset": offset, "distance": norm(offset), "opening": opening,
             "width": width, "holding": holding, "held": held, "beside": beside, "lead": lead, "following": following,
@@ -258,7 +269,7 @@ class Handoff(Task):
         """Every hand has held the named stick, and it was laid on the named pad where nobody touches it."""
         s = signals
         xp = array_namespace(s["tilt"])
-        lies = (s["lateral"] < 0.05) & (xp.abs(s["error"][:, 2]) < 0.01) & ~xp.any(s["touching"], axis=-1)
+        lies = (s["lateral"] < 0.05) & (xp.abs(s["error"][:, 2]) < 0.01) & ~s["touching"].any(-1)
         return lies & s["finished"]
 
     def hold_steps(self, episode: Arrays) -> Array:
@@ -271,11 +282,11 @@ class Handoff(Task):
         xp = array_namespace(s["tilt"])
         rows = xp.arange(s["tilt"].shape[0])
         done = s["on_goal"]
-        progress = xp.mean(xp.astype(s["passed"], s["tilt"].dtype), axis=-1)
+        progress = s["passed"].sum(-1) / self.num_arms
         reach = xp.exp(-4 * s["distance"][rows, s["lead"]])
-        free = done & ~xp.any(s["touching"], axis=-1)
+        free = done & ~s["touching"].any(-1)
         meeting = norm(s["pos"] - xp.asarray(MEETING, dtype=s["pos"].dtype))
-        follow = xp.exp(-4 * s["distance"][rows, s["following"]]) * xp.exp(-4 * meeting) * xp.where(s["held"], 1.0, 0.0)
+        follow = xp.where(s["held"], xp.exp(-4 * (s["distance"][rows, s["following"]] + meeting)), 0.0)
         return {
             "reach": (0.15, xp.where(done, 1.0, xp.where(s["held"], 1.0, reach))),
             "pass_on": (0.35, xp.where(done, 1.0, progress)),
@@ -291,10 +302,27 @@ class Handoff(Task):
         rows = xp.arange(s["tilt"].shape[0])
         closing = (s["distance"][rows, s["lead"]] < 0.02) & (s["opening"][rows, s["lead"]] < 0.07)
         met = norm(s["pos"] - xp.asarray(MEETING, dtype=s["pos"].dtype)) < 0.04
-        both = xp.sum(xp.astype(s["holding"], s["tilt"].dtype), axis=-1) > 1
+        both = s["holding"].sum(-1) > 1
         carried = xp.where(s["last"], 5, xp.where(both, 4, xp.where(met, 3, 2)))
         working = xp.where(s["held"], carried, xp.where(closing, 1, 0))
-        return xp.where(s["on_goal"], xp.where(xp.any(s["touching"], axis=-1), 6, 7), working)
+        return xp.where(s["on_goal"], xp.where(s["touching"].any(-1), 6, 7), working)
+
+    def joint_work(self, signals: Arrays) -> Array:
+        """While the stick is held or in the air."""
+        s = signals
+        return (s["held"] | (s["pos"][:, 2] - s["width"] / 2 > LAID)) & ~s["on_goal"]
+
+    def roles(self, signals: Arrays) -> Array:
+        """The lead holds the stick, the next arm is at the free end where they meet, nobody else holds it."""
+        s = signals
+        xp = array_namespace(s["tilt"])
+        arms = xp.arange(self.num_arms)
+        lead = arms == s["lead"][:, None]
+        following = (arms == s["following"][:, None]) & ~s["last"][:, None]
+        met = norm(s["pos"] - xp.asarray(MEETING, dtype=s["pos"].dtype)) < 0.04
+        come = ~met[:, None] | (s["distance"] < 0.15)
+        part = xp.where(lead, s["holding"], xp.where(following, come, ~s["holding"]))
+        return part | ~self.joint_work(s)[:, None]
 
     def state_parts(self, world: WorldState, episode: Arrays, signals: Arrays) -> dict[str, Array]:
         """The named stick first, then both, and the goal."""
@@ -309,7 +337,7 @@ class Handoff(Task):
             "object_pos": s["pos"],
             "object_rot6d": xp.concat([toward, up], axis=-1),
             "object_vel": world.body_vel[rows, episode["stick"]],
-            "object_size": xp.stack([s["length"], s["width"]], axis=-1),
+            "object_size": stack_last(s["length"], s["width"]),
             "stick_pos": xp.reshape(world.body_pos, (n, 6)),
             "tool_to_grasp": xp.reshape(-s["offset"], (n, -1)),
             "lead": lead,
@@ -391,7 +419,7 @@ class Handoff(Task):
     def _relay_axis(self, s: Arrays) -> Array:
         """Direction from the lead's base to the next arm's, shape ``(N, 3)``."""
         xp = array_namespace(s["pos"])
-        bases = xp.asarray(np.array([[*self._base(k)[0], 0.0] for k in range(self.num_arms)]))
+        bases = xp.asarray(self._bases)
         way = bases[s["following"]] - bases[s["lead"]]
         return way / norm(way)[:, None]
 
@@ -440,7 +468,7 @@ class Handoff(Task):
     def _radial(self, s: Arrays, goal: Array) -> Array:
         """Direction from the lead's base to the goal in the table plane, shape ``(N, 3)``."""
         xp = array_namespace(goal)
-        bases = xp.asarray(np.array([self._base(k)[0] for k in range(self.num_arms)]))
+        bases = xp.asarray(self._bases[:, :2])
         way = goal[:, :2] - bases[s["lead"]]
         way = way / norm(way)[:, None]
         return xp.concat([way, xp.zeros_like(way[:, :1])], axis=-1)
@@ -451,6 +479,6 @@ def _hands_along(toward: Array) -> Array:
     xp = array_namespace(toward)
     flat = xp.concat([toward[..., :2], xp.zeros_like(toward[..., :1])], axis=-1)
     x = flat / norm(flat).clip(1e-9)[..., None]
-    y = xp.stack([x[..., 1], -x[..., 0], xp.zeros_like(x[..., 0])], axis=-1)
-    z = xp.zeros_like(x) + xp.asarray([0.0, 0.0, -1.0], dtype=x.dtype)
-    return xp.stack([x, y, z], axis=-1)
+    y = stack_last(x[..., 1], -x[..., 0], 0 * x[..., 0])
+    z = 0 * x + xp.asarray([0.0, 0.0, -1.0], dtype=x.dtype)
+    return stack_last(x, y, z)

@@ -1,13 +1,15 @@
 """Lift: a team carries a crate-bar or a tray level to the stand that the sentence names, or holds it up."""
 
 from collections.abc import Mapping
+from functools import reduce
+from operator import or_
 
 import numpy as np
 
-from teamvla_envs.arrays import array_namespace
+from teamvla_envs.arrays import array_namespace, dot, like
 from teamvla_envs.control.grasping import (
+    BESIDE,
     downward_grasp,
-    fingers_around,
     funnel,
     norm,
     rotation_error,
@@ -15,7 +17,7 @@ from teamvla_envs.control.grasping import (
 )
 from teamvla_envs.control.kinematics import Chains
 from teamvla_envs.env.randomization import Randomization
-from teamvla_envs.geometry import clip_norm, rotation_about_z, wrap_angle
+from teamvla_envs.geometry import clip_norm, rot6d, rotation_about_z, wrap_angle
 from teamvla_envs.scene.props import Prop, Table
 from teamvla_envs.sim.base import WorldState
 from teamvla_envs.tasks.base import Array, Arrays, Start, Task, ToolGoals, pick
@@ -163,33 +165,34 @@ class Lift(Task):
         xp = array_namespace(world.joint_pos)
         pos, rot, load = world.body_pos[:, 0], world.body_rot[:, 0], self.load
         frame = load.frame(rot)
-        ways = xp.asarray(load.directions, dtype=pos.dtype)
-        rods = ways[:, :1] * frame[:, None, :, 0] + ways[:, 1:] * frame[:, None, :, 1]
+        rods = like(load.directions, pos) @ xp.matrix_transpose(frame[..., :2])
         reach = load.reach(episode)[:, None]
-        offset = world.tool_pos - (pos[:, None] + rods * reach[..., None])
+        offset = world.tool_pos - pos[:, None] - rods * reach[..., None]
         distance = norm(offset)
         opening = world.gripper_opening
-        along = xp.sum(offset * rods, axis=-1)
-        around = fingers_around(offset, rods, slack=1.0) & (along > load.inner - reach) & (along < 0.05)
+        along = dot(offset, rods)
+        beside = norm(offset - along[..., None] * rods) < BESIDE
+        around = beside & (along > load.inner - reach) & (along < 0.05)
         tilt = xp.acos(rot[:, 2, 2].clip(-1.0, 1.0))
         thickest = THICKNESS + 0.003 + load.give * tilt[:, None]
         holding = around & (opening > THICKNESS - 0.006) & (opening < thickest)
-        all_hold = xp.all(holding, axis=-1)
+        all_hold = holding.all(-1)
         goal = episode["goal"]
         error = pos - episode["goal_pos"]
-        lateral = xp.sqrt(error[:, 0] ** 2 + error[:, 1] ** 2)
+        lateral = norm(error[:, :2])
         lying = (pos[:, 2] < load.rest + 0.005) & (tilt < 0.05)
-        there = (goal != 2) & (lateral < 0.04) & (xp.abs(error[:, 2]) < 0.01)
+        hold_goal, above = goal == 2, xp.abs(error[:, 2])
+        there = ~hold_goal & (lateral < 0.04) & (above < 0.01)
         faults = {"tilted": tilt > 0.1745, "alone": (pos[:, 2] > load.rest + 0.02) & ~there & ~all_hold}
         faults = {fault: (memory[fault] | faults[fault]) & ~lying for fault in load.faults}
-        spoiled = xp.any(xp.stack(list(faults.values())), axis=0)
+        spoiled = reduce(or_, faults.values())
         return {
             **faults, "spoiled": spoiled, "pos": pos, "frame": frame, "offset": offset,
             "distance": distance, "rods": rods, "along": along, "inward": reach - load.inner, "opening": opening,
             "around": around, "holding": holding, "all_hold": all_hold,
-            "touching": xp.any(world.contact_count[:, : self.num_arms] > 0, axis=-1),
-            "error": error, "lateral": lateral, "tilt": tilt, "hold_goal": goal == 2,
-            "on_goal": (goal != 2) & (lateral < 0.02) & (xp.abs(error[:, 2]) < 0.005) & (tilt < 0.035) & ~spoiled,
+            "touching": (world.contact_count[:, : self.num_arms] > 0).any(-1),
+            "error": error, "lateral": lateral, "tilt": tilt, "hold_goal": hold_goal,
+            "on_goal": ~hold_goal & (lateral < 0.02) & (above < 0.005) & (tilt < 0.035) & ~spoiled,
         }  # fmt: skip
 
     def succeeds(self, signals: Arrays) -> Array:
@@ -215,9 +218,9 @@ class Lift(Task):
         rest, top = self.load.rest, (s["pos"][:, 2] - s["error"][:, 2]).clip(None, HOLD_HEIGHT)
         height = ((s["pos"][:, 2] - rest) / (top - rest)).clip(0.0, 1.0)
         lifted = xp.where(s["on_goal"], 1.0, height)
-        grasped = xp.where(s["on_goal"], 1.0, xp.mean(xp.astype(s["holding"], s["tilt"].dtype), axis=-1))
-        reached = xp.where(s["on_goal"], 1.0, xp.mean(xp.exp(-4 * s["distance"]), axis=-1))
-        distance = xp.sqrt(xp.sum(s["error"] ** 2, axis=-1))
+        grasped = xp.where(s["on_goal"], 1.0, s["holding"].sum(-1) / self.num_arms)
+        reached = xp.where(s["on_goal"], 1.0, xp.exp(-4 * s["distance"]).sum(-1) / self.num_arms)
+        distance = norm(s["error"])
         return {
             "reach": (0.15, reached),
             "grasp": (0.2, grasped),
@@ -231,12 +234,27 @@ class Lift(Task):
         """Inferred from holds, heights and distances."""
         s = signals
         xp = array_namespace(s["tilt"])
-        closing = xp.any(s["around"] & (s["opening"] < 0.07), axis=-1)
+        closing = (s["around"] & (s["opening"] < 0.07)).any(-1)
         over = ~s["hold_goal"] & (s["lateral"] < 0.03)
         carry = xp.where(over, 3, 2)
         working = xp.where(s["all_hold"], carry, xp.where(closing, 1, 0))
         resting = xp.where(s["touching"], 4, 5)
         return xp.where(s["on_goal"], resting, working)
+
+    def joint_work(self, signals: Arrays) -> Array:
+        """While all hold the load or it is off the table, until it lies on the goal."""
+        s = signals
+        return (s["all_hold"] | self._aloft(s) | (s["tilt"] > 0.0873)) & ~s["on_goal"]
+
+    def roles(self, signals: Arrays) -> Array:
+        """A load in the air is held by every arm; whoever holds it keeps it level within 5 degrees."""
+        s = signals
+        involved = s["holding"] | self._aloft(s)[:, None]
+        level = (s["tilt"] < 0.0873)[:, None]
+        return (s["holding"] & level) | ~involved | s["on_goal"][:, None]
+
+    def _aloft(self, s: Arrays) -> Array:
+        return s["pos"][:, 2] > self.load.rest + 0.02
 
     def state_parts(self, world: WorldState, episode: Arrays, signals: Arrays) -> dict[str, Array]:
         """Load, stands and goal."""
@@ -245,7 +263,7 @@ class Lift(Task):
         goal = xp.astype(episode["goal"][:, None] == xp.arange(3), world.joint_pos.dtype)
         return {
             "object_pos": s["pos"],
-            "object_rot6d": xp.concat([s["frame"][:, :, 0], s["frame"][:, :, 1]], axis=-1),
+            "object_rot6d": rot6d(s["frame"]),
             "object_vel": world.body_vel[:, 0],
             **self.load.size_part(episode),
             "stand_pos": xp.reshape(episode["stand_pos"], (n, 6)),
@@ -309,7 +327,7 @@ class Lift(Task):
         # A load with which something went wrong must be laid on the table before it may be carried on.
         goal = xp.where(s["spoiled"][:, None], xp.asarray([0.0, 0.0, self.load.rest]), episode["goal_pos"])
         way = s["pos"][:, :2] - goal[:, :2]
-        lateral = xp.sqrt(xp.sum(way * way, axis=-1))
+        lateral = norm(way)
         clearance = xp.max(episode["stand_pos"][:, :, 2], axis=-1) + 0.06 + self.load.rest
         hold = s["hold_goal"] & ~s["spoiled"]
         needed = goal[:, 2] + xp.where(hold, 0.0, clearance - goal[:, 2]) * smoothstep((lateral - 0.012) / 0.06)

@@ -6,7 +6,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from teamvla_envs.arrays import array_namespace
+from teamvla_envs.arrays import array_namespace, stack_last
 from teamvla_envs.geometry import rotation_about_z, wrap_angle
 from teamvla_envs.scene.loads import CrateBar, Tray, crate_bar_inertia, tray_inertia
 from teamvla_envs.scene.props import Prop, Stand
@@ -166,7 +166,7 @@ class CrateBarLoad(Load):
         """The bar looks the same turned by 180 degrees: its axis is taken to point to the last arm's side (+x)."""
         xp = array_namespace(rot)
         flip = xp.where(rot[:, 0, 0] < 0, -1.0, 1.0)[:, None]
-        return xp.stack([rot[:, :, 0] * flip, rot[:, :, 1] * flip, rot[:, :, 2]], axis=-1)
+        return stack_last(rot[:, :, 0] * flip, rot[:, :, 1] * flip, rot[:, :, 2])
 
     def reach(self, episode: Arrays) -> Array:
         """Near the ends."""

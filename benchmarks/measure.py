@@ -9,6 +9,7 @@ import statistics
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 FEWEST_TURNS = 3
 
@@ -20,11 +21,11 @@ class Candidate:
     Attributes:
         prepare: Puts everything back to the start; not timed.
         run: The work, always the same amount.
-        work: How much that is, e.g. physics steps.
+        work: How much that is, e.g. control steps of all worlds.
     """
 
-    prepare: Callable[[], None]
-    run: Callable[[], None]
+    prepare: Callable[[], object]
+    run: Callable[[], object]
     work: float
 
 
@@ -45,34 +46,64 @@ class Spread:
     high: float
 
     def __format__(self, spec: str) -> str:
-        """Format all three numbers alike."""
+        """Format all three numbers alike; one, if it was measured once."""
+        if self.low == self.high:
+            return f"{self.median:{spec}}"
         return f"{self.median:{spec}} ({self.low:{spec}} to {self.high:{spec}})"
 
 
-def take_turns(candidates: Mapping[str, Candidate], seconds: float, repeats: int = 1) -> dict[str, list[Rate]]:
+def take_turns(candidates: Mapping[str, Candidate], seconds: float, turn_seconds: float = 0.3) -> dict[str, list[Rate]]:
     """Time all candidates in turn, again and again.
 
     Args:
         candidates: What to time, by name.
         seconds: For how long altogether; at least ``FEWEST_TURNS`` turns are taken.
-        repeats: How often a candidate runs in one turn.
+        turn_seconds: A candidate runs again within its turn until that much time is measured.
 
     Returns:
         Name to the rate of each turn.
     """
-    rates: dict[str, list[Rate]] = {name: [] for name in candidates}
     for candidate in candidates.values():  # the first run pays for caches and allocations
         candidate.prepare()
         candidate.run()
-    began = time.perf_counter()
-    turn = 0
-    while turn < FEWEST_TURNS or time.perf_counter() - began < seconds:
-        names = list(candidates)
+    turns = {name: partial(time_once, candidate, turn_seconds) for name, candidate in candidates.items()}
+    began, rates = time.perf_counter(), alternate(turns, FEWEST_TURNS)
+    while time.perf_counter() - began < seconds:
+        for name, more in alternate(turns, len(turns)).items():
+            rates[name] += more
+    return rates
+
+
+def alternate(turns: Mapping[str, Callable[[], Rate]], rounds: int) -> dict[str, list[Rate]]:
+    """Let some turns follow each other, each round beginning with another one.
+
+    Args:
+        turns: What to time, by name; each times itself.
+        rounds: How often.
+
+    Returns:
+        Name to the rate of each round.
+    """
+    rates: dict[str, list[Rate]] = {name: [] for name in turns}
+    names = list(turns)
+    for turn in range(rounds):
         first = turn % len(names)
         for name in names[first:] + names[:first]:
-            rates[name].append(_rate(candidates[name], repeats))
-        turn += 1
+            rates[name].append(turns[name]())
     return rates
+
+
+def time_once(candidate: Candidate, seconds: float) -> Rate:
+    """One turn of a candidate: whole runs until ``seconds`` are measured."""
+    wall = cpu = work = 0.0
+    while wall < seconds:
+        candidate.prepare()
+        wall_began, cpu_began = time.perf_counter(), time.process_time()
+        candidate.run()
+        wall += time.perf_counter() - wall_began
+        cpu += time.process_time() - cpu_began
+        work += candidate.work
+    return Rate(work / wall, work / cpu)
 
 
 def spread(values: Sequence[float]) -> Spread:
@@ -85,6 +116,16 @@ def ratios(values: Sequence[float], base: Sequence[float]) -> Spread:
     return spread([value / other for value, other in zip(values, base, strict=True)])
 
 
+def wall(rates: Sequence[Rate]) -> list[float]:
+    """The rates by the clock on the wall."""
+    return [rate.wall for rate in rates]
+
+
+def cpu(rates: Sequence[Rate]) -> list[float]:
+    """The rates by processor time."""
+    return [rate.cpu for rate in rates]
+
+
 def machine() -> str:
     """Cores and load, which tell how far the figures can be trusted."""
     load = " ".join(f"{value:.1f}" for value in os.getloadavg())
@@ -93,19 +134,15 @@ def machine() -> str:
 
 def print_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     """Print a Markdown table with aligned columns."""
+    print(table(header, rows), flush=True)
+
+
+def table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """A Markdown table with aligned columns: the first to the left, the others to the right."""
     widths = [max(len(row[column]) for row in (header, *rows)) for column in range(len(header))]
-    for row in (header, ["-" * width for width in widths], *rows):
+    rule = ["-" * widths[0], *("-" * (width - 1) + ":" for width in widths[1:])]
+    lines = []
+    for row in (header, rule, *rows):
         cells = [row[0].ljust(widths[0]), *(cell.rjust(width) for cell, width in zip(row[1:], widths[1:], strict=True))]
-        print(f"| {' | '.join(cells)} |", flush=True)
-
-
-def _rate(candidate: Candidate, repeats: int) -> Rate:
-    wall = cpu = 0.0
-    for _ in range(repeats):
-        candidate.prepare()
-        wall_began, cpu_began = time.perf_counter(), time.process_time()
-        candidate.run()
-        wall += time.perf_counter() - wall_began
-        cpu += time.process_time() - cpu_began
-    work = repeats * candidate.work
-    return Rate(work / wall, work / cpu)
+        lines.append(f"| {' | '.join(cells)} |")
+    return "\n".join(lines)

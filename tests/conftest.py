@@ -11,6 +11,7 @@ import mujoco
 import numpy as np
 import pytest
 from gymnasium.vector import AutoresetMode
+from teamvla_envs.cluster.engine import RayEngine
 from teamvla_envs.env.vector import TeamVectorEnv
 from teamvla_envs.scene.compose import Scene
 from teamvla_envs.sim.compile import compile_scene
@@ -106,3 +107,11 @@ def run_python() -> Callable[..., str]:
         return done.stdout.strip()
 
     return run
+
+
+@pytest.fixture(scope="session")
+def ray_engine() -> Iterator[RayEngine]:
+    """A Ray cluster of two workers on this machine, started once."""
+    engine = RayEngine(workers=2)
+    with engine.connect():
+        yield engine

@@ -77,6 +77,7 @@ class _CountingEnv:
             "task_description": np.array(sentences, dtype=object),
             "phase": self._finished().astype(np.int64),
             "is_success": self._finished() & (self.seeds % 2 == 1),
+            "end_reason": np.where(self.seeds % 2 == 1, "success", "time_limit"),
         }
 
 

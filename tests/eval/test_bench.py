@@ -19,7 +19,8 @@ def folder(tmp_path_factory):
 
 
 def test_bench_writes_results_with_the_documented_keys(folder):
-    assert sorted(path.name for path in folder.iterdir()) == ["results.json", "results.md"]
+    files = ["episodes.csv", "report.html", "results.json", "results.md", "results.tex"]
+    assert sorted(path.name for path in folder.iterdir()) == files
     results = json.loads((folder / "results.json").read_text())
     assert {"schema_version", "command", "versions", "tasks", "episodes"} <= results.keys()
     figures = results["tasks"]["lift"]
@@ -80,6 +81,14 @@ def test_options_at_their_default_are_left_out_of_the_command():
         ("--policy expert --tasks lift --randomization wild", "randomization: got 'wild'"),
         ("--policy expert --tasks lift --split none", "split: got 'none'"),
         ("--policy expert --tasks lift --out {file}/out", "is a file"),
+        ("--policy expert --tasks lift --device tpu", "device: got 'tpu'"),
+        ("--policy expert --tasks lift --freeze-arm 2", "freeze_arm is 2, the arms are 0 to 1"),
+        ("--policy expert --tasks lift --drop-messages 2", "drop_messages is 2.0, expected a share"),
+        ("--policy expert --tasks lift --drop-messages 0.5", "its arms send no messages"),
+        ("--policy expert --tasks lift --blind", "sees no cameras"),
+        ("--policy expert --tasks lift --fail-under 90", "fail-under is 90.0, expected a share"),
+        ("--policy expert --tasks lift --videos -1", "videos is -1"),
+        ("--policy sb3:model.zip --tasks lift", "pass --trust"),
     ],
 )
 def test_bad_input_is_one_line_and_leaves_nothing(words, message, tmp_path, capsys):
@@ -127,3 +136,63 @@ def test_a_policy_may_be_named_with_one_flag_or_several(tmp_path, capsys):
     policies = json.loads((tmp_path / "results.json").read_text())["policies"]
     assert list(policies) == ["zero", "random"]
     assert "random" in capsys.readouterr().out
+
+
+def test_a_policy_that_is_good_enough_exits_with_0():
+    assert main(["bench", "--policy", "expert", "--tasks", "lift", "--episodes", "1", "--fail-under", "1.0"]) == 0
+
+
+def test_a_first_policy_that_is_not_good_enough_exits_with_1(capsys):
+    assert (
+        main(["bench", "--policy", "zero", "expert", "--tasks", "lift", "--episodes", "1", "--fail-under", "0.9"]) == 1
+    )
+    assert "zero on lift: success 0.000 is under 0.9" in capsys.readouterr().out
+
+
+def test_two_policies_are_compared(capsys, tmp_path):
+    words = f"bench --compare expert zero --tasks lift --episodes 2 --out {tmp_path}"
+    assert main(words.split()) == 0
+    assert "McNemar" in capsys.readouterr().out
+    (comparison,) = json.loads((tmp_path / "results.json").read_text())["comparisons"]
+    assert (comparison["a"], comparison["b"], comparison["only_a"]) == ("expert", "zero", 2)
+
+
+def test_unseen_is_the_split_of_that_name(tmp_path):
+    assert main(f"bench --policy zero --tasks lift --episodes 1 --unseen --out {tmp_path}".split()) == 0
+    results = json.loads((tmp_path / "results.json").read_text())
+    assert results["settings"]["split"] == "unseen"
+    assert "--split unseen" in results["command"]
+
+
+def test_ablations_are_part_of_the_command_that_repeats_the_run():
+    settings = EvaluationSettings(1, freeze_arm=0, swap_instruction=True, deterministic=True)
+    command = bench_command(["expert"], ["lift"], settings)
+    assert command.endswith("--episodes 1 --deterministic --freeze-arm 0 --swap-instruction")
+
+
+def test_the_team_fails_without_an_arm_and_does_what_the_swapped_sentence_says(tmp_path):
+    words = f"bench --policy expert --tasks lift --episodes 2 --freeze-arm 1 --out {tmp_path}/frozen"
+    assert main(words.split()) == 0
+    assert json.loads((tmp_path / "frozen" / "results.json").read_text())["tasks"]["lift"]["successes"] == 0
+    words = f"bench --policy expert --tasks lift --episodes 2 --swap-instruction --out {tmp_path}/swapped"
+    assert main(words.split()) == 0
+    figures = json.loads((tmp_path / "swapped" / "results.json").read_text())["tasks"]["lift"]
+    assert (figures["success_rate"], figures["said_success_rate"]) == (0.0, 1.0)
+
+
+def test_a_run_says_where_it_comes_from(folder):
+    results = json.loads((folder / "results.json").read_text())
+    assert results["protocol"] == "TeamVLA-Bench v0"
+    assert results["started"].endswith("+00:00")
+    assert results["hardware"]["cores"] >= 1
+    assert results["policies"]["zero"]["lift"]["wall_s"] > 0
+
+
+def test_every_run_is_appended_to_the_history_unless_told_otherwise(history):
+    words = "bench --policy zero --tasks lift --episodes 1"
+    assert main([*words.split(), "--no-history"]) == 0
+    assert not history.exists()
+    assert main(words.split()) == 0
+    assert main([*words.split(), "--history", str(history.parent / "mine.jsonl")]) == 0
+    assert len(history.read_text().splitlines()) == 1
+    assert (history.parent / "mine.jsonl").is_file()

@@ -2,13 +2,7 @@ import json
 
 import pytest
 from teamvla_envs.errors import UserError
-from teamvla_eval.results import (
-    check_folder,
-    markdown_table,
-    read_results,
-    write_atomically,
-    write_results,
-)
+from teamvla_eval.results import check_folder, read_results, results_from_json, write_atomically, write_results
 
 from tests.eval.episodes import make_results, make_suite
 
@@ -21,7 +15,7 @@ def results():
 def test_results_json_has_the_documented_keys(results):
     values = results.to_json()
     assert {"schema_version", "command", "versions", "tasks", "episodes"} <= values.keys()
-    assert values["schema_version"] == 1
+    assert values["schema_version"] == 2
     assert {"episodes", "successes", "success_rate", "wilson_95", "time_to_success_s"} <= values["tasks"]["lift"].keys()
     assert {"policy", "task", "seed", "goal", "success", "steps", "return"} <= values["episodes"][0].keys()
 
@@ -53,24 +47,12 @@ def test_written_results_read_back_equal(results, tmp_path):
     write_results(results, tmp_path / "deep" / "folder")
     assert read_results(tmp_path / "deep" / "folder" / "results.json") == results
     files = sorted(path.name for path in (tmp_path / "deep" / "folder").iterdir())
-    assert files == ["results.json", "results.md"]
+    assert files == ["episodes.csv", "results.json", "results.md", "results.tex"]
 
 
-def test_the_markdown_table_has_a_row_per_policy_and_goal(results):
-    lines = markdown_table(results).splitlines()
-    assert "| runs/x | lift | 10 | 90% | 60–98% | 4.8 s |" in lines
-    assert "| random | lift | 10 | 0% | 0–28% | – |" in lines
-    assert "| runs/x | lift | stand_front | 4 | 75% | 30–95% | 4.8 s |" in lines
-    columns = {line.count("|") for line in lines if line.startswith("|")}
-    assert columns == {7, 8}
-
-
-def test_a_pipe_in_a_policy_name_does_not_break_the_table():
-    odd = make_results(make_suite("a|b", 1, 0))
-    assert r"| a\|b | lift | 1 | 100%" in markdown_table(odd)
-
-
-@pytest.mark.parametrize("text", ["", "[]", "{}", '{"schema_version": 99}', '{"schema_version": 1}', "not json"])
+@pytest.mark.parametrize(
+    "text", ["", "[]", "{}", '{"schema_version": 99}', '{"schema_version": 2}', "NaN", "[" * 5000, "not json"]
+)
 def test_a_foreign_file_is_refused_by_name(text, tmp_path):
     path = tmp_path / "results.json"
     path.write_text(text)
@@ -103,3 +85,44 @@ def test_a_file_in_place_of_the_folder_is_refused(tmp_path):
         check_folder(tmp_path / "file" / "deeper")
     check_folder(tmp_path / "new" / "deeper")
     assert not (tmp_path / "new").exists()
+
+
+def test_figures_that_contradict_the_episodes_are_refused(results):
+    values = json.loads(json.dumps(results.to_json()))
+    values["policies"]["random"]["lift"]["successes"] = 3
+    with pytest.raises(ValueError, match=r"policies\.random\.lift.successes is 3, its episodes give 0"):
+        results_from_json(values)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"seed": "7"}, r"episodes\[0\].seed is '7', expected a whole number"),
+        ({"success": 1}, r"episodes\[0\].success is 1, expected true or false"),
+        ({"return": float("nan")}, r"episodes\[0\].return is nan, expected a finite number"),
+        ({"coordination_score": 1.5}, r"coordination_score is 1.5, expected a number in \[0, 1\], or null"),
+        ({"time_to_success_s": None}, r"episodes\[0\].time_to_success_s must be null exactly for failures"),
+        ({"seed": 2_000_001}, r"episodes\[1\] repeats seed 2000001 of runs/x on lift"),
+        ({"task": "fly"}, "figures|episodes"),
+        ({"goal": "x" * 5000}, r"episodes\[0\].goal is 'xxx"),
+    ],
+)
+def test_a_bad_episode_is_refused_by_its_key(results, change, message):
+    values = json.loads(json.dumps(results.to_json()))
+    values["episodes"][0] |= change
+    with pytest.raises(ValueError, match=message):
+        results_from_json(values)
+
+
+@pytest.mark.parametrize("key", ["command", "settings", "versions", "git", "hardware", "episodes", "policies"])
+def test_a_missing_key_is_named(results, key):
+    values = json.loads(json.dumps(results.to_json()))
+    del values[key]
+    with pytest.raises(ValueError, match=f"{key} is missing"):
+        results_from_json(values)
+
+
+def test_the_first_policy_is_compared_with_the_others(results):
+    (comparison,) = results.to_json()["comparisons"]
+    assert (comparison["a"], comparison["b"], comparison["task"]) == ("runs/x", "random", "lift")
+    assert (comparison["only_a"], comparison["only_b"], comparison["neither"]) == (9, 0, 1)

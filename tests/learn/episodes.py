@@ -1,6 +1,8 @@
 """Small demonstrations, written with the real writer: a colored square tells the side that the arms move to."""
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from teamvla_envs.demos.writer import Episode, FileHeader, pack_episodes, write_episode
@@ -19,31 +21,48 @@ ENV_KWARGS = {
 }
 
 
-def write_demos(path: Path, episodes: int, with_pixels: bool = True, with_state: bool = True) -> Path:
+def write_demos(
+    path: Path,
+    episodes: int,
+    with_pixels: bool = True,
+    with_state: bool = True,
+    task: str = "lift",
+    state_parts: Sequence[tuple[str, int]] = (("object_pos", 3), ("goal_pos", 3)),
+    cameras: tuple[str, ...] = CAMERAS,
+    size: int = SIZE,
+    env_kwargs: Mapping[str, Any] | None = None,
+) -> Path:
     """Write a demonstration file of so many episodes and return its path."""
     parts = []
     for seed in range(episodes):
         parts.append(path.with_name(f"episode_{seed}.hdf5"))
-        write_episode(parts[-1], make_episode(seed, with_pixels, with_state))
+        write_episode(parts[-1], make_episode(seed, with_pixels, with_state, cameras, size))
+    kwargs = ENV_KWARGS | {"task": task, "cameras": list(cameras), "image_size": size} | dict(env_kwargs or {})
     header = FileHeader(
-        env_args={"env_name": "TeamVLA/Lift-v0", "type": "teamvla", "env_version": "0", "env_kwargs": ENV_KWARGS},
+        env_args={"env_name": "TeamVLA/Lift-v0", "type": "teamvla", "env_version": "0", "env_kwargs": kwargs},
         versions={},
         collection={},
         action_parts=[("joint_delta", 7), ("gripper", 1)],
         agent_pos_parts=[("joint_pos", 7), ("tool_pos", 3)],
-        environment_state_parts=[("object_pos", 3), ("goal_pos", 3)],
+        environment_state_parts=list(state_parts),
     )
     pack_episodes(parts, path, header)
     return path
 
 
-def make_episode(seed: int, with_pixels: bool = True, with_state: bool = True) -> Episode:
+def make_episode(
+    seed: int,
+    with_pixels: bool = True,
+    with_state: bool = True,
+    cameras: tuple[str, ...] = CAMERAS,
+    size: int = SIZE,
+) -> Episode:
     """One episode: a square of a color on one side of the picture; the arms move to the side of the named color."""
     rng = np.random.default_rng(seed)
     side, color = rng.integers(2), list(COLORS)[seed % 2]
     goal = np.array([2.0 * side - 1.0, 0.0, 0.1])
     object_pos = rng.normal(size=(STEPS, 3))
-    pictures = np.full((STEPS, SIZE, SIZE, 3), 100, np.uint8)
+    pictures = np.full((STEPS, size, size, 3), 100, np.uint8)
     pictures[:, 12:20, 4 + 18 * side : 10 + 18 * side] = COLORS[color]
     actions = np.zeros((STEPS, 16), np.float32)
     actions[:, [0, 8]] = 0.5 * goal[0]
@@ -62,6 +81,6 @@ def make_episode(seed: int, with_pixels: bool = True, with_state: bool = True) -
     if with_state:
         arrays["obs/environment_state"] = state
     if with_pixels:
-        arrays |= {f"obs/pixels/{camera}": pictures for camera in CAMERAS}
+        arrays |= {f"obs/pixels/{camera}": pictures for camera in cameras}
     sentence = f"Put the bar on the {color} stand."
     return Episode(seed, f"stand_{side}", sentence, success=True, arrays=arrays)

@@ -31,6 +31,7 @@ class ToyEnv:
         max_episode_steps: int = 30,
         autoreset_mode: AutoresetMode = AutoresetMode.NEXT_STEP,
         looks: str = "primitives",
+        num_threads: int | None = None,
     ) -> None:
         if task != "lift":
             raise ValueError(f"task is {task!r}, allowed are lift")

@@ -1,6 +1,7 @@
 """Randomization: what its levels vary, that a seed's goal stays the same, and that noise and delay act as promised."""
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import pytest
@@ -111,13 +112,13 @@ def test_shares_scale_a_tasks_ranges(share: float):
 def test_friction_and_gains_reach_the_models(make_lift: MakeLift):
     env = make_lift(2, randomization=Randomization(friction=0.5, gains=0.5))
     env.reset(seed=1)
-    sim = env._sim
+    sim: Any = env._sim
     nominal = sim.template
     for world, model in enumerate(sim.models):
         factor = env.get_state()["field.friction."][world]
         assert_allclose(model.geom_friction[:, 0], factor * nominal.geom_friction[:, 0])
         assert 0.5 <= factor <= 1.5
-        joints = sim._joint_ctrl
+        joints = sim.addresses.joint_ctrl
         ratio = model.actuator_gainprm[joints, 0] / nominal.actuator_gainprm[joints, 0]
         assert_allclose(ratio, env.get_state()["field.gain."][world])
         assert_allclose(model.actuator_biasprm[joints, 1], -model.actuator_gainprm[joints, 0])

@@ -14,8 +14,8 @@ from teamvla_envs.env.vector import TeamVectorEnv
 from teamvla_envs.errors import UserError
 from teamvla_envs.scene.compose import ARM_COLORS, Scene
 from teamvla_envs.scene.looks import FOLDER_VARIABLE, load_skins
-from teamvla_envs.sim.cameras import segment_names
 from teamvla_envs.sim.compile import cache_key
+from teamvla_envs.sim.visible import segment_names
 
 LINKS = (*(f"link{i}" for i in range(8)), "hand", "left_finger", "right_finger")
 CORNERS = [(x, y, z) for x in (-1, 1) for y in (-1, 1) for z in (-1, 1)]

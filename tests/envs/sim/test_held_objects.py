@@ -5,6 +5,7 @@ On the host the expert lifts them; mujoco_warp then plays the same controls open
 
 from dataclasses import dataclass
 from functools import cache
+from typing import Any
 
 import mujoco
 import numpy as np
@@ -43,9 +44,10 @@ def recording() -> Recording:
     """Thirty sticks of Handoff are picked up by the expert."""
     env = TeamVectorEnv("handoff", WORLDS, randomization=SAME_SCENE, autoreset_mode="Disabled")
     env.reset(seed=0)
-    sim, stick = env._sim, env.get_state()["episode.stick"]
+    sim: Any = env._sim
+    stick = env.get_state()["episode.stick"]
     model = sim.template
-    address = np.stack([sim._body_qpos[s, :3] - 1 for s in stick])
+    address = np.stack([sim.addresses.body_pose[s, :3] - 1 for s in stick])
     qpos = sim.state[:, 1 : 1 + model.nq].copy()
     rows, controls, speeds = np.arange(WORLDS), [], []
     for _ in range(STEPS):

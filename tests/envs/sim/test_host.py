@@ -226,7 +226,7 @@ def test_body_transforms_are_those_of_the_world_state(make_simulator: Callable[.
     simulator = make_simulator(2)
     begin(simulator)
     wander(simulator, 3)
-    pos, quat = simulator.body_transforms(1)
+    pos, quat = (poses[0] for poses in simulator.body_transforms(np.array([1])))
     bar = simulator.template.body("bar").id
     assert_allclose(pos[bar], simulator.world().body_pos[1, 0], atol=1e-12)
     assert_allclose(quat[bar], simulator.world().body_quat[1, 0], atol=1e-6)

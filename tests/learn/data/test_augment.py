@@ -2,7 +2,7 @@
 
 import numpy as np
 from numpy.testing import assert_array_equal
-from teamvla_learn.data.augment import augment
+from teamvla_learn.data.augment import Augmentation, augment
 
 
 def pictures(count: int = 40) -> np.ndarray:
@@ -11,7 +11,7 @@ def pictures(count: int = 40) -> np.ndarray:
 
 def test_a_picture_is_shifted_and_its_edge_repeated():
     original = pictures()
-    changed = augment(original, np.random.default_rng(1), shift=2, brightness=0.0)
+    changed = augment(original, np.random.default_rng(1), Augmentation(shift=2))
     shifts = set()
     for before, after in zip(original, changed, strict=True):
         padded = np.pad(before, ((2, 2), (2, 2), (0, 0)), mode="edge")
@@ -28,7 +28,7 @@ def test_a_picture_is_shifted_and_its_edge_repeated():
 
 def test_brightness_scales_and_saturates():
     original = np.full((200, 4, 4, 3), 220, dtype=np.uint8)
-    changed = augment(original, np.random.default_rng(0), shift=0, brightness=0.2)
+    changed = augment(original, np.random.default_rng(0), Augmentation(brightness=0.2))
     levels = changed[:, 0, 0, 0].astype(int)
     assert (changed == changed[:, :1, :1, :1]).all()
     assert levels.min() < 185
@@ -36,4 +36,4 @@ def test_brightness_scales_and_saturates():
 
 
 def test_without_changes_a_picture_stays_as_it_is():
-    assert_array_equal(augment(pictures(), np.random.default_rng(0), 0, 0.0), pictures())
+    assert_array_equal(augment(pictures(), np.random.default_rng(0), Augmentation()), pictures())

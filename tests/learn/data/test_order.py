@@ -3,19 +3,19 @@ from teamvla_learn.data.order import SampleOrder
 
 
 def test_every_epoch_visits_every_sample_once():
-    order = SampleOrder(count=10, batch_size=4, seed=3)
+    order = SampleOrder([np.arange(10)], batch_size=4, seed=3)
     stream = np.concatenate([order.indices(step) for step in range(5)])
     assert sorted(stream[:10]) == sorted(stream[10:]) == list(range(10))
     assert stream[:10].tolist() != stream[10:].tolist()
 
 
 def test_a_batch_depends_on_seed_and_step_alone():
-    walked = SampleOrder(count=100, batch_size=8, seed=1)
+    walked = SampleOrder([np.arange(100)], batch_size=8, seed=1)
     for step in range(30):
         walked.indices(step)
-    assert np.array_equal(walked.indices(30), SampleOrder(count=100, batch_size=8, seed=1).indices(30))
-    assert not np.array_equal(walked.indices(30), SampleOrder(count=100, batch_size=8, seed=2).indices(30))
+    assert np.array_equal(walked.indices(30), SampleOrder([np.arange(100)], batch_size=8, seed=1).indices(30))
+    assert not np.array_equal(walked.indices(30), SampleOrder([np.arange(100)], batch_size=8, seed=2).indices(30))
 
 
 def test_a_batch_may_be_larger_than_an_epoch():
-    assert sorted(SampleOrder(count=3, batch_size=6, seed=0).indices(0)) == [0, 0, 1, 1, 2, 2]
+    assert sorted(SampleOrder([np.arange(3)], batch_size=6, seed=0).indices(0)) == [0, 0, 1, 1, 2, 2]

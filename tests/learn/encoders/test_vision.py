@@ -1,6 +1,10 @@
 import pytest
 import torch
-from teamvla_learn.encoders.vision import FilmCNN, SpatialSoftmax, VisionConfig
+from teamvla_envs.errors import UserError
+from teamvla_learn.encoders.by_name import make_vision
+from teamvla_learn.encoders.spatial_softmax import SpatialSoftmax
+from teamvla_learn.encoders.vision import FilmCNN, VisionConfig
+from teamvla_learn.encoders.vit import ViT, ViTConfig
 
 SMALL = VisionConfig(channels=(4, 8, 8, 6))
 
@@ -32,3 +36,41 @@ def test_points_are_float32_under_bfloat16_convolutions():
     picture = torch.randint(0, 256, (2, 32, 32, 3), dtype=torch.uint8)
     with torch.autocast("cpu", torch.bfloat16):
         assert network(picture, torch.randn(2, 5)).dtype == torch.float32
+
+
+ENCODERS = {
+    "film_cnn": SMALL,
+    "vit": VisionConfig("vit", vit=ViTConfig(size=16, layers=1, heads=2, points=6)),
+}
+
+
+@pytest.mark.parametrize("name", ENCODERS)
+def test_encoders_by_name_find_points_where_the_sentence_wants_them(name):
+    torch.manual_seed(0)
+    network = make_vision(ENCODERS[name], (32, 48), condition_size=5)
+    pictures = torch.randint(0, 256, (3, 32, 48, 3), dtype=torch.uint8)
+    points = network(pictures, torch.randn(3, 5))
+    assert points.shape == (3, network.output_size) == (3, 12)
+    assert points.abs().max() <= 1
+    one, other = network(pictures[:1].repeat(2, 1, 1, 1), torch.randn(2, 5))
+    assert not torch.allclose(one, other, atol=1e-4)
+
+
+@pytest.mark.parametrize("name", ENCODERS)
+def test_a_picture_can_be_read_under_several_conditions(name):
+    network = make_vision(ENCODERS[name], (32, 32), condition_size=5)
+    pictures = torch.randint(0, 256, (3, 32, 32, 3), dtype=torch.uint8)
+    conditions = torch.randn(6, 5)
+    assert torch.allclose(
+        network(pictures, conditions), network(pictures.repeat_interleave(2, 0), conditions), atol=1e-5
+    )
+
+
+def test_an_encoder_that_does_not_exist_is_named():
+    with pytest.raises(UserError, match=r"vision encoder is 'resnet', allowed are film_cnn, vit and pretrained:NAME"):
+        VisionConfig("resnet")
+
+
+def test_a_picture_without_enough_patches_is_refused():
+    with pytest.raises(ValueError, match="no 2 x 2 patches of 32 pixels"):
+        ViT(ViTConfig(patch=32), (48, 64), 5)

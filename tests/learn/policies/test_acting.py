@@ -5,7 +5,11 @@ import gymnasium as gym
 import numpy as np
 import pytest
 from teamvla_envs.policies import Policy, make_policy
-from teamvla_learn.train.command import train
+from teamvla_learn.data.dataset import load_demos
+from teamvla_learn.policies.checkpoint import save_checkpoint
+from teamvla_learn.train.build import build_policy, build_tokenizer, describe
+from teamvla_learn.train.config import TrainConfig
+from teamvla_learn.train.schedule import Budget
 
 from tests.learn.episodes import CAMERAS, ENV_KWARGS, SIZE, make_episode
 
@@ -18,6 +22,7 @@ class StubEnv:
     cameras: tuple[str, ...] = CAMERAS
     image_size: int = SIZE
     num_arms: int = 2
+    num_envs: int = 5
     action_size: int = 8
     agent_pos_size: int = 20
 
@@ -28,8 +33,13 @@ class StubEnv:
 
 @pytest.fixture
 def policy(demos, tmp_path) -> Policy:
-    train(demos, out=tmp_path / "run", steps=1, batch_size=4)
-    return make_policy(str(tmp_path / "run"))
+    train, _, source = load_demos(demos, with_pixels=True)
+    tokenizer = build_tokenizer((train,))
+    network = build_policy("vla", train, source, tokenizer, None, chunk_length=1, seed=0)
+    folder = tmp_path / "run"
+    folder.mkdir()
+    save_checkpoint(folder, network, describe(network, tokenizer, source, TrainConfig(Budget(steps=1))))
+    return make_policy(str(folder))
 
 
 def observe(*seeds: int) -> dict[str, Any]:

@@ -8,17 +8,17 @@ from teamvla_envs.errors import UserError
 from teamvla_learn.data.assemble import BatchAssembler
 from teamvla_learn.data.dataset import load_demos
 from teamvla_learn.policies.checkpoint import FORMAT, load_checkpoint, save_checkpoint
-from teamvla_learn.policies.single_brain import SingleBrainVLA
+from teamvla_learn.policies.state import StatePolicy
 from teamvla_learn.train.build import build_policy, build_tokenizer, describe
 from teamvla_learn.train.config import TrainConfig
 from teamvla_learn.train.schedule import Budget
 
 
-@pytest.fixture(params=["vla", "state"])
+@pytest.fixture(params=["vla", "msg", "state"])
 def saved(request, demos, tmp_path):
     """An untrained policy, a batch, and the folder it was saved to."""
-    train, _, source = load_demos(demos, with_pixels=request.param == "vla")
-    tokenizer = build_tokenizer((train,)) if request.param == "vla" else None
+    train, _, source = load_demos(demos, with_pixels=request.param != "state")
+    tokenizer = build_tokenizer((train,)) if request.param != "state" else None
     policy = build_policy(request.param, train, source, tokenizer, None, chunk_length=1, seed=0).eval()
     folder = tmp_path / "checkpoint"
     folder.mkdir()
@@ -96,8 +96,8 @@ def test_weights_that_are_not_numbers_are_refused(saved):
 @pytest.mark.parametrize(
     ("entry", "value", "message"),
     [
-        ("schema_version", 99, "schema_version 99, this program reads 1"),
-        ("policy", "Transformer", "policy 'Transformer', allowed are SingleBrainVLA, StatePolicy"),
+        ("schema_version", 99, "schema_version 99, this program reads 2"),
+        ("policy", "Transformer", "policy 'Transformer', allowed are SingleBrainVLA, MsgPassingVLA, StatePolicy"),
         ("model", {"layers": 3}, "unknown entries: layers"),
         ("normalization", {}, "does not describe a policy"),
         ("env_kwargs", None, "env_kwargs"),
@@ -113,7 +113,7 @@ def test_a_configuration_that_cannot_be_is_refused(saved, entry, value, message)
 
 def test_a_vocabulary_of_another_size_is_refused(saved):
     policy, _, folder = saved
-    if not isinstance(policy, SingleBrainVLA):
+    if isinstance(policy, StatePolicy):
         pytest.skip("reads no sentence")
     path = folder / "config.json"
     path.write_text(json.dumps(json.loads(path.read_text()) | {"vocabulary": ["<pad>", "<unk>"]}))

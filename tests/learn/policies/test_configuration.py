@@ -3,15 +3,16 @@ from dataclasses import asdict
 
 import pytest
 from teamvla_learn.policies.action_head import ActionSpace
+from teamvla_learn.policies.auxiliary import AuxiliaryTarget
 from teamvla_learn.policies.configuration import from_json
-from teamvla_learn.policies.single_brain import AuxiliaryTarget, SingleBrainConfig
+from teamvla_learn.policies.single_brain import SingleBrainConfig
 
 CONFIG = SingleBrainConfig(
     space=ActionSpace(2, 8, (7,)),
     cameras=("front",),
     image_size=(64, 64),
     vocabulary_size=9,
-    auxiliary=(AuxiliaryTarget("goal_pos", 3, 6),),
+    auxiliary=(AuxiliaryTarget("goal_pos", 3),),
 )
 
 
@@ -26,6 +27,7 @@ def test_a_configuration_survives_json():
         ({"image_size": [64]}, r"model.image_size has 1 entries, expected 2"),
         ({"image_size": [64, "64"]}, r"model.image_size\[1\] is '64', expected int"),
         ({"vocabulary_size": True}, "model.vocabulary_size is True, expected int"),
+        ({"head": {"kind": "guess"}}, "model.head.kind is 'guess', allowed are 'regression', 'flow'"),
         ({"space": {"num_arms": 2}}, "model.space lacks action_size, gripper_entries"),
     ],
 )

@@ -6,15 +6,16 @@ from typing import Any
 
 import h5py
 import pytest
-import tyro
 from safetensors.torch import load_file
 from teamvla_envs.errors import UserError
 from teamvla_learn.policies.checkpoint import load_checkpoint
 from teamvla_learn.train import run as run_module
-from teamvla_learn.train.command import train
+from teamvla_learn.train.command import _run_arguments
 from teamvla_learn.train.log import read_log
 
-FILES = {"config.json", "model.safetensors", "train_log.jsonl", "training_state.safetensors"}
+from tests.learn.train.jobs import train
+
+FILES = {"config.json", "model.safetensors", "train.yaml", "train_log.jsonl", "training_state.safetensors"}
 
 
 def contents(folder):
@@ -27,7 +28,7 @@ def test_training_leaves_a_complete_checkpoint(demos, tmp_path, policy):
     train(demos, out=out, policy=policy, steps=3, batch_size=4)
     assert {path.name for path in out.iterdir()} == FILES
     checkpoint = load_checkpoint(out)
-    assert checkpoint.info.task == "lift"
+    assert checkpoint.info.tasks == ("lift",)
     assert checkpoint.info.data["demos"] == 6
     assert checkpoint.info.training["budget"] == {"steps": 3, "minutes": None}
     assert [row["step"] for row in read_log(out)] == [3]
@@ -35,7 +36,7 @@ def test_training_leaves_a_complete_checkpoint(demos, tmp_path, policy):
 
 def test_the_command_line_is_derived_from_the_signature(demos, tmp_path):
     arguments = [str(demos), "--out", str(tmp_path / "x"), "--policy", "state", "--steps", "2", "--batch-size", "4"]
-    tyro.cli(train, args=arguments)
+    _run_arguments("teamvla train", arguments)
     assert (tmp_path / "x" / "model.safetensors").is_file()
 
 
@@ -88,9 +89,9 @@ def test_a_finished_training_resumes_to_itself(demos, tmp_path):
 
 def test_sigterm_between_steps_leaves_what_resume_needs(demos, tmp_path):
     code = (
-        "import pathlib, sys; from teamvla_learn.train.command import train\n"
-        f"train(pathlib.Path({str(demos)!r}), out=pathlib.Path({str(tmp_path / 'x')!r}),"
-        " policy='state', minutes=5.0, threads=1)"
+        "import sys; from teamvla_envs.cli import main\n"
+        f"sys.exit(main(['train', {str(demos)!r}, '--out', {str(tmp_path / 'x')!r}, '--policy', 'state',"
+        " '--minutes', '5', '--threads', '1', '--no-tensorboard']))"
     )
     process = subprocess.Popen([sys.executable, "-c", code], stderr=subprocess.PIPE, text=True)
     try:

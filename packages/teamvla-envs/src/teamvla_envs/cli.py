@@ -1,7 +1,8 @@
 """The ``teamvla`` program: lists the commands of all installed TeamVLA distributions and runs the chosen one.
 
 A command is a plain typed function in the entry-point group ``teamvla.commands``; tyro derives its arguments
-from the signature and its help from the docstring. An int that it returns is the exit code.
+from the signature and its help from the docstring. An int that it returns is the exit code. One whose defaults depend
+on its arguments, such as on ``--config FILE``, parses them itself: in its attribute ``run_arguments(prog, args)``.
 """
 
 import ast
@@ -10,6 +11,7 @@ import importlib.metadata
 import logging
 import sys
 from collections.abc import Sequence
+from functools import partial
 from importlib.machinery import ModuleSpec
 from importlib.metadata import EntryPoint
 from pathlib import Path
@@ -90,7 +92,8 @@ def _run(command: EntryPoint, arguments: list[str]) -> int:
     import tyro  # here, so that --help and --version need not wait for it
 
     function: Any = command.load()
-    result = tyro.cli(function, prog=f"teamvla {command.name}", args=arguments)
+    run = getattr(function, "run_arguments", None) or partial(tyro.cli, function)
+    result = run(prog=f"teamvla {command.name}", args=arguments)
     return result if isinstance(result, int) and not isinstance(result, bool) else 0
 
 

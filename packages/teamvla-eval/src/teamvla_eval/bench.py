@@ -7,12 +7,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import tyro
+from teamvla_envs.cluster.engine import Engine, choose_engine
 from teamvla_envs.errors import UserError
 
-from teamvla_eval.console import episode_progress, print_results
-from teamvla_eval.evaluate import EvaluationSettings, evaluate, open_env
+from teamvla_eval.benchmark import run_benchmark
+from teamvla_eval.console import print_comparisons, print_results
+from teamvla_eval.evaluate import EvaluationSettings
+from teamvla_eval.history import append_history, history_file
 from teamvla_eval.results import BenchResults, check_folder, write_results
-from teamvla_eval.versions import installed_versions
 
 if TYPE_CHECKING:
     from teamvla_envs.policies import Policy
@@ -25,73 +27,122 @@ Tasks = Annotated[tuple[tuple[str, ...], ...], tyro.conf.UseAppendAction, tyro.c
 def bench(
     policy: Policies = (),
     tasks: Tasks = (),
+    compare: tuple[str, str] | None = None,
     episodes: int = 100,
     seed_set: str = "test",
     offset: int = 0,
     num_arms: int = 2,
     randomization: str = "default",
     split: str = "train",
+    unseen: tyro.conf.FlagCreatePairsOff[bool] = False,
+    device: str = "cpu",
     num_envs: int = 16,
     threads: int | None = None,
+    deterministic: tyro.conf.FlagCreatePairsOff[bool] = False,
+    freeze_arm: int | None = None,
+    drop_messages: float | None = None,
+    swap_instruction: tyro.conf.FlagCreatePairsOff[bool] = False,
+    blind: tyro.conf.FlagCreatePairsOff[bool] = False,
+    trust: tyro.conf.FlagCreatePairsOff[bool] = False,
+    fail_under: float | None = None,
+    videos: int = 0,
+    history: Path | None = None,
+    no_history: tyro.conf.FlagCreatePairsOff[bool] = False,
     out: Path | None = None,
-) -> None:
+    engine: Engine = "local",
+    workers: int | None = None,
+    address: str | None = None,
+) -> int:
     """Measure success rates of policies on tasks, with 95% intervals, on held-out seeds.
 
     Args:
-        policy: expert, random, zero, a checkpoint folder such as runs/x, or module:attribute.
+        policy: expert, random, zero, baseline:NAME, a checkpoint folder such as runs/x, sb3:FILE or module:attribute.
         tasks: Task names; all registered tasks when not given.
+        compare: Two policies to measure and to compare episode by episode (McNemar, bootstrap).
         episodes: Episodes per policy and task.
         seed_set: test, validation or train; the sets are disjoint.
         offset: Leave out so many seeds of the set first.
         num_arms: Arms in the scene.
         randomization: Randomization of the scene.
         split: Sentences and object combinations: train or unseen.
+        unseen: The same as --split unseen.
+        device: Device of the simulation.
         num_envs: Worlds that run side by side; the episodes are the same for any number.
         threads: CPU threads for physics and networks; by default each library chooses.
-        out: Folder for results.json and results.md; made when it does not exist.
+        deterministic: Let policies decide on one world at a time: slower, and records are the same for any num-envs.
+        freeze_arm: Ablation: this arm does not move.
+        drop_messages: Ablation: share of the messages between arms that get lost.
+        swap_instruction: Ablation: the sentence tells another goal of the same scene; both are judged.
+        blind: Ablation: the cameras show black.
+        trust: Read sb3:FILE, a pickle, which can run any code.
+        fail_under: Exit with code 1 when the first policy's success rate on any task is below this share.
+        videos: Videos per policy and task in the report, half of them of failures if there are that many.
+        history: File to append a line to; by default TEAMVLA_HISTORY or one in the user's data folder.
+        no_history: Append nothing to the history.
+        out: Folder for results.json, results.md, results.tex, episodes.csv and report.html; made if missing.
+        engine: Where episodes run: local, or ray for the machines of a Ray cluster.
+        workers: Processes of the Ray cluster, each with num-envs worlds and threads threads (by default 1); by default
+            as many as the cluster has processors for.
+        address: HOST:PORT of a running Ray cluster; by default RAY_ADDRESS, or else this machine alone.
+
+    Returns:
+        1 when --fail-under is not reached, else 0.
     """
-    names = _flat(policy)
+    names = _flat((*policy, compare or ()))
     if not names:
         raise UserError("policy is missing: name one or more, e.g. --policy expert random")
-    settings = EvaluationSettings(episodes, seed_set, offset, num_arms, randomization, split, num_envs, threads)
+    if fail_under is not None and not 0 <= fail_under <= 1:
+        raise UserError(f"fail-under is {fail_under}, expected a share from 0 to 1, such as 0.9")
+    if videos < 0 or (videos and out is None):
+        raise UserError(f"videos is {videos}, expected 0 or more" if videos < 0 else "videos need a folder: pass --out")
+    settings = EvaluationSettings(
+        episodes, seed_set, offset, num_arms, randomization, "unseen" if unseen else split, num_envs, threads, device,
+        deterministic, freeze_arm, drop_messages, swap_instruction, blind,
+    )  # fmt: skip
+    cluster = choose_engine(engine, workers, address, threads or 1)
     chosen = known_tasks(_flat(tasks))
     if out is not None:
         check_folder(out)
-    policies = {name: load_policy(name) for name in names}
-    suites = []
-    for name, loaded in policies.items():
-        for task in chosen:
-            with (
-                open_env(loaded, name, task, settings) as env,
-                episode_progress(f"{task} · {name}", episodes) as progress,
-            ):
-                suites.append(evaluate(env, loaded, name, settings, progress))
-    results = BenchResults(
-        command=bench_command(tuple(policies), chosen, settings),
-        versions=installed_versions(),
-        settings=settings.to_json(),
-        suites=tuple(suites),
-    )
-    print_results(results)
+    policies = {name: load_policy(name, trust) for name in names}
+    command = bench_command(tuple(policies), chosen, settings)
+    run = run_benchmark(policies, chosen, settings, command, videos, cluster, trust)
+    print_results(run.results)
+    print_comparisons(run.results)
+    if not no_history:
+        append_history(run.results, history or history_file())
     if out is not None:
-        write_results(results, out)
-        print(f"wrote {out / 'results.md'} and {out / 'results.json'}")
+        from teamvla_eval.bench_report import write_bench_report
+
+        write_results(run.results, out)
+        write_bench_report(run, out / "report.html")
+        print(f"wrote report.html, results.json, results.md, results.tex and episodes.csv into {out}")
+    return 0 if fail_under is None or _reached(run.results, fail_under) else 1
 
 
-def load_policy(name: str) -> "Policy":
+def load_policy(name: str, trust: bool = False) -> "Policy":
     """Make a policy from its specification.
 
+    Args:
+        name: What the user typed.
+        trust: Whether files that can run code may be read.
+
     Raises:
-        UserError: If there is no such policy, or its checkpoint cannot be read.
+        UserError: If there is no such policy, its checkpoint cannot be read, or it needs trust.
     """
     from teamvla_envs.policies import make_policy
 
+    from teamvla_eval import sb3_policy
+
     # Network threads that spin while they wait take the cores from physics and rendering; OpenMP reads it on import.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    if trust and name.startswith(sb3_policy.PREFIX):
+        return sb3_policy.load(Path(name.removeprefix(sb3_policy.PREFIX)))
     try:
         return make_policy(name)
     except (ValueError, OSError) as error:
-        raise UserError(f"policy {name}: {error}") from error
+        raise (
+            error if isinstance(error, UserError) and name in str(error) else UserError(f"policy {name}: {error}")
+        ) from error
 
 
 def bench_command(policies: Sequence[str], tasks: Sequence[str], settings: EvaluationSettings) -> str:
@@ -100,7 +151,7 @@ def bench_command(policies: Sequence[str], tasks: Sequence[str], settings: Evalu
     defaults = EvaluationSettings().to_json()
     for key, value in settings.to_json().items():
         if key == "episodes" or value != defaults[key]:
-            words += [f"--{key.replace('_', '-')}", str(value)]
+            words += [f"--{key.replace('_', '-')}", *([] if value is True else [str(value)])]
     return shlex.join(words)
 
 
@@ -117,6 +168,19 @@ def known_tasks(names: Sequence[str]) -> tuple[str, ...]:
         if name not in known:
             raise UserError(f"task is {name!r}, allowed are {', '.join(known)}")
     return tuple(names) or known
+
+
+def _reached(results: BenchResults, share: float) -> bool:
+    """Whether the first policy reaches a success rate on every task; says where it does not."""
+    from teamvla_eval.metrics import summarize
+
+    first, reached = results.policies[0], True
+    for task in results.tasks:
+        rate = summarize(results.suite(first, task).records).success_rate
+        if rate < share:
+            print(f"{first} on {task}: success {rate:.3f} is under {share}")
+            reached = False
+    return reached
 
 
 def _flat(groups: Sequence[Sequence[str]]) -> tuple[str, ...]:

@@ -24,3 +24,18 @@ def minutes_and_seconds(duration: float) -> str:
     """A longer duration [s], such as 45 s or 6 min 12 s."""
     minutes, rest = divmod(round(duration), 60)
     return f"{minutes} min {rest} s" if minutes else f"{rest} s"
+
+
+def share(value: float | None) -> str:
+    """A share with two decimals, such as 0.97; a dash for None."""
+    return "–" if value is None else f"{value:.2f}"
+
+
+def percent_points(difference: float) -> str:
+    """A difference of two rates with its sign, such as +4.0 or −12.5 (percent points)."""
+    return f"{100 * difference:+.1f}".replace("-", "−")
+
+
+def p_value(probability: float) -> str:
+    """A p-value with two significant digits; small ones as < 0.001."""
+    return "< 0.001" if probability < 0.001 else f"{probability:.2g}"

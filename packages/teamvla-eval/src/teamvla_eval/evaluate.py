@@ -1,6 +1,7 @@
 """Evaluate one policy on one task: make the environment both need, run the seeds, close it."""
 
 import sys
+import time
 from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
@@ -9,8 +10,10 @@ from typing import TYPE_CHECKING, Any
 from teamvla_envs.errors import UserError
 from teamvla_envs.seeds import episode_seeds
 
+from teamvla_eval.measuring import Meter
 from teamvla_eval.results import Suite
 from teamvla_eval.rollouts import EpisodeCallback, run_suite
+from teamvla_eval.swapping import SwappedGoals
 
 if TYPE_CHECKING:
     from teamvla_envs.env.vector import TeamVectorEnv
@@ -36,6 +39,13 @@ class EvaluationSettings:
         num_envs: Worlds that run side by side. The episodes are the same for any number; the actions of a
             network can still differ in the last digits, because it rounds differently in another batch size.
         threads: CPU threads for physics and networks; None lets each library choose.
+        device: Device of the simulation.
+        deterministic: Whether policies decide on one world at a time, so that records are the same for any number of
+            worlds.
+        freeze_arm: Arm that does not move; None for none.
+        drop_messages: Share of the messages between arms that get lost; None leaves the policy's channel alone.
+        swap_instruction: Whether the sentence tells another goal of the same scene.
+        blind: Whether the cameras show black.
     """
 
     episodes: int = 100
@@ -46,6 +56,12 @@ class EvaluationSettings:
     split: str = "train"
     num_envs: int = 16
     threads: int | None = None
+    device: str = "cpu"
+    deterministic: bool = False
+    freeze_arm: int | None = None
+    drop_messages: float | None = None
+    swap_instruction: bool = False
+    blind: bool = False
 
     def __post_init__(self) -> None:
         for name in ("episodes", "num_envs", "num_arms"):
@@ -53,6 +69,10 @@ class EvaluationSettings:
                 raise UserError(f"{name} is {getattr(self, name)}, expected at least 1")
         if self.threads is not None and self.threads < 1:
             raise UserError(f"threads is {self.threads}, expected at least 1")
+        if self.freeze_arm is not None and not 0 <= self.freeze_arm < self.num_arms:
+            raise UserError(f"freeze_arm is {self.freeze_arm}, the arms are 0 to {self.num_arms - 1}")
+        if self.drop_messages is not None and not 0 <= self.drop_messages <= 1:
+            raise UserError(f"drop_messages is {self.drop_messages}, expected a share from 0 to 1")
         episode_seeds(self.seed_set, self.episodes, self.offset)
 
     def to_json(self) -> dict[str, Any]:
@@ -106,7 +126,10 @@ def evaluate(
         record: Keeps the states of chosen episodes.
     """
     seeds = episode_seeds(settings.seed_set, settings.episodes, settings.offset)
-    return Suite(name, env.task_name, tuple(run_suite(env, policy, seeds, progress, record)))
+    swap = SwappedGoals(env) if settings.swap_instruction else None
+    began = time.perf_counter()
+    records = run_suite(env, policy, seeds, progress, record, Meter(env), swap)
+    return Suite(name, env.task_name, tuple(records), wall_s=round(time.perf_counter() - began, 3))
 
 
 def limit_network_threads(threads: int | None) -> None:
@@ -126,5 +149,6 @@ def _env_kwargs(policy: "Policy", name: str, settings: EvaluationSettings) -> di
         "randomization": settings.randomization,
         "split": settings.split,
         "num_threads": settings.threads,
+        "device": settings.device,
     }
     return {**needed, **wanted}

@@ -16,7 +16,9 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 INK, MUTED, ACCENT, LINE = "#010203", "#020304", "#030405", "#040506"
+SERIES = tuple(f"#0a0b0{number}" for number in range(6))  # colors that tell policies apart
 _CSS = {INK: "var(--ink)", MUTED: "var(--muted)", ACCENT: "var(--accent)", LINE: "var(--line)"}
+_CSS |= {color: f"var(--series-{number})" for number, color in enumerate(SERIES)}
 _STYLE: dict[Any, Any] = {
     "svg.fonttype": "none",
     "svg.hashsalt": "teamvla",
@@ -68,7 +70,7 @@ def success_bars(summaries: Mapping[str, SuccessSummary], highlight: Sequence[st
         axes.grid(axis="y", visible=False)
         axes.spines["bottom"].set_visible(False)
 
-    return _svg("Success rates with 95% intervals", 0.55 + 0.42 * len(labels), draw)
+    return draw_svg("Success rates with 95% intervals", 0.55 + 0.42 * len(labels), draw)
 
 
 def learning_curve(minutes: Sequence[float], losses: Mapping[str, Sequence[float | None]]) -> str:
@@ -102,10 +104,10 @@ def learning_curve(minutes: Sequence[float], losses: Mapping[str, Sequence[float
         if axes.lines:
             axes.legend(frameon=False, labelcolor="linecolor", handlelength=1.2)
 
-    return _svg("Training and validation loss over time", 2.6, draw)
+    return draw_svg("Training and validation loss over time", 2.6, draw)
 
 
-def _svg(description: str, height: float, draw: Callable[["Axes"], None]) -> str:
+def draw_svg(description: str, height: float, draw: Callable[["Axes"], None]) -> str:
     """Draw on fresh axes of a height [in] and return them as an SVG element that can stand inside a page."""
     import matplotlib
     from matplotlib.figure import Figure

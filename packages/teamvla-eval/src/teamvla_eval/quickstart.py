@@ -155,17 +155,14 @@ def _collect(folder: RunFolder, plan: Plan) -> None:
 
 
 def _train(folder: RunFolder, plan: Plan, threads: int | None) -> None:
-    from teamvla_learn.train.command import train
+    from teamvla_learn.train.config import TrainConfig
+    from teamvla_learn.train.run import TrainingJob, run_training
+    from teamvla_learn.train.schedule import Budget
+    from teamvla_learn.train.settings import Settings
 
     out = folder.path / POLICY
-    train(
-        folder.path / DEMOS,
-        out=out,
-        minutes=plan.minutes,
-        seed=plan.seed,
-        threads=threads,
-        resume=out.exists(),
-    )
+    settings = Settings(train=TrainConfig(Budget(minutes=plan.minutes), seed=plan.seed))
+    run_training(TrainingJob((folder.path / DEMOS,), out, settings, threads=threads, resume=out.exists()))
 
 
 def _evaluate(folder: RunFolder, plan: Plan, threads: int | None) -> None:

@@ -3,13 +3,13 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
-from importlib.resources import files
 from pathlib import Path
 from string import Template
 
 from teamvla_eval.clips_html import clip_section
 from teamvla_eval.display import interval, minutes_and_seconds, percent, seconds
 from teamvla_eval.metrics import SuccessSummary, summarize, summarize_by_goal
+from teamvla_eval.page import read_template, render_page
 from teamvla_eval.plots import learning_curve, success_bars
 from teamvla_eval.records import EpisodeRecord
 from teamvla_eval.results import BenchResults, write_atomically
@@ -65,11 +65,7 @@ def render_report(report: Report) -> str:
     summaries = {suite.policy: summarize(suite.records) for suite in suites}
     first = suites[0]
     by_goal = {goal.replace("_", " "): summary for goal, summary in summarize_by_goal(first.records).items()}
-    template = Template(files("teamvla_eval").joinpath("report_template.html").read_text(encoding="utf-8"))
-    return template.substitute(
-        eyebrow=escape(report.eyebrow),
-        title=escape(report.title),
-        lead=escape(report.lead),
+    body = Template(read_template("report.html")).substitute(
         tiles="\n".join(_tile(policy, summary, policy == first.policy) for policy, summary in summaries.items()),
         protocol=escape(_protocol(report.results)),
         learned=escape(first.policy),
@@ -80,8 +76,9 @@ def render_report(report: Report) -> str:
         episode_count=f"{len(first.records)} episodes",
         episodes=_episode_table(report.results),
         commands=escape("\n".join(report.commands or [report.results.command])),
-        versions=escape(" · ".join(f"{name} {version}" for name, version in report.results.versions.items())),
     )
+    versions = " · ".join(f"{name} {version}" for name, version in report.results.versions.items())
+    return render_page(report.eyebrow, report.title, report.lead, body, versions)
 
 
 def _tile(policy: str, summary: SuccessSummary, first: bool) -> str:

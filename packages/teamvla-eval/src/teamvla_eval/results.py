@@ -1,32 +1,36 @@
-"""Benchmark results: the schema of ``results.json``, its Markdown table, and writing both safely.
+"""Benchmark results: what ``results.json`` holds, and reading and writing it safely.
 
-``results.json`` (schema version 1) holds
+``results.json`` (schema version 2) holds
 
-- ``schema_version``, ``command`` (repeats the run), ``versions`` and ``settings``;
+- ``schema_version``, ``protocol``, ``command`` (repeats the run), ``started`` (UTC), ``versions``, ``git``,
+  ``hardware`` and ``settings``;
 - ``policy`` and ``tasks``: the first policy of the command and its figures per task. Each task has
   ``episodes``, ``successes``, ``success_rate``, ``wilson_95`` ([low, high]), ``time_to_success_s`` (median
-  over the successful episodes, null without one), ``time_to_success_mean_s``, ``mean_return``, and under
-  ``goals`` the same per goal variant;
+  over the successful episodes, null without one), ``time_to_success_mean_s``, ``mean_return``, the means of the
+  measured metrics, ``wall_s`` (how long the episodes took), and under ``goals`` the same per goal variant;
 - ``policies``: policy name to such a ``tasks`` object, for every policy of the command;
-- ``episodes``: one record per episode with ``policy``, ``task``, ``seed``, ``goal``, ``instruction``,
-  ``success``, ``steps``, ``time_to_success_s``, ``return`` and ``final_phase``.
+- ``comparisons``: the first policy against each other one, per task, on the same episodes;
+- ``episodes``: one record per episode, ``policy`` and the fields of :class:`EpisodeRecord`.
+
+A file is checked when it is read, key by key, and its figures are computed again from its episodes.
 """
 
 import json
 import os
 import tempfile
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 from teamvla_envs.errors import UserError
 
-from teamvla_eval.display import interval, percent, seconds
+from teamvla_eval.comparison import Comparison, compare
 from teamvla_eval.metrics import SuccessSummary, summarize, summarize_by_goal
 from teamvla_eval.records import EpisodeRecord
+from teamvla_eval.results_schema import MAX_BYTES, SCHEMA_VERSION, check_results
 
-SCHEMA_VERSION = 1
+PROTOCOL = "TeamVLA-Bench v0"
 
 
 @dataclass(frozen=True)
@@ -37,11 +41,13 @@ class Suite:
         policy: Name of the policy as the user gave it, e.g. ``"expert"`` or ``"runs/x"``.
         task: Task name.
         records: One record per seed, in seed order.
+        wall_s: How long the episodes took [s]; None where nobody measured it.
     """
 
     policy: str
     task: str
     records: tuple[EpisodeRecord, ...]
+    wall_s: float | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True)
@@ -53,18 +59,31 @@ class BenchResults:
         versions: Distribution name to installed version.
         settings: Settings that all suites share, e.g. seed set and number of arms.
         suites: Policy-major, in the order of the command.
+        git: ``commit`` and ``dirty`` of the working tree it ran in; empty outside of one.
+        hardware: What it ran on.
+        started: When it began, UTC in ISO 8601.
+        protocol: Name and version of the benchmark's protocol.
     """
 
     command: str
     versions: Mapping[str, str]
     settings: Mapping[str, Any]
     suites: tuple[Suite, ...]
+    git: Mapping[str, Any] = field(default_factory=dict)
+    hardware: Mapping[str, Any] = field(default_factory=dict)
+    started: str = ""
+    protocol: str = PROTOCOL
     schema_version: int = field(default=SCHEMA_VERSION, init=False)
 
     @property
     def policies(self) -> tuple[str, ...]:
         """Policy names without repetition, in the order of the command."""
         return tuple(dict.fromkeys(suite.policy for suite in self.suites))
+
+    @property
+    def tasks(self) -> tuple[str, ...]:
+        """Task names without repetition, in the order of the command."""
+        return tuple(dict.fromkeys(suite.task for suite in self.suites))
 
     def suite(self, policy: str, task: str) -> Suite:
         """The episodes of one policy on one task.
@@ -77,71 +96,70 @@ class BenchResults:
                 return suite
         raise KeyError(f"no results of policy {policy!r} on task {task!r}")
 
+    def comparisons(self) -> list[tuple[str, str, str, Comparison]]:
+        """(first policy, other policy, task, comparison) for every other policy and task."""
+        first = self.policies[:1]
+        return [
+            (a, suite.policy, suite.task, compare(self.suite(a, suite.task).records, suite.records))
+            for a in first
+            for suite in self.suites
+            if suite.policy != a and suite.records
+        ]
+
     def to_json(self) -> dict[str, Any]:
         """The content of ``results.json``."""
         policies: dict[str, dict[str, Any]] = {}
         for suite in self.suites:
-            policies.setdefault(suite.policy, {})[suite.task] = _task_figures(suite.records)
+            policies.setdefault(suite.policy, {})[suite.task] = task_figures(suite.records) | {"wall_s": suite.wall_s}
         first = self.policies[0] if self.policies else ""
         return {
             "schema_version": self.schema_version,
+            "protocol": self.protocol,
             "command": self.command,
+            "started": self.started,
             "versions": dict(self.versions),
+            "git": dict(self.git),
+            "hardware": dict(self.hardware),
             "settings": dict(self.settings),
             "policy": first,
             "tasks": policies.get(first, {}),
             "policies": policies,
+            "comparisons": [
+                {"a": a, "b": b, "task": task, **asdict(comparison)} for a, b, task, comparison in self.comparisons()
+            ],
             "episodes": [
                 {"policy": suite.policy, **record.to_json()} for suite in self.suites for record in suite.records
             ],
         }
 
 
-def results_from_json(values: Mapping[str, Any]) -> BenchResults:
+def results_from_json(values: Any) -> BenchResults:
     """Inverse of :meth:`BenchResults.to_json`.
 
     Raises:
-        ValueError: If the values are not results of this schema version.
+        ValueError: If the values are not results of this schema version, or contradict each other; names the key.
     """
-    version = values.get("schema_version")
-    if version != SCHEMA_VERSION:
-        raise ValueError(f"results have schema_version {version!r}, expected {SCHEMA_VERSION}")
-    try:
-        episodes: dict[tuple[str, str], list[EpisodeRecord]] = {}
-        for policy, tasks in values["policies"].items():
-            episodes.update({(policy, task): [] for task in tasks})
-        for values_of_episode in values["episodes"]:
-            record = EpisodeRecord.from_json(values_of_episode)
-            episodes[values_of_episode["policy"], record.task].append(record)
-        return BenchResults(
-            command=values["command"],
-            versions=values["versions"],
-            settings=values["settings"],
-            suites=tuple(Suite(policy, task, tuple(records)) for (policy, task), records in episodes.items()),
-        )
-    except (KeyError, TypeError, AttributeError) as error:
-        raise ValueError(f"results lack or misspell {error}") from error
+    check_results(values)
+    suites = []
+    for policy, tasks in values["policies"].items():
+        for task, figures in tasks.items():
+            mine = [item for item in values["episodes"] if (item["policy"], item["task"]) == (policy, task)]
+            records = tuple(EpisodeRecord.from_json(item) for item in mine)
+            for key, value in json.loads(json.dumps(task_figures(records))).items():
+                if figures[key] != value:
+                    raise ValueError(f"policies.{policy}.{task}.{key} is {figures[key]!r}, its episodes give {value!r}")
+            suites.append(Suite(policy, task, records, figures["wall_s"]))
+    if sum(len(suite.records) for suite in suites) != len(values["episodes"]):
+        raise ValueError("episodes has records of a policy or task that policies does not have")
+    names = ("command", "versions", "settings", "git", "hardware", "started", "protocol")
+    return BenchResults(suites=tuple(suites), **{name: values[name] for name in names})
 
 
-def markdown_table(results: BenchResults) -> str:
-    """The results as Markdown: a table over policies and tasks, one over goals, and how to repeat them."""
-    lines = [
-        "| policy | task | episodes | success | 95% interval | time to success (median) |",
-        "|---|---|---:|---:|---:|---:|",
-    ]
-    lines += [_row((suite.policy, suite.task), summarize(suite.records)) for suite in results.suites]
-    lines += [
-        "",
-        "| policy | task | goal | episodes | success | 95% interval | time to success (median) |",
-        "|---|---|---|---:|---:|---:|---:|",
-    ]
-    for suite in results.suites:
-        for goal, summary in summarize_by_goal(suite.records).items():
-            lines.append(_row((suite.policy, suite.task, goal), summary))
-    settings = ", ".join(f"{key} = {value}" for key, value in results.settings.items())
-    versions = ", ".join(f"{name} {version}" for name, version in results.versions.items())
-    notes = [f"Command: `{results.command}`", f"Settings: {settings}", f"Versions: {versions}"]
-    return "\n".join(lines) + "\n\n" + "\n\n".join(notes) + "\n"
+def task_figures(records: Sequence[EpisodeRecord]) -> dict[str, Any]:
+    """The figures of one policy on one task as JSON-able values, goal variants under ``goals``."""
+    figures = _figures(summarize(records))
+    figures["goals"] = {goal: _figures(summary) for goal, summary in summarize_by_goal(records).items()}
+    return figures
 
 
 def check_folder(out: Path) -> None:
@@ -158,31 +176,37 @@ def check_folder(out: Path) -> None:
 
 
 def write_results(results: BenchResults, folder: Path) -> None:
-    """Write ``results.json`` and ``results.md`` into a folder, each complete or not at all.
+    """Write ``results.json``, ``results.md``, ``results.tex`` and ``episodes.csv``, each complete or not at all.
 
     Args:
         results: What to write.
         folder: Created when it does not exist; files of an earlier run are replaced.
     """
-    text = json.dumps(results.to_json(), indent=2, allow_nan=False) + "\n"
-    table = markdown_table(results)
+    from teamvla_eval.tables import episodes_csv, latex_table, markdown_table
+
+    files = {
+        "results.md": markdown_table(results),
+        "results.tex": latex_table(results),
+        "episodes.csv": episodes_csv(results),
+        "results.json": json.dumps(results.to_json(), indent=2, allow_nan=False) + "\n",
+    }
     folder.mkdir(parents=True, exist_ok=True)
-    write_atomically(folder / "results.json", text)
-    write_atomically(folder / "results.md", table)
+    for name, text in files.items():
+        write_atomically(folder / name, text)
 
 
 def read_results(path: Path) -> BenchResults:
-    """Read a ``results.json``.
+    """Read and check a ``results.json``.
 
     Raises:
         ValueError: If the file is not a results file of this schema version.
     """
+    if path.stat().st_size > MAX_BYTES:
+        raise ValueError(f"{path} has {path.stat().st_size} bytes, a results file has at most {MAX_BYTES}")
     try:
-        values = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
+        values = json.loads(path.read_text(encoding="utf-8"), parse_constant=_refuse)
+    except (ValueError, RecursionError) as error:
         raise ValueError(f"{path} is not JSON: {error}") from error
-    if not isinstance(values, dict):
-        raise ValueError(f"{path} is not a results file")
     try:
         return results_from_json(values)
     except ValueError as error:
@@ -204,10 +228,8 @@ def write_atomically(path: Path, text: str) -> None:
         raise
 
 
-def _task_figures(records: Sequence[EpisodeRecord]) -> dict[str, Any]:
-    figures = _figures(summarize(records))
-    figures["goals"] = {goal: _figures(summary) for goal, summary in summarize_by_goal(records).items()}
-    return figures
+def _refuse(constant: str) -> float:
+    raise ValueError(f"{constant} is not a JSON number")
 
 
 def _figures(summary: SuccessSummary) -> dict[str, Any]:
@@ -219,15 +241,12 @@ def _figures(summary: SuccessSummary) -> dict[str, Any]:
         "time_to_success_s": summary.time_to_success.median_s,
         "time_to_success_mean_s": summary.time_to_success.mean_s,
         "mean_return": summary.mean_return,
+        "coordination_score": summary.coordination_score,
+        "joint_episodes": summary.joint_episodes,
+        "collision_cost": summary.collision_cost,
+        "dropped_objects": summary.dropped_objects,
+        "idle_time_s": list(summary.idle_time_s),
+        "action_change": summary.action_change,
+        "energy": summary.energy,
+        "said_success_rate": summary.said_success_rate,
     }
-
-
-def _row(names: Sequence[str], summary: SuccessSummary) -> str:
-    cells = [
-        *names,
-        str(summary.episodes),
-        percent(summary.success_rate),
-        interval(summary.wilson_95),
-        seconds(summary.time_to_success.median_s),
-    ]
-    return "| " + " | ".join(cell.replace("|", r"\|") for cell in cells) + " |"

@@ -6,7 +6,8 @@ decides how long the episodes take, not which episodes there are.
 """
 
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from gymnasium.vector import AutoresetMode
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
     from teamvla_envs.env.vector import TeamVectorEnv
     from teamvla_envs.policies import Policy
 
+    from teamvla_eval.measuring import Meter
+    from teamvla_eval.swapping import SwappedGoals
     from teamvla_eval.trajectories import StateRecorder
 
 EpisodeCallback = Callable[[EpisodeRecord], None]
@@ -29,6 +32,8 @@ def run_suite(
     seeds: Sequence[int] | np.ndarray,
     progress: EpisodeCallback | None = None,
     record: "StateRecorder | None" = None,
+    meter: "Meter | None" = None,
+    swap: "SwappedGoals | None" = None,
 ) -> list[EpisodeRecord]:
     """Run one episode per seed.
 
@@ -38,6 +43,8 @@ def run_suite(
         seeds: (E,) seeds, one per episode. Any number, whatever the number of worlds.
         progress: Called with each record as its episode ends.
         record: Keeps the simulator states of chosen episodes, to render them afterwards.
+        meter: Measures what happens inside the episodes.
+        swap: Lets the sentences tell another goal than the seed's, and judges both.
 
     Returns:
         E records in the order of ``seeds``.
@@ -57,13 +64,27 @@ def run_suite(
     slots = _Slots(env.num_envs, episode_seeds)
     records: dict[int, EpisodeRecord] = {}
 
-    observation, info = env.reset(seed=slots.seeds.tolist())
-    policy.reset(np.ones(env.num_envs, dtype=bool))
-    slots.begin(info, slots.active)
-    if record is not None:
-        record.begin(env, slots.active)
+    def begin(worlds: np.ndarray) -> Any:
+        seeds = slots.seeds.tolist()
+        observation, info = (
+            env.reset(seed=seeds, options={"reset_mask": worlds}) if swap is None else swap.reset(seeds, worlds)
+        )
+        policy.reset(worlds)
+        slots.begin(info, worlds)
+        if meter is not None:
+            meter.begin(worlds)
+        if record is not None:
+            record.begin(env, worlds & slots.active)
+        return observation
+
+    observation = begin(np.ones(env.num_envs, dtype=bool))
     while slots.active.any():
-        observation, reward, terminated, truncated, info = env.step(policy.act(observation))
+        actions = policy.act(observation)
+        observation, reward, terminated, truncated, info = env.step(actions)
+        if meter is not None:
+            meter.capture(slots.active, actions)
+        if swap is not None:
+            swap.judge(slots.active)
         if record is not None:
             record.capture(env, slots.active)
         slots.advance(reward)
@@ -71,16 +92,17 @@ def run_suite(
         for world in np.flatnonzero(ended).tolist():
             success, phase = bool(info["is_success"][world]), env.phases[int(info["phase"][world])]
             finished = _finished_episode(env, slots, world, success, phase)
+            finished = replace(finished, end_reason=str(info["end_reason"][world]))
+            if meter is not None:
+                finished = replace(finished, **meter.measure(world))
+            if swap is not None:
+                finished = _judged_twice(finished, swap, world, env.control_dt)
             records[int(slots.episode[world])] = finished
             if progress is not None:
                 progress(finished)
         refilled = slots.refill(ended)
         if refilled.any():
-            observation, info = env.reset(seed=slots.seeds.tolist(), options={"reset_mask": refilled})
-            policy.reset(refilled)
-            slots.begin(info, refilled)
-            if record is not None:
-                record.begin(env, refilled)
+            observation = begin(refilled)
     return [records[index] for index in range(len(episode_seeds))]
 
 
@@ -103,6 +125,19 @@ def _finished_episode(env: "TeamVectorEnv", slots: "_Slots", world: int, success
         time_to_success_s=round(steps * env.control_dt, 6) if success else None,
         episode_return=float(slots.returns[world]),
         final_phase=phase,
+    )
+
+
+def _judged_twice(said: EpisodeRecord, swap: "SwappedGoals", world: int, dt: float) -> EpisodeRecord:
+    """The record under the seed's goal, of one under the goal that was said."""
+    step = int(swap.success_step[world])
+    return replace(
+        said,
+        goal=swap.goals[world],
+        success=step > 0,
+        time_to_success_s=round(step * dt, 6) if step else None,
+        said_goal=said.goal,
+        said_success=said.success,
     )
 
 

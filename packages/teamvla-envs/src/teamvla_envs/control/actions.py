@@ -1,5 +1,6 @@
 """What an action means: numbers in [-1, 1] to commanded joint positions and gripper openings, and back."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -137,7 +138,9 @@ def posture_motion(chains: Chains, joint_pos: Array, gain: float = 0.03) -> Arra
     return gain * (chains.rest - joint_pos)
 
 
-def check_action(action: Any, num_worlds: int, num_arms: int, mode: ActionMode) -> np.ndarray:
+def check_action(
+    action: Any, num_worlds: int, num_arms: int, mode: ActionMode, send: Callable[[np.ndarray], Array] = np.asarray
+) -> Array:
     """The action as an array ``(N, A, D)``.
 
     Args:
@@ -145,29 +148,40 @@ def check_action(action: Any, num_worlds: int, num_arms: int, mode: ActionMode) 
         num_worlds: N.
         num_arms: A.
         mode: Tells D and the meaning of the entries.
+        send: Makes arrays of the simulator's kind out of numpy ones; see ``Simulator.send``.
 
     Returns:
-        float64 array ``(N, A, D)``.
+        Shape ``(N, A, D)``: float64, or float32 on a device.
 
     Raises:
         ValueError: If the shape is wrong or an entry is not finite; it names arm, entry and world.
     """
-    array = np.asarray(action, dtype=np.float64)
+    array = _as_floats(action, mode.opening, send)
     if array.shape != (num_worlds, num_arms * mode.size):
         raise ValueError(
-            f"action has shape {array.shape}, expected {(num_worlds, num_arms * mode.size)}: "
+            f"action has shape {tuple(array.shape)}, expected {(num_worlds, num_arms * mode.size)}: "
             f"for each of {num_arms} arms (arm_0 first) {mode.size} entries, {_meaning(mode)}"
         )
     array = array.reshape(num_worlds, num_arms, mode.size)
-    if not np.isfinite(array.sum()):
-        bad = np.argwhere(~np.isfinite(array))
-        if len(bad):
-            world, arm, entry = bad[0].tolist()
+    xp = array_namespace(array)
+    if not xp.isfinite(array.sum()):
+        bad = xp.nonzero(~xp.isfinite(array))
+        if len(bad[0]):
+            world, arm, entry = (int(indices[0]) for indices in bad)
             raise ValueError(
-                f"action for arm_{arm} has a non-finite value {array[world, arm, entry]} at index {entry} "
+                f"action for arm_{arm} has a non-finite value {float(array[world, arm, entry])} at index {entry} "
                 f"(world {world}); expected {mode.size} numbers in [-1, 1]: {_meaning(mode)}"
             )
     return array
+
+
+def _as_floats(action: Any, similar: Array, send: Callable[[np.ndarray], Array]) -> Array:
+    """Numbers of whatever kind as floats of the kind of ``similar``."""
+    if isinstance(similar, np.ndarray):
+        return np.asarray(action, dtype=np.float64)
+    if type(action) is type(similar):  # a tensor that may be on the device already
+        return action.to(similar)
+    return send(np.asarray(action, dtype=np.float64))
 
 
 def _meaning(mode: ActionMode) -> str:

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from teamvla_envs.arrays import array_namespace, dot, stack_last
+from teamvla_envs.arrays import array_namespace, dot, like, stack_last
 from teamvla_envs.geometry import clip_norm
 
 Array = Any
@@ -30,7 +30,7 @@ def downward_grasp(yaw: Array, commanded: Array) -> Array:
     natural = commanded[..., :3, 1]
     sign = xp.where(dot(opening, natural)[..., None] < 0, -1.0, 1.0)
     y = opening * sign
-    z = xp.zeros_like(y) + xp.asarray([0.0, 0.0, -1.0], dtype=y.dtype)
+    z = xp.zeros_like(y) + like((0.0, 0.0, -1.0), y)
     x = stack_last(-y[..., 1], y[..., 0], 0 * y[..., 0])
     return stack_last(x, y, z)
 

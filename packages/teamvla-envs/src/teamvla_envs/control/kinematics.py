@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from teamvla_envs.arrays import array_namespace, stack_last
+from teamvla_envs.arrays import array_namespace, like, stack_last
 from teamvla_envs.geometry import matrix_from_quat, rotation_about_z
 from teamvla_envs.scene.compose import Scene
 from teamvla_envs.scene.robots.spec import RobotSpec
@@ -130,7 +130,7 @@ def differential_ik(jacobian: Array, twist: Array, null_motion: Array, damping: 
     """
     xp = array_namespace(jacobian)
     transposed = xp.matrix_transpose(jacobian)
-    eye = xp.eye(6, dtype=jacobian.dtype)
+    eye = like(np.eye(6), jacobian)
     gram = jacobian @ transposed + damping**2 * eye
     residual = twist[..., None] - jacobian @ null_motion[..., None]
     return (transposed @ xp.linalg.solve(gram, residual))[..., 0] + null_motion

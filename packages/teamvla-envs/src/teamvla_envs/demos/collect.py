@@ -4,6 +4,7 @@ import importlib.metadata
 import logging
 import os
 import platform
+from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -11,13 +12,14 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 import tyro
 
+from teamvla_envs.cluster.engine import Engine, RayEngine, choose_engine, connect
 from teamvla_envs.errors import UserError
 from teamvla_envs.seeds import SEED_SETS, episode_seeds
 
 if TYPE_CHECKING:
     from teamvla_envs.demos.parts import PartsFolder
     from teamvla_envs.demos.schedule import SeedSchedule
-    from teamvla_envs.demos.writer import FileHeader
+    from teamvla_envs.demos.writer import Episode, FileHeader
     from teamvla_envs.env.vector import TeamVectorEnv
 
 _VERSIONED: Final = (
@@ -82,11 +84,14 @@ def collect(
     noise: float = 0.002,
     slips: float = 0.3,
     overwrite: bool = False,
+    engine: Engine = "local",
+    workers: int | None = None,
+    address: str | None = None,
 ) -> None:
     """Record demonstrations of a task's expert into an HDF5 file.
 
     Only successful episodes are kept. The same command continues an interrupted collection, and the file is
-    the same for any number of worlds.
+    the same for any number of worlds and workers.
 
     Args:
         task: Name of the task, such as lift.
@@ -95,7 +100,7 @@ def collect(
         images: Whether to record camera images.
         image_size: Height and width of the images [pixels].
         cameras: Cameras to record; by default those of the task.
-        num_envs: Worlds that run at once.
+        num_envs: Worlds that run at once; with --engine ray in each worker.
         num_arms: Arms of the team.
         seed_set: Seeds to use: train, validation or test.
         offset: Seeds of the set to leave out first.
@@ -104,15 +109,24 @@ def collect(
         slips: Expected number of mistakes of an arm in 100 steps, from which the expert recovers: it drifts off,
             or closes its gripper on nothing.
         overwrite: Replace an existing file, and throw away unfinished episodes of other settings.
+        engine: Where episodes run: local, or ray for the machines of a Ray cluster.
+        workers: Processes of the Ray cluster; by default one per processor.
+        address: HOST:PORT of a running Ray cluster; by default RAY_ADDRESS, or else this machine alone.
     """
     settings = CollectionSettings(
         task, num_arms, cameras if images else (), image_size if images else 64, seed_set, offset, noise, slips
     )
-    collect_demos(settings, episodes, out or Path("demos") / f"{task}.hdf5", num_envs, overwrite)
+    cluster = choose_engine(engine, workers, address)
+    collect_demos(settings, episodes, out or Path("demos") / f"{task}.hdf5", num_envs, overwrite, cluster)
 
 
 def collect_demos(
-    settings: CollectionSettings, episodes: int, out: Path, num_envs: int = 16, overwrite: bool = False
+    settings: CollectionSettings,
+    episodes: int,
+    out: Path,
+    num_envs: int = 16,
+    overwrite: bool = False,
+    cluster: RayEngine | None = None,
 ) -> None:
     """Collect demonstrations, or go on where an interrupted collection of the same settings stopped.
 
@@ -120,14 +134,17 @@ def collect_demos(
         settings: What to collect.
         episodes: How many successful episodes.
         out: File to write.
-        num_envs: Worlds that run at once; the file is the same for any number.
+        num_envs: Worlds that run at once, in each process; the file is the same for any number.
         overwrite: Replace an existing file, and throw away unfinished episodes of other settings.
+        cluster: Where the episodes run; None for this process.
 
     Raises:
         UserError: For bad input; nothing has been simulated or written then.
     """
     from teamvla_envs.demos.parts import PartsFolder
+    from teamvla_envs.demos.recording import record_expert
     from teamvla_envs.demos.schedule import SeedSchedule
+    from teamvla_envs.demos.spread import record_spread
     from teamvla_envs.demos.writer import pack_episodes
 
     for name, value in (("episodes", episodes), ("num-envs", num_envs)):
@@ -135,13 +152,19 @@ def collect_demos(
             raise UserError(f"{name} is {value}, expected 1 or more")
     episode_seeds(settings.seed_set, episodes, settings.offset)
     _check_writable(out, overwrite)
-    parts = PartsFolder(out, asdict(settings) | {"versions": _versions()}, overwrite)
+    parts = PartsFolder(out, asdict(settings) | {"versions": installed_versions()}, overwrite)
     seeds = SEED_SETS[settings.seed_set][settings.offset :]
     schedule = SeedSchedule(seeds, episodes, parts.succeeded, parts.failed)
-    with closing(_make_env(settings, num_envs, schedule.remaining)) as env, closing(parts):
+    worlds = min(worlds_at_once(settings, num_envs), max(schedule.remaining, 1)) if cluster is None else 1
+    needed = cluster if schedule.remaining else None
+    with closing(make_env(settings, worlds)) as env, connect(needed) as pool, closing(parts):
         parts.open()
         try:
-            _record(env, schedule, parts, settings)
+            if pool is None:
+                finished = record_expert(env, schedule, settings.noise, settings.slips)
+            else:
+                finished = record_spread(pool, settings, num_envs, schedule)
+            _record(finished, schedule, parts, settings)
         except KeyboardInterrupt:
             kept = f"{len(parts.succeeded)} finished episodes are kept in {parts.path}"
             raise KeyboardInterrupt(f"{kept}; the same command goes on from there") from None
@@ -162,28 +185,43 @@ def _check_writable(out: Path, overwrite: bool) -> None:
         raise UserError(f"out is {out}, but {folder} is not a folder that can be written to")
 
 
-def _make_env(settings: CollectionSettings, num_envs: int, episodes: int) -> "TeamVectorEnv":
+def worlds_at_once(settings: CollectionSettings, num_envs: int) -> int:
+    """Return how many worlds of those asked for can run at once, so that their images fit into memory."""
+    num_cameras = 3 if settings.cameras is None else len(settings.cameras)
+    memory = max(num_cameras * 3 * settings.image_size**2 * _LONGEST, 1)
+    fitting = max(_IMAGE_MEMORY // memory, 1)
+    if fitting < num_envs:
+        _log.info("running %d worlds at once instead of %d: their images fill the memory", fitting, num_envs)
+    return min(num_envs, fitting)
+
+
+def make_env(settings: CollectionSettings, num_envs: int, num_threads: int | None = None) -> "TeamVectorEnv":
+    """Make the environment that a collection records, of so many worlds."""
     from gymnasium.vector import AutoresetMode
 
     from teamvla_envs.env.vector import TeamVectorEnv
 
-    num_cameras = 3 if settings.cameras is None else len(settings.cameras)
-    memory = max(num_cameras * 3 * settings.image_size**2 * _LONGEST, 1)
-    fitting = max(_IMAGE_MEMORY // memory, 1)
-    if fitting < min(num_envs, episodes):
-        _log.info("running %d worlds at once instead of %d: their images fill the memory", fitting, num_envs)
     return TeamVectorEnv(
         settings.task,
-        num_envs=max(min(num_envs, episodes, fitting), 1),
+        num_envs=num_envs,
         num_arms=settings.num_arms,
         obs_mode="vision+state",
         cameras=settings.cameras,
         image_size=settings.image_size,
         autoreset_mode=AutoresetMode.DISABLED,
+        num_threads=num_threads,
     )
 
 
-def _record(env: "TeamVectorEnv", schedule: "SeedSchedule", parts: "PartsFolder", settings: CollectionSettings) -> None:
+def installed_versions() -> dict[str, str]:
+    """Return the versions that the numbers of a simulation depend on."""
+    versions = {name: importlib.metadata.version(name) for name in _VERSIONED}
+    return versions | {"python": platform.python_version()}
+
+
+def _record(
+    finished: "Iterator[Episode]", schedule: "SeedSchedule", parts: "PartsFolder", settings: CollectionSettings
+) -> None:
     from rich.console import Console
     from rich.progress import (
         BarColumn,
@@ -193,8 +231,6 @@ def _record(env: "TeamVectorEnv", schedule: "SeedSchedule", parts: "PartsFolder"
         TimeElapsedColumn,
         TimeRemainingColumn,
     )
-
-    from teamvla_envs.demos.recording import record_expert
 
     failures = TextColumn("{task.fields[failed]} failed")
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), failures)
@@ -207,7 +243,7 @@ def _record(env: "TeamVectorEnv", schedule: "SeedSchedule", parts: "PartsFolder"
             completed=done,
             failed=len(schedule.failed),
         )
-        for episode in record_expert(env, schedule, settings.noise, settings.slips):
+        for episode in finished:
             parts.add(episode)
             succeeded, failed = len(schedule.kept), len(schedule.failed)
             progress.update(bar, completed=succeeded, failed=failed)
@@ -221,17 +257,12 @@ def _record(env: "TeamVectorEnv", schedule: "SeedSchedule", parts: "PartsFolder"
         raise UserError(f"seed set {settings.seed_set!r} has no seeds left, {missing}")
 
 
-def _versions() -> dict[str, str]:
-    versions = {name: importlib.metadata.version(name) for name in _VERSIONED}
-    return versions | {"python": platform.python_version()}
-
-
 def _header(env: "TeamVectorEnv", settings: CollectionSettings, schedule: "SeedSchedule") -> "FileHeader":
     from teamvla_envs.demos import schema
     from teamvla_envs.demos.writer import FileHeader
     from teamvla_envs.registration import environment_id
 
-    versions = _versions()
+    versions = installed_versions()
     return FileHeader(
         env_args={
             "env_name": environment_id(settings.task),

@@ -1,6 +1,6 @@
 """Which seed a collection tries next: it keeps the first successful ones, however many run at once."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 
 class SeedSchedule:
@@ -10,7 +10,9 @@ class SeedSchedule:
     episode runs in vain unless an earlier one fails, and the outcome is the same for any number of worlds.
     """
 
-    def __init__(self, seeds: range, wanted: int, succeeded: Iterable[int] = (), failed: Iterable[int] = ()) -> None:
+    def __init__(
+        self, seeds: Sequence[int], wanted: int, succeeded: Iterable[int] = (), failed: Iterable[int] = ()
+    ) -> None:
         """Start, or go on after the outcomes that are known already.
 
         Args:

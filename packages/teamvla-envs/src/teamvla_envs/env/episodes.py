@@ -6,8 +6,10 @@ from typing import Any
 
 import numpy as np
 
+from teamvla_envs.arrays import arange, array_namespace
 from teamvla_envs.env import generators
 from teamvla_envs.env.randomization import WorldDraw
+from teamvla_envs.sim.base import Simulator
 from teamvla_envs.tasks.base import Start, Task
 
 SUCCESS, LOST, TIME_LIMIT = 1, 2, 3
@@ -23,10 +25,11 @@ class Episodes:
         num_envs: N.
         draw: What varies beside the task.
         action_size: Numbers in the team's action.
+        simulator: Whose kind of arrays the running numbers are.
 
     Attributes:
-        facts: The task's numeric facts of each episode, first axis N; see ``Start.episode``.
-        fields: Model fields that differ from world to world, first axis N.
+        facts: The task's numeric facts of each episode on the host, first axis N; see ``Start.episode``.
+        fields: Model fields that differ from world to world on the host, first axis N.
         memory: What the task remembers from step to step, first axis N.
         held: For how many steps in a row the goal was reached, shape ``(N,)``.
         steps: Control steps made, shape ``(N,)``.
@@ -35,7 +38,7 @@ class Episodes:
         seeds: Seed of the reset that began the episode, -1 without one, shape ``(N,)``.
     """
 
-    def __init__(self, task: Task, num_envs: int, draw: WorldDraw, action_size: int):
+    def __init__(self, task: Task, num_envs: int, draw: WorldDraw, action_size: int, simulator: Simulator):
         self._task, self.num_envs = task, num_envs
         nominal = task.start(np.full((num_envs, task.draws), 0.5))
         colors = {geom: values for (field, geom), values in nominal.fields.items() if field == "geom_rgba"}
@@ -45,13 +48,16 @@ class Episodes:
         self.nominal = nominal
         self.facts = {key: values.copy() for key, values in nominal.episode.items()}
         self.fields = {key: values.copy() for key, values in nominal.fields.items()}
-        self.memory: dict[str, Any] = task.blank_memory(num_envs)
-        self.held, self.steps = np.zeros(num_envs, np.int64), np.zeros(num_envs, np.int64)
-        self.end = np.zeros(num_envs, np.int64)
-        self.pending = np.zeros((num_envs, task.randomization.delay, action_size))
+        self._send, self._fetch = simulator.send, simulator.fetch
+        self._sent: dict[str, Any] | None = None
+        self.memory: dict[str, Any] = {key: self._send(blank) for key, blank in task.blank_memory(num_envs).items()}
+        self.held, self.steps = self._send(np.zeros(num_envs, np.int64)), self._send(np.zeros(num_envs, np.int64))
+        self.end = self._send(np.zeros(num_envs, np.int64))
+        self.pending = self._send(np.zeros((num_envs, task.randomization.delay, action_size)))
         self.seeds = np.full(num_envs, -1, np.int64)
         self._generators: list[np.random.Generator | None] = [None] * num_envs
-        self._labels: tuple[np.ndarray, np.ndarray] | None = None
+        self._goals, self._sentences = np.full((2, num_envs), None, dtype=object)
+        self._unnamed = np.ones(num_envs, bool)
 
     def draw(self, worlds: np.ndarray, seeds: Sequence[int | None], count: int) -> np.ndarray:
         """Uniform numbers that determine the next episodes of some worlds.
@@ -80,71 +86,85 @@ class Episodes:
         for field, values in start.fields.items():
             self.fields[field][worlds] = values
         blank = self._task.blank_memory(len(worlds))
-        self.memory = {key: _replaced(values, worlds, blank[key]) for key, values in self.memory.items()}
-        self.held[worlds], self.steps[worlds] = 0, 0
-        self.end = _replaced(self.end, worlds, np.zeros(len(worlds), np.int64))
-        self._labels = None
+        self.memory = {key: _replaced(values, worlds, self._send(blank[key])) for key, values in self.memory.items()}
+        self.held, self.steps, self.end = (_replaced(counts, worlds, 0) for counts in (self.held, self.steps, self.end))
+        self._sent, self._unnamed[worlds] = None, True
+
+    @property
+    def told(self) -> Mapping[str, Any]:
+        """The facts as arrays of the simulator's kind."""
+        if self._sent is None:
+            self._sent = {key: self._send(values) for key, values in self.facts.items()}
+        return self._sent
 
     @property
     def finished(self) -> np.ndarray:
-        """Whether the episode has ended, shape ``(N,)`` bool."""
-        return self.end > 0
+        """Whether the episode has ended, shape ``(N,)`` bool, on the host."""
+        return self._fetch(self.end) > 0
 
     @property
-    def success(self) -> np.ndarray:
+    def end_reasons(self) -> np.ndarray:
+        """Why, in words, shape ``(N,)``, dtype object."""
+        return END_REASONS[self._fetch(self.end)]
+
+    @property
+    def success(self) -> Any:
         """Whether it ended in success, shape ``(N,)`` bool."""
         return self.end == SUCCESS
 
-    def expect(self, worlds: np.ndarray, action: np.ndarray) -> None:
+    def expect(self, worlds: np.ndarray, action: Any) -> None:
         """Let ``action`` (N, A, D) be what some worlds execute until the first action of their episode arrives."""
         rows = action.reshape(self.num_envs, 1, -1)[worlds]
-        self.pending = _replaced(self.pending, worlds, np.broadcast_to(rows, self.pending[worlds].shape))
+        rows = array_namespace(rows).broadcast_to(rows, (len(worlds), *self.pending.shape[1:]))
+        self.pending = _replaced(self.pending, worlds, rows)
 
-    def delayed(self, action: np.ndarray) -> np.ndarray:
+    def delayed(self, action: Any) -> Any:
         """Take new actions ``(N, A, D)`` and give those that take effect now."""
         longest = self.pending.shape[1]
         if longest == 0:
             return action
-        queue = np.concatenate([self.pending, action.reshape(self.num_envs, 1, -1)], axis=1)
-        self.pending = np.where(self.finished[:, None, None], self.pending, queue[:, 1:])
-        return queue[np.arange(self.num_envs), longest - self.facts["delay"]].reshape(action.shape)
+        xp = array_namespace(action)
+        queue = xp.concat([self.pending, action.reshape(self.num_envs, 1, -1)], axis=1)
+        self.pending = xp.where((self.end > 0)[:, None, None], self.pending, queue[:, 1:])
+        return queue[arange(self.num_envs, action), longest - self.told["delay"]].reshape(action.shape)
 
     @property
     def labels(self) -> tuple[np.ndarray, np.ndarray]:
         """Goal names and sentences of all worlds, shape ``(N,)``, dtype object."""
-        if self._labels is None:
-            goals = [self._task.goals[goal] for goal in self.facts["goal"]]
-            sentences = [self._task.instruction(self.facts, world) for world in range(self.num_envs)]
-            self._labels = np.array(goals, dtype=object), np.array(sentences, dtype=object)
-        return self._labels
+        for world in np.flatnonzero(self._unnamed):
+            self._goals[world] = self._task.goals[self.facts["goal"][world]]
+            self._sentences[world] = self._task.instruction(self.facts, int(world))
+        self._unnamed[:] = False
+        return self._goals, self._sentences
 
     def state(self) -> dict[str, np.ndarray]:
         """All of it as named numeric arrays with first axis N."""
+        fetch = self._fetch
         state = {
-            "held": self.held, "steps": self.steps, "end": self.end,
+            "held": fetch(self.held), "steps": fetch(self.steps), "end": fetch(self.end),
             "seed": self.seeds, "generator": np.array([generators.to_words(g) for g in self._generators]),
         }  # fmt: skip
-        state |= {"pending": self.pending} if self.pending.shape[1] else {}
+        state |= {"pending": fetch(self.pending)} if self.pending.shape[1] else {}
         state |= {f"episode.{key}": values for key, values in self.facts.items()}
-        state |= {f"memory.{key}": values for key, values in self.memory.items()}
+        state |= {f"memory.{key}": fetch(values) for key, values in self.memory.items()}
         return state | {f"field.{field}.{name}": values for (field, name), values in self.fields.items()}
 
     def restore(self, worlds: np.ndarray, state: Mapping[str, np.ndarray]) -> None:
         """Take some worlds from a state returned by :meth:`state`."""
         now = self.state()
         new = {key: _replaced(values, worlds, np.asarray(state[key])[worlds]) for key, values in now.items()}
-        self.held, self.steps, self.seeds = new["held"], new["steps"], new["seed"]
-        self.end, self.pending = new["end"], new.get("pending", self.pending)
+        self.held, self.steps, self.end = (self._send(new[key]) for key in ("held", "steps", "end"))
+        self.seeds, self.pending = new["seed"], self._send(new["pending"]) if "pending" in new else self.pending
         self.facts = {key: new[f"episode.{key}"] for key in self.facts}
-        self.memory = {key: new[f"memory.{key}"] for key in self.memory}
+        self.memory = {key: self._send(new[f"memory.{key}"]) for key in self.memory}
         self.fields = {key: new[f"field.{key[0]}.{key[1]}"] for key in self.fields}
         for world in worlds:
             self._generators[world] = generators.from_words(new["generator"][world])
-        self._labels = None
+        self._sent, self._unnamed[worlds] = None, True
 
 
-def _replaced(values: np.ndarray, rows: np.ndarray, by: np.ndarray) -> np.ndarray:
+def _replaced(values: Any, rows: np.ndarray, by: Any) -> Any:
     """A copy of ``values`` with some rows replaced."""
-    result = values.copy()
+    result = array_namespace(values).asarray(values, copy=True)
     result[rows] = by
     return result

@@ -7,6 +7,7 @@ import numpy as np
 from gymnasium.vector import AutoresetMode
 from pettingzoo import ParallelEnv
 
+from teamvla_envs.arrays import to_numpy
 from teamvla_envs.env.observations import environment_state, peer_summary
 from teamvla_envs.env.single import first, first_info
 from teamvla_envs.env.spaces import SENTENCE, vector_space
@@ -119,11 +120,11 @@ class TeamParallelEnv(ParallelEnv[str, Any, np.ndarray]):
 
     def state(self) -> np.ndarray:
         """The privileged state of the world, as :class:`TeamVectorEnv` in ``state`` mode gives it."""
-        return self.vector.environment_state()[0]
+        return to_numpy(self.vector.environment_state()[0])
 
     def expert_actions(self) -> dict[str, np.ndarray]:
         """What the task's expert does now, by agent."""
-        action = self.vector.expert_actions().reshape(self.vector.num_arms, -1)
+        action = to_numpy(self.vector.expert_actions()).reshape(self.vector.num_arms, -1)
         return dict(zip(self.possible_agents, action, strict=True))
 
     def get_state(self) -> dict[str, np.ndarray]:
@@ -148,8 +149,8 @@ class TeamParallelEnv(ParallelEnv[str, Any, np.ndarray]):
     def _split(self, obs: Any, agents: list[str] | None = None) -> dict[str, Any]:
         """Each agent's part of the team's observation."""
         vector = self.vector
-        agent_pos = vector.agent_pos()[0].reshape(vector.num_arms, -1)
-        peers = peer_summary(vector.world)[0]
+        agent_pos = to_numpy(vector.agent_pos()[0]).reshape(vector.num_arms, -1)
+        peers = to_numpy(peer_summary(vector.world)[0])
         result: dict[str, Any] = {}
         for k, agent in enumerate(self.possible_agents):
             if agents is not None and agent not in agents:
@@ -157,7 +158,8 @@ class TeamParallelEnv(ParallelEnv[str, Any, np.ndarray]):
             own: dict[str, Any] = {}
             if vector.obs_mode != "vision":
                 feeling = np.concatenate([agent_pos[k], peers[k]])
-                own["environment_state"] = environment_state(feeling[None], vector.state_parts(self._told[k]))[0]
+                parts = {key: to_numpy(part) for key, part in vector.state_parts(self._told[k]).items()}
+                own["environment_state"] = environment_state(feeling[None], parts)[0]
             if vector.obs_mode != "state":
                 for key in self._pictures:
                     own[key] = {name: first(obs[key][name]) for name in self._shared}

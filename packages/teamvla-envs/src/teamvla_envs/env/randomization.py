@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from teamvla_envs.arrays import arange, array_namespace
 from teamvla_envs.scene.compose import Scene
 
 Fields = dict[tuple[str, str], np.ndarray]
@@ -169,34 +170,38 @@ class WorldDraw:
         return result, facts
 
 
-def counter_noise(key: np.ndarray, step: np.ndarray, size: int, stream: int = 0) -> np.ndarray:
+def counter_noise(key: Any, step: Any, size: int, stream: int = 0) -> Any:
     """Standard normal numbers that are a function of the arguments alone, so that they need no stored generator.
 
     Splitmix64 (Steele, Lea, Flood: "Fast splittable pseudorandom number generators", 2014) as a hash of a counter, then
     the transform of Box and Muller (1958).
 
     Args:
-        key: Shape ``(N,)`` uint64.
-        step: Shape ``(N,)``.
+        key: Shape ``(N,)`` uint64, or int64 of the same bits.
+        step: Shape ``(N,)`` int64, of the kind (numpy or torch) that is returned.
         size: Numbers per world.
         stream: Different streams are independent of one another.
 
     Returns:
         Shape ``(N, size)`` float64.
     """
-    half = (size + 1) // 2
-    with np.errstate(over="ignore"):
-        seed = _splitmix(key.astype(np.uint64) ^ (step.astype(np.uint64) << np.uint64(53)))
-        seed = seed + np.uint64(stream << 32)
-        counters = seed[:, None] + np.arange(2 * half, dtype=np.uint64)[None]
-        uniform = (_splitmix(_splitmix(counters)) >> np.uint64(11)).astype(np.float64) * 2.0**-53
-    radius = np.sqrt(-2 * np.log1p(-uniform[:, :half]))
+    xp, half = array_namespace(step), (size + 1) // 2
+    # Signed, because torch has no arithmetic of uint64; both wrap around.
+    seed = _splitmix(xp.astype(key, xp.int64) ^ (xp.astype(step, xp.int64) << 53)) + (stream << 32)
+    counters = seed[:, None] + arange(2 * half, step)
+    uniform = xp.astype(_shifted(_splitmix(_splitmix(counters)), 11), xp.float64) * 2.0**-53
+    radius = xp.sqrt(-2 * xp.log1p(-uniform[:, :half]))
     angle = 2 * np.pi * uniform[:, half:]
-    return np.concatenate([radius * np.cos(angle), radius * np.sin(angle)], axis=1)[:, :size]
+    return xp.concat([radius * xp.cos(angle), radius * xp.sin(angle)], axis=1)[:, :size]
 
 
-def _splitmix(x: np.ndarray) -> np.ndarray:
-    x = x + np.uint64(0x9E3779B97F4A7C15)
-    x = (x ^ (x >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-    x = (x ^ (x >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-    return x ^ (x >> np.uint64(31))
+def _splitmix(x: Any) -> Any:
+    x = x + (0x9E3779B97F4A7C15 - 2**64)
+    x = (x ^ _shifted(x, 30)) * (0xBF58476D1CE4E5B9 - 2**64)
+    x = (x ^ _shifted(x, 27)) * (0x94D049BB133111EB - 2**64)
+    return x ^ _shifted(x, 31)
+
+
+def _shifted(x: Any, bits: int) -> Any:
+    """The bits of int64 numbers shifted to the right, zeros coming in."""
+    return (x >> bits) & (2 ** (64 - bits) - 1)

@@ -6,6 +6,7 @@ import gymnasium as gym
 import numpy as np
 from gymnasium.vector import AutoresetMode
 
+from teamvla_envs.arrays import to_numpy
 from teamvla_envs.env.vector import TeamVectorEnv
 
 _UNLIMITED = 2**31  # gymnasium's TimeLimit counts
@@ -65,8 +66,7 @@ class TeamEnv(gym.Env[Any, np.ndarray]):
 
     def expert_action(self) -> np.ndarray:
         """What the task's expert does now, shape ``(A * D,)`` float32."""
-        action: np.ndarray = self.vector.expert_actions()[0]
-        return action
+        return to_numpy(self.vector.expert_actions()[0])
 
     def get_state(self) -> dict[str, np.ndarray]:
         """Everything that determines the future, arrays with first axis 1."""
@@ -93,13 +93,13 @@ def make_without_limit(task: str, **kwargs: Any) -> TeamEnv:
 
 
 def first(obs: Any) -> Any:
-    """The observation of world 0."""
+    """The observation of world 0, on the host."""
     if isinstance(obs, dict):
         return {key: first(value) for key, value in obs.items()}
-    return obs[0]
+    return obs[0] if isinstance(obs[0], str) else to_numpy(obs[0])
 
 
 def first_info(info: dict[str, Any]) -> dict[str, Any]:
     """The info of world 0 in plain Python types."""
     values = {key: value[0] for key, value in info.items() if not key.startswith("_")}
-    return {key: value.item() if isinstance(value, np.generic) else value for key, value in values.items()}
+    return {key: value.item() if getattr(value, "ndim", None) == 0 else value for key, value in values.items()}

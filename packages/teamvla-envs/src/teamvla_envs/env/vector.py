@@ -9,9 +9,10 @@ import numpy as np
 from gymnasium.vector import AutoresetMode
 from gymnasium.vector.utils import batch_space
 
+from teamvla_envs.arrays import array_namespace
 from teamvla_envs.control.actions import ACTION_MODES, ActionMode, check_action
 from teamvla_envs.control.expert import follow
-from teamvla_envs.env.episodes import END_REASONS, LOST, SUCCESS, TIME_LIMIT, Episodes
+from teamvla_envs.env.episodes import LOST, SUCCESS, TIME_LIMIT, Episodes
 from teamvla_envs.env.observations import OBS_MODES, agent_pos, environment_state, proprioception
 from teamvla_envs.env.randomization import Randomization, WorldDraw, counter_noise
 from teamvla_envs.env.spaces import camera_spaces, check_image_size, observation_space
@@ -19,9 +20,11 @@ from teamvla_envs.registration import get_task
 from teamvla_envs.scene.compose import PHYSICS_DT
 from teamvla_envs.scene.looks import LOOKS, load_skins
 from teamvla_envs.scene.robots import get_robot
-from teamvla_envs.sim.base import WorldState
-from teamvla_envs.sim.cameras import CHANNELS, CameraRenderer, segment_names
-from teamvla_envs.sim.host import SUBSTEPS, HostSimulator
+from teamvla_envs.sim.base import Simulator, WorldState
+from teamvla_envs.sim.cameras import CHANNELS
+from teamvla_envs.sim.choose import Renderer, choose_renderer, choose_simulator
+from teamvla_envs.sim.host import SUBSTEPS
+from teamvla_envs.sim.visible import segment_names
 from teamvla_envs.tasks.base import check_choice
 
 REWARD_MODES = ("dense", "sparse")
@@ -48,7 +51,9 @@ class TeamVectorEnv(gym.vector.VectorEnv):
         action_mode: ``"joint_delta"``, ``"joint_pos"`` or ``"ee_delta"``; see :class:`ActionMode`.
         reward_mode: ``"dense"`` (in [-1, 0], plus 1 at success, minus 1 for every step that is left when an object is
             lost) or ``"sparse"`` (1 at success).
-        device: ``"cpu"``.
+        device: ``"cpu"``, or a CUDA device such as ``"cuda:0"``: there observations, rewards, ends and the numbers of
+            info are torch tensors on the device, and actions may be.
+        solver: ``"mujoco"`` (the processor), ``"warp"`` (CUDA, or the processor slowly) or ``"auto"``.
         cameras: Names of the cameras in ``pixels``; ``None`` for the front and the wrist cameras.
         image_size: Height and width of the images [px], or one number for both.
         image_channels: What cameras tell in the vision modes: ``"rgb"`` (``pixels``), ``"depth"`` [m] and
@@ -79,6 +84,7 @@ class TeamVectorEnv(gym.vector.VectorEnv):
         action_mode: str = "joint_delta",
         reward_mode: str = "dense",
         device: str = "cpu",
+        solver: str = "auto",
         cameras: Sequence[str] | None = None,
         image_size: int | Sequence[int] = 64,
         image_channels: Sequence[str] = ("rgb",),
@@ -94,7 +100,6 @@ class TeamVectorEnv(gym.vector.VectorEnv):
         check_choice("obs_mode", obs_mode, OBS_MODES)
         check_choice("action_mode", action_mode, ACTION_MODES)
         check_choice("reward_mode", reward_mode, REWARD_MODES)
-        check_choice("device", device, ("cpu",))
         check_choice("render_mode", render_mode, RENDER_MODES)
         check_choice("looks", looks, LOOKS)
         if int(num_envs) < 1:
@@ -138,17 +143,20 @@ class TeamVectorEnv(gym.vector.VectorEnv):
             "split": split,
             "instruction_for": instruction_for, "max_episode_steps": self.max_episode_steps, "looks": looks,
         }  # fmt: skip
-        self._sim = HostSimulator(scene, self.task.bodies, self.num_envs, num_threads, self.task.joints)
+        self._sim: Simulator = choose_simulator(
+            device, solver, num_threads, scene, self.task.bodies, self.num_envs, self.task.joints
+        )
         self._num_threads = num_threads
-        self._renderer: CameraRenderer | None = None
+        self._renderer: Renderer | None = None
         opening = np.array([get_robot(name).gripper_range[1] for name in robots])
-        self._mode = ActionMode(action_mode, self._sim.chains, opening)
+        self._rest = np.stack([get_robot(name).home for name in robots])
+        self._mode = ActionMode(action_mode, self._sim.chains, self._sim.send(opening))
         self.action_size = self._mode.size
         nominal = self.task.start(np.full((1, self.task.draws), 0.5)).fields
         colored = tuple(geom for field, geom in nominal if field == "geom_rgba")
         self._draw = WorldDraw(self.task.randomization, scene, colored)
         team_action = self.num_arms * self.action_size
-        self._episodes = Episodes(self.task, self.num_envs, self._draw, team_action)
+        self._episodes = Episodes(self.task, self.num_envs, self._draw, team_action, self._sim)
         self._task_names = np.full(self.num_envs, task, dtype=object)
         self._world: WorldState | None = None
         self._closed = False
@@ -157,7 +165,7 @@ class TeamVectorEnv(gym.vector.VectorEnv):
     def _measure(self) -> None:
         """Spaces and named parts, read off a nominal start."""
         everyone = np.arange(self.num_envs)
-        rest = np.broadcast_to(self._sim.chains.rest, (self.num_envs, *self._sim.chains.rest.shape))
+        rest = np.broadcast_to(self._rest, (self.num_envs, *self._rest.shape))
         nominal = self._episodes.nominal
         self._sim.reset(everyone, rest, nominal.body_pose, nominal.fields)
         world = self._look()
@@ -174,7 +182,7 @@ class TeamVectorEnv(gym.vector.VectorEnv):
         self.single_action_space = gym.spaces.Box(-1.0, 1.0, (self.num_arms * self.action_size,), np.float32)
         self.observation_space = batch_space(self.single_observation_space, self.num_envs)
         self.action_space = batch_space(self.single_action_space, self.num_envs)
-        self._images: dict[str, np.ndarray] = {}
+        self._images: dict[str, Any] = {}
         self._stale = np.ones(self.num_envs, bool)
         self._world = None
 
@@ -219,13 +227,11 @@ class TeamVectorEnv(gym.vector.VectorEnv):
         self._look()
         return self._observe(), self._info()
 
-    def _begin(
-        self, worlds: np.ndarray, seeds: Sequence[int | None], goal_draws: Sequence[float | None] = ()
-    ) -> None:
+    def _begin(self, worlds: np.ndarray, seeds: Sequence[int | None], goal_draws: Sequence[float | None] = ()) -> None:
         """Draw and set new episodes in some worlds; a goal draw, one per world of all N, replaces the seed's."""
         if len(worlds) == 0:
             return
-        rest, task = self._sim.chains.rest, self.task
+        rest, task = self._rest, self.task
         draws = self._episodes.draw(worlds, seeds, task.draws + self._draw.count)
         for row, world in enumerate(worlds if goal_draws else ()):
             if (goal_draw := goal_draws[world]) is not None:
@@ -238,18 +244,19 @@ class TeamVectorEnv(gym.vector.VectorEnv):
         self._sim.reset(worlds, rest + posture, start.body_pose, start.fields)
         self._episodes.begin(worlds, start)
         if self.task.randomization.delay:
-            at_rest = np.zeros((self.num_envs, *rest.shape)), np.ones((self.num_envs, self.num_arms))
-            self._episodes.expect(worlds, self._mode.encode(*at_rest, self._sim.world()))
+            still, opened = np.zeros((self.num_envs, *rest.shape)), np.ones((self.num_envs, self.num_arms))
+            at_rest = self._mode.encode(self._sim.send(still), self._sim.send(opened), self._sim.world())
+            self._episodes.expect(worlds, at_rest)
         self._stale[worlds] = True
 
-    def step(self, actions: Any) -> tuple[Any, np.ndarray, np.ndarray, np.ndarray, dict[str, Any]]:
+    def step(self, actions: Any) -> tuple[Any, Any, Any, Any, dict[str, Any]]:
         """Advance all worlds by one control step.
 
         Args:
             actions: Shape ``(N, A * D)``, arm by arm, in [-1, 1].
 
         Returns:
-            Observations, rewards ``(N,)`` float64, terminated ``(N,)``, truncated ``(N,)``, info.
+            Observations, rewards ``(N,)`` float64 (float32 on a device), terminated ``(N,)``, truncated ``(N,)``, info.
 
         Raises:
             ValueError: If the shape is wrong or an entry is not finite; names arm and index.
@@ -258,9 +265,9 @@ class TeamVectorEnv(gym.vector.VectorEnv):
         self._check_open()
         if self._world is None:
             raise RuntimeError("step() was called before reset()")
-        action = check_action(actions, self.num_envs, self.num_arms, self._mode)
+        action = check_action(actions, self.num_envs, self.num_arms, self._mode, self._sim.send)
         resting = self._episodes.finished
-        active: np.ndarray | None
+        active: Any
         if resting.any() and self.autoreset_mode == AutoresetMode.NEXT_STEP:
             active = ~resting
             restarted = np.flatnonzero(resting)
@@ -269,12 +276,13 @@ class TeamVectorEnv(gym.vector.VectorEnv):
             restarted = np.empty(0, int)
         targets = self._mode.decode(self._episodes.delayed(action), self._world)
         self._begin(restarted, [None] * self.num_envs)
+        active = None if active is None else self._sim.send(active)
         self._sim.advance(*targets, active)
         self._look()
         reward, terminated, truncated = self._judge(active)
         info = self._info()
         if self.autoreset_mode == AutoresetMode.SAME_STEP and self._episodes.finished.any():
-            ended = self._episodes.finished.copy()
+            ended = self._episodes.finished
             final_obs, final_info = self._observe(), info
             self._begin(np.flatnonzero(ended), [None] * self.num_envs)
             self._look()
@@ -282,36 +290,37 @@ class TeamVectorEnv(gym.vector.VectorEnv):
             info.update(final_obs=_rows(final_obs, ended), _final_obs=ended, final_info=final_info, _final_info=ended)
         return self._observe(), reward, terminated, truncated, info
 
-    def _judge(self, active: np.ndarray | None) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    def _judge(self, active: Any) -> tuple[Any, Any, Any]:
         """Rewards and ends of the step just made; worlds that did not take part keep their state."""
         signals, episodes = self._signals, self._episodes
         now = self.task.succeeds(signals)
-        held = np.where(now, episodes.held + 1, 0)
+        xp = array_namespace(now)
+        held = xp.where(now, episodes.held + 1, 0)
         if active is None:
             episodes.held, episodes.steps = held, episodes.steps + 1
             self._stale[:] = True
         else:
-            episodes.held, episodes.steps = np.where(active, held, episodes.held), episodes.steps + active
-            self._stale |= active
-        success = episodes.held >= self.task.hold_steps(episodes.facts)
+            episodes.held, episodes.steps = xp.where(active, held, episodes.held), episodes.steps + active
+            self._stale |= self._sim.fetch(active)
+        success = episodes.held >= self.task.hold_steps(episodes.told)
         lost = ~success & self.task.lost(self._current)
         late = ~success & ~lost & (episodes.steps >= self.max_episode_steps)
         if self.reward_mode == "sparse":
-            reward = success.astype(np.float64)
+            reward = xp.astype(success, self._current.joint_pos.dtype)
         else:
             terms = self.task.reward_terms(signals)
             reward = sum(weight * value for weight, value in terms.values()) - 1.0 + success
             if lost.any():  # which must not be a way to end the waiting
-                reward = np.where(lost, reward - (self.task.horizon - episodes.steps).clip(0), reward)
+                reward = xp.where(lost, reward - (self.task.horizon - episodes.steps).clip(0), reward)
         if active is not None:
-            reward = np.where(active, reward, 0.0)
+            reward = xp.where(active, reward, 0.0)
         episodes.end = SUCCESS * success + LOST * lost + TIME_LIMIT * late
         return reward, success | lost, late
 
     def _look(self) -> WorldState:
         """Read the simulator and evaluate the task's signals."""
         self._world = world = self._sim.world()
-        self._signals = self.task.signals(world, self._episodes.facts, self._episodes.memory)
+        self._signals = self.task.signals(world, self._episodes.told, self._episodes.memory)
         self._episodes.memory = self.task.remember(self._signals)
         return world
 
@@ -329,12 +338,13 @@ class TeamVectorEnv(gym.vector.VectorEnv):
         for channel in self.image_channels if self.cameras and len(stale) else ():
             new = self.render_cameras(self.cameras, self.image_size, stale, channel)
             if channel not in self._images:
-                self._images[channel] = np.zeros((self.num_envs, *new.shape[1:]), new.dtype)
+                xp = array_namespace(new)
+                self._images[channel] = xp.zeros((self.num_envs, *new.shape[1:]), dtype=new.dtype, device=new.device)
             self._images[channel][stale] = new
         self._stale[:] = False
         return {
             "pixels" if channel == "rgb" else channel: {
-                name: self._images[channel][:, i].copy() for i, name in enumerate(self.cameras)
+                name: _copied(self._images[channel][:, i]) for i, name in enumerate(self.cameras)
             }
             for channel in self.image_channels
         }
@@ -344,39 +354,41 @@ class TeamVectorEnv(gym.vector.VectorEnv):
         segments = len(segment_names(self._sim.scene))
         return camera_spaces(self.image_channels, cameras, self.image_size, segments)
 
-    def agent_pos(self) -> np.ndarray:
+    def agent_pos(self) -> Any:
         """Proprioception of the team in its present state, shape ``(N, A * P)`` float32."""
         return self._noisy(agent_pos(proprioception(self._current)), 0)
 
-    def _noisy(self, values: np.ndarray, stream: int) -> np.ndarray:
+    def _noisy(self, values: Any, stream: int) -> Any:
         """Values ``(N, k)`` with the observation noise of the present step."""
         scale = self.task.randomization.noise
         if not scale:
             return values
-        noise = counter_noise(self._episodes.facts["noise_key"], self._episodes.steps, values.shape[1], stream)
-        return (values + scale * noise).astype(values.dtype)
+        noise = counter_noise(self._episodes.told["noise_key"], self._episodes.steps, values.shape[1], stream)
+        return array_namespace(values).astype(values + scale * noise, values.dtype)
 
-    def state_parts(self, told: bool = True) -> dict[str, np.ndarray]:
+    def state_parts(self, told: bool = True) -> dict[str, Any]:
         """The task's privileged parts, name to ``(N, k)``; zeros for what gives the goal away if ``told`` is false."""
         exact, parts = self.task.indicators, {}
-        truth = self.task.state_parts(self._current, self._episodes.facts, self._signals)
+        truth = self.task.state_parts(self._current, self._episodes.told, self._signals)
         for stream, (key, part) in enumerate(truth.items(), start=1):
             parts[key] = part if key in exact else self._noisy(part, stream)
         if told:
             return parts
         return {key: 0 * part if key in self.task.goal_parts else part for key, part in parts.items()}
 
-    def environment_state(self) -> np.ndarray:
+    def environment_state(self) -> Any:
         """Privileged observation of the present state, shape ``(N, S)`` float32."""
         return environment_state(self.agent_pos(), self.state_parts())
 
     def _info(self) -> dict[str, Any]:
         everyone = np.ones(self.num_envs, bool)
         goals, sentences = self._episodes.labels
+        phase = self.task.phase(self._signals)
+        xp = array_namespace(phase)
         info = {
             "is_success": self._episodes.success,
-            "end_reason": END_REASONS[self._episodes.end],
-            "phase": np.asarray(self.task.phase(self._signals), np.int64),
+            "end_reason": self._episodes.end_reasons,
+            "phase": xp.astype(phase, xp.int64),
             "goal": goals.copy(),
             "task": self._task_names.copy(),
             "task_description": sentences.copy(),
@@ -415,17 +427,16 @@ class TeamVectorEnv(gym.vector.VectorEnv):
         """Seed of the reset that began each world's episode, -1 without one, shape ``(N,)``."""
         return self._episodes.seeds.copy()
 
-    def expert_actions(self) -> np.ndarray:
+    def expert_actions(self) -> Any:
         """What the task's expert does in the present state, whatever led to it.
 
         Returns:
             Shape ``(N, A * D)``, float32, in the environment's action mode.
         """
         world, chains = self._current, self._sim.chains
-        goals = self.task.tool_goals(world, chains, self._episodes.facts, self._signals)
+        goals = self.task.tool_goals(world, chains, self._episodes.told, self._signals)
         step = follow(goals, world, chains)
-        action: np.ndarray = self._mode.encode(step, goals.gripper, world)
-        return action.reshape(self.num_envs, -1)
+        return self._mode.encode(step, goals.gripper, world).reshape(self.num_envs, -1)
 
     def render_cameras(
         self,
@@ -433,7 +444,7 @@ class TeamVectorEnv(gym.vector.VectorEnv):
         size: int | Sequence[int],
         worlds: Sequence[int] | np.ndarray | None = None,
         channel: str = "rgb",
-    ) -> np.ndarray:
+    ) -> Any:
         """Images of some worlds; see :meth:`CameraRenderer.render`.
 
         Returns:
@@ -443,17 +454,21 @@ class TeamVectorEnv(gym.vector.VectorEnv):
         rows = np.arange(self.num_envs) if worlds is None else np.asarray(worlds, int)
         height, width = check_image_size(size)
         if self._renderer is None:
-            self._renderer = CameraRenderer(self._sim.scene, self._sim.template, self._num_threads, self._skins)
-        poses = [self._sim.body_transforms(i) for i in rows]
+            self._renderer = choose_renderer(self._sim, self._num_threads, self._skins)
         fields = {key: values[rows] for key, values in self._episodes.fields.items()}
-        pos, quat = np.array([p for p, _ in poses]), np.array([q for _, q in poses])
-        return self._renderer.render(cameras, height, width, pos, quat, fields, channel)
+        return self._renderer.render(cameras, height, width, *self._sim.body_transforms(rows), fields, channel)
+
+    def body_poses(self, world: int) -> tuple[np.ndarray, np.ndarray]:
+        """Positions ``(bodies, 3)`` [m] and quaternions wxyz ``(bodies, 4)`` of all bodies of one world's model."""
+        self._check_open()
+        pos, quat = self._sim.body_transforms(np.array([world]))
+        return self._sim.fetch(pos)[0], self._sim.fetch(quat)[0]
 
     def render_frames(
         self, camera: str = "front", size: int | Sequence[int] = 480, worlds: Sequence[int] | None = None
     ) -> np.ndarray:
-        """One camera's images of some worlds, shape ``(n, height, width, 3)`` uint8."""
-        return self.render_cameras((camera,), size, worlds)[:, 0]
+        """One camera's images of some worlds on the host, shape ``(n, height, width, 3)`` uint8."""
+        return self._sim.fetch(self.render_cameras((camera,), size, worlds)[:, 0])
 
     def render(self) -> tuple[np.ndarray, ...] | None:
         """One 480 px front view of every world in ``rgb_array`` mode."""
@@ -485,7 +500,7 @@ class TeamVectorEnv(gym.vector.VectorEnv):
         """Everything that determines the future, as numeric arrays with first axis N."""
         self._check_open()
         sim, _ = self._sim, self._current
-        physics = {key: np.array(getattr(sim, name)) for key, name in _PHYSICS.items()}
+        physics = {key: np.array(sim.fetch(getattr(sim, name))) for key, name in _PHYSICS.items()}
         return physics | {key: np.array(values) for key, values in self._episodes.state().items()}
 
     def set_state(self, state: Mapping[str, np.ndarray], mask: np.ndarray | None = None) -> tuple[Any, dict[str, Any]]:
@@ -504,7 +519,7 @@ class TeamVectorEnv(gym.vector.VectorEnv):
         self._check_open()
         rows = np.arange(self.num_envs) if mask is None else np.flatnonzero(mask)
         sim, episodes = self._sim, self._episodes
-        physics = {key: getattr(sim, name) for key, name in _PHYSICS.items()}
+        physics = {key: sim.fetch(getattr(sim, name)) for key, name in _PHYSICS.items()}
         expected = {key: np.shape(values) for key, values in (physics | episodes.state()).items()}
         if set(state) != set(expected):
             raise ValueError(f"state: wrong names {sorted(set(state) ^ set(expected))}")
@@ -514,7 +529,7 @@ class TeamVectorEnv(gym.vector.VectorEnv):
         for key, name in _PHYSICS.items():
             values = physics[key].copy()
             values[rows] = np.asarray(state[key])[rows]
-            setattr(sim, name, values)
+            setattr(sim, name, sim.send(values))
         episodes.restore(rows, state)
         sim.apply_fields(rows, {key: values[rows] for key, values in episodes.fields.items()})
         self._stale[rows] = True
@@ -536,7 +551,7 @@ class TeamVectorEnv(gym.vector.VectorEnv):
 
 
 def _rows(obs: Any, mask: np.ndarray) -> np.ndarray:
-    """Observations of the masked worlds as an object array ``(N,)``, ``None`` elsewhere."""
+    """Observations of the masked worlds as an object array ``(N,)``, ``None`` elsewhere, as gymnasium wants it."""
     result = np.full(len(mask), None, dtype=object)
     for i in np.flatnonzero(mask):
         result[i] = _row(obs, int(i))
@@ -546,4 +561,8 @@ def _rows(obs: Any, mask: np.ndarray) -> np.ndarray:
 def _row(obs: Any, i: int) -> Any:
     if isinstance(obs, dict):
         return {key: _row(value, i) for key, value in obs.items()}
-    return obs[i].copy() if isinstance(obs[i], np.ndarray) else obs[i]
+    return obs[i] if isinstance(obs[i], str) else _copied(obs[i])
+
+
+def _copied(array: Any) -> Any:
+    return array_namespace(array).asarray(array, copy=True)

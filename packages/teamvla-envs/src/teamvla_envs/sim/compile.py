@@ -9,8 +9,8 @@ import hashlib
 import io
 import logging
 import os
+import platform
 import re
-import sys
 import tempfile
 import time
 import warnings
@@ -20,13 +20,13 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from teamvla_envs.scene import compose
 from teamvla_envs.scene.compose import PHYSICS_DT, Scene, spell_out
-from teamvla_envs.sim.warp_setup import prepare_warp
+from teamvla_envs.sim.warp_setup import WARP_LOCK, announce_if_slow, no_collection, prepare_warp
 
 logger = logging.getLogger(__name__)
 
-CACHE_VERSION = 1  # raise it when this file compiles the same scene differently
-_PACKAGES = ("newton", "mujoco", "warp-lang")
+_PACKAGES = ("newton", "mujoco", "mujoco-warp", "warp-lang")
 
 
 def cache_folder() -> Path:
@@ -37,9 +37,17 @@ def cache_folder() -> Path:
 
 
 def cache_key(scene: Scene) -> str:
-    """Everything the compiled model depends on, hashed."""
-    parts = [str(CACHE_VERSION), scene.xml, repr(scene.contact_pairs), *(f"{p}={version(p)}" for p in _PACKAGES)]
+    """Everything the compiled model depends on, hashed: scene, the code that compiles it, versions, processor."""
+    code = [Path(file).read_text(encoding="utf-8") for file in (__file__, compose.__file__)]
+    versions = [f"{package}={version(package)}" for package in _PACKAGES]
+    parts = [scene.xml, repr(scene.contact_pairs), *code, *versions, platform.system(), platform.machine()]
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()
+
+
+def is_compiled(scene: Scene) -> bool:
+    """Whether the cache holds the model of a scene, whole."""
+    key = cache_key(scene)
+    return _load(cache_folder() / f"{key}.mjb", key) is not None
 
 
 def compile_scene(scene: Scene) -> Any:
@@ -54,19 +62,20 @@ def compile_scene(scene: Scene) -> Any:
     Returns:
         A ``mujoco.MjModel``.
     """
-    path = cache_folder() / f"{cache_key(scene)}.mjb"
-    model = _load(path)
+    key = cache_key(scene)
+    path = cache_folder() / f"{key}.mjb"
+    model = _load(path, key)
     if model is None:
         start = time.perf_counter()
-        print("TeamVLA: compiling the scene with Newton (once; some seconds) …", file=sys.stderr, flush=True)
-        model = _compile(scene)
-        logger.info("compiled a scene in %.1f s", time.perf_counter() - start)
-        _store(model, path)
+        with announce_if_slow("TeamVLA: compiling the scene with Newton (once, about 10 s) …", delay=0.0):
+            model = _compile(scene)
+        logger.debug("compiled a scene in %.1f s", time.perf_counter() - start)
+        _store(model, path, key)
     return model
 
 
-def _load(path: Path) -> Any | None:
-    """The cached model, or ``None`` if there is none or it is damaged."""
+def _load(path: Path, key: str) -> Any | None:
+    """The cached model, or ``None`` if there is none, or it is damaged or that of another key."""
     import mujoco
 
     try:
@@ -74,13 +83,18 @@ def _load(path: Path) -> Any | None:
     except OSError:
         return None
     digest, payload = blob[:32], blob[32:]
-    if hashlib.sha256(payload).digest() != digest:
-        logger.warning("cache entry %s is damaged and will be rebuilt", path.name)
-        return None
-    return mujoco.MjModel.from_binary_path("model.mjb", {"model.mjb": payload})
+    if _checksum(key, payload) == digest:
+        with contextlib.suppress(ValueError, mujoco.FatalError):
+            return mujoco.MjModel.from_binary_path("model.mjb", {"model.mjb": payload})
+    logger.warning("the compiled model %s is damaged and will be rebuilt", path)
+    return None
 
 
-def _store(model: Any, path: Path) -> None:
+def _checksum(key: str, payload: bytes) -> bytes:
+    return hashlib.sha256(key.encode() + payload).digest()
+
+
+def _store(model: Any, path: Path, key: str) -> None:
     """Write a cache entry whole or not at all."""
     import mujoco
     import numpy as np
@@ -88,13 +102,18 @@ def _store(model: Any, path: Path) -> None:
     buffer = np.empty(mujoco.mj_sizeModel(model), np.uint8)
     mujoco.mj_saveModel(model, None, buffer)
     payload = buffer.tobytes()
+    temporary: str | None = None
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile(dir=path.parent, delete=False) as file:
-            file.write(hashlib.sha256(payload).digest() + payload)
-        os.replace(file.name, path)
+        with tempfile.NamedTemporaryFile(dir=path.parent, suffix=".part", delete=False) as file:
+            temporary = file.name
+            file.write(_checksum(key, payload) + payload)
+        os.replace(temporary, path)
     except OSError as error:
-        logger.warning("cannot cache the compiled model in %s: %s", path.parent, error)
+        logger.warning("cannot keep the compiled model in %s, it will be compiled again: %s", path.parent, error)
+        if temporary is not None:
+            with contextlib.suppress(OSError):
+                os.unlink(temporary)
 
 
 def newton_builder(scene: Scene, *, visuals: bool) -> Any:
@@ -120,21 +139,23 @@ def newton_builder(scene: Scene, *, visuals: bool) -> Any:
 
 def _compile(scene: Scene) -> Any:
     import mujoco
-    import warp as wp
 
     prepare_warp()
-    optimization = wp.config.optimization_level
-    wp.config.optimization_level = 0  # these kernels run once
-    try:
-        builder = newton_builder(scene, visuals=False)
+    import warp as wp
+
+    with WARP_LOCK, no_collection():
+        model = newton_builder(scene, visuals=False).finalize(device="cpu")  # with kernels that cameras need too
         from newton.solvers import SolverMuJoCo
 
-        with tempfile.TemporaryDirectory() as folder, contextlib.redirect_stdout(io.StringIO()):
-            path = Path(folder) / "scene.xml"
-            SolverMuJoCo(builder.finalize(device="cpu"), use_mujoco_cpu=True, save_to_mjcf=str(path))
-            text = path.read_text()
-    finally:
-        wp.config.optimization_level = optimization
+        optimization = wp.config.optimization_level
+        wp.config.optimization_level = 0  # the solver's kernels run once
+        try:
+            with tempfile.TemporaryDirectory() as folder, contextlib.redirect_stdout(io.StringIO()):
+                path = Path(folder) / "scene.xml"
+                SolverMuJoCo(model, use_mujoco_cpu=True, save_to_mjcf=str(path))
+                text = path.read_text()
+        finally:
+            wp.config.optimization_level = optimization
     source = mujoco.MjModel.from_xml_string(scene.xml)
     model = mujoco.MjModel.from_xml_string(_finish(text, scene, source))
     for field in ("iterations", "ls_iterations", "tolerance", "ls_tolerance", "ccd_iterations", "ccd_tolerance"):

@@ -1,21 +1,44 @@
-"""Warp's global switches, set once before Newton is first used."""
+"""Warp's global switches, set once before Newton is first used, and what is said while something compiles."""
 
 import contextlib
+import gc
 import os
+import sys
 import threading
+import time
 from collections.abc import Generator
 from functools import lru_cache
+from pathlib import Path
+from typing import TextIO
+
+# Warp records a graph for the whole process: what other threads launch meanwhile would be recorded with it. Whoever
+# launches kernels or records holds this; replaying a graph needs no lock.
+WARP_LOCK = threading.RLock()
 
 
 @lru_cache
 def prepare_warp() -> None:
     """Make Warp quiet and fast to start: no backward kernels, no banner, no complaint about a missing GPU."""
-    import warp as wp
+    with WARP_LOCK, no_collection():
+        import warp as wp
 
-    wp.config.log_level = 30  # warnings and errors
-    wp.config.enable_backward = False  # halves the compilation; nothing here is differentiated
-    with silent_stderr():
-        wp.init()
+        wp.config.log_level = 30  # warnings and errors
+        wp.config.enable_backward = False  # halves the compilation; nothing here is differentiated
+        with silent_stderr():
+            wp.init()
+        import newton  # noqa: F401  a million objects, none of them garbage
+
+
+@contextlib.contextmanager
+def no_collection() -> Generator[None, None, None]:
+    """Put off garbage collection, a fifth of the time that importing Newton and generating kernels takes."""
+    was_enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_enabled:
+            gc.enable()
 
 
 @contextlib.contextmanager
@@ -33,19 +56,51 @@ def silent_stderr() -> Generator[None, None, None]:
 
 @contextlib.contextmanager
 def announce_if_slow(message: str, delay: float = 1.5) -> Generator[None, None, None]:
-    """Say on standard error what takes so long, if it does: a compilation that is cached from then on.
+    """Say on standard error what takes so long: a plain line, or one that counts modules and seconds on a terminal.
 
     Args:
-        message: What is going on.
-        delay: After how long to say so [s].
+        message: What is going on and how long it may take, e.g. ``"TeamVLA: compiling … (once, about 10 s) …"``.
+        delay: After how long to say so [s]; nothing is said about what is over before.
     """
-    stream = os.fdopen(os.dup(2), "w")  # speaks even while silent_stderr is in force
-    timer = threading.Timer(delay, lambda: print(message, file=stream, flush=True))
-    timer.daemon = True
-    timer.start()
+    try:
+        stream = os.fdopen(os.dup(2), "w")  # speaks even while silent_stderr is in force
+    except OSError:  # no standard error at all
+        yield
+        return
+    done = threading.Event()
+    speaker = threading.Thread(target=_speak, args=(message, delay, stream, done), daemon=True)
+    speaker.start()
     try:
         yield
     finally:
-        timer.cancel()
-        timer.join()
+        done.set()
+        speaker.join()
         stream.close()
+
+
+def _speak(message: str, delay: float, stream: TextIO, done: threading.Event) -> None:
+    began, before = time.monotonic(), compiled_modules()
+    if delay and done.wait(delay):
+        return
+    if not stream.isatty():
+        print(message, file=stream, flush=True)
+        return
+    while True:
+        over = done.wait(0.5)
+        count = compiled_modules() - before
+        line = f"{message} {count} kernel modules, {time.monotonic() - began:.0f} s"
+        print(f"\r\x1b[2K{line}", end="\n" if over else "", file=stream, flush=True)
+        if over:
+            return
+
+
+def compiled_modules() -> int:
+    """How many modules of kernels are in Warp's cache; 0 before Warp is imported."""
+    warp = sys.modules.get("warp")
+    folder = getattr(getattr(warp, "config", None), "kernel_cache_dir", None)
+    if not folder:
+        return 0
+    try:
+        return sum(1 for entry in Path(folder).iterdir() if entry.name.startswith("wp_"))
+    except OSError:
+        return 0

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from teamvla_envs.arrays import array_namespace, stack_last
+from teamvla_envs.arrays import arange, array_namespace, like, stack_last
 from teamvla_envs.control.grasping import fingers_around, funnel, norm, rotation_error, smoothstep
 from teamvla_envs.control.kinematics import Chains
 from teamvla_envs.geometry import clip_norm, rotation_about_z, wrap_angle
@@ -172,20 +172,20 @@ class Drawer(Task):
     def signals(self, world: WorldState, episode: Arrays, memory: Arrays) -> dict[str, Array]:
         """The named drawer and cube, what lies in the drawer, and the grasp point of every arm."""
         xp = array_namespace(world.joint_pos)
-        rows, arms = xp.arange(world.joint_pos.shape[0]), xp.arange(self.num_arms)
+        rows, arms = arange(world.joint_pos.shape[0], world.joint_pos), arange(self.num_arms, world.joint_pos)
         drawer, target = episode["drawer"], episode["target"]
         filler = 1 - drawer  # the bottom handle is on the side of arm_0, the top one on that of arm_1
         pulled, other = world.prop_joint_pos[rows, drawer], world.prop_joint_pos[rows, 1 - drawer]
         slid = stack_last(0 * pulled, -pulled, 0 * pulled)
-        origin = xp.asarray(ORIGINS)[drawer] + slid
-        handle = origin + xp.asarray(GRIPS)[drawer]
+        origin = like(ORIGINS, world.joint_pos)[drawer] + slid
+        handle = origin + like(GRIPS, world.joint_pos)[drawer]
 
         local = world.body_pos - origin[:, None]
         width, depth, height = CABINET.size
         contained = (xp.abs(local[..., 0]) < width / 2) & (local[..., 1] > 0) & (local[..., 1] < depth)
         contained = contained & (local[..., 2] > 0) & (local[..., 2] < height)
         lying = contained & (local[..., 2] - episode["size"] / 2 < CABINET.wall + 0.018)
-        named = xp.arange(len(CUBES)) % 2 == episode["color"][:, None]
+        named = arange(len(CUBES), drawer) % 2 == episode["color"][:, None]
         right = contained & named
         inside = right.any(-1) & ~(contained & ~named).any(-1)
 
@@ -277,7 +277,7 @@ class Drawer(Task):
         """The named cube in the pose nearest to the hand, all cubes, both drawers, and the goal."""
         s, n = signals, world.joint_pos.shape[0]
         xp = array_namespace(world.joint_pos)
-        rows, dtype = xp.arange(n), world.joint_pos.dtype
+        rows, dtype = arange(n, world.joint_pos), world.joint_pos.dtype
         yaw = self._cube_yaw(world, s)
         cos, sin = xp.cos(yaw), xp.sin(yaw)
         zero = 0 * cos
@@ -294,17 +294,17 @@ class Drawer(Task):
             "puller": xp.astype(s["pulling"], dtype),
             "goal_error": s["error"],
             "goal_pos": s["drop"],
-            "goal": xp.astype(episode["goal"][:, None] == xp.arange(4), dtype),
+            "goal": xp.astype(episode["goal"][:, None] == arange(4, rows), dtype),
         }
 
     def _cube_yaw(self, world: WorldState, s: Arrays) -> Array:
         """Yaw of the cube modulo 90 degrees that suits the hand, shape ``(N,)`` [rad]."""
         xp = array_namespace(world.tool_pos)
-        rows, filler = xp.arange(world.tool_pos.shape[0]), s["filler"]
+        rows, filler = arange(world.tool_pos.shape[0], world.tool_pos), s["filler"]
         # Of the cube's axes the flattest tells its yaw, whichever face it lies on.
         flat = xp.argmin(xp.abs(s["rot"][:, 2, :]), axis=-1)
         axis = s["rot"][rows, :, flat]
-        base = xp.asarray([-BASE_RADIUS, BASE_RADIUS], dtype=axis.dtype)[filler]
+        base = like((-BASE_RADIUS, BASE_RADIUS), axis)[filler]
         ahead = xp.atan2(s["pos"][:, 1], s["pos"][:, 0] - base)
         # In front of the cabinet the palm lies along it, and beside another cube the fingers do not open towards that.
         ahead = xp.where(s["pos"][:, 1] > 0.04, np.pi / 2, ahead)
@@ -326,10 +326,10 @@ class Drawer(Task):
         _, tools = chains.frames(world.joint_target)
         command = tools[..., :3, 3]
         pulling, holding, placed = s["pulling"], s["holding"], s["placed"][:, None]
-        heading = xp.asarray([0.0, np.pi], dtype=command.dtype)
+        heading = like((0.0, np.pi), command)
         grasp_yaw = xp.where(pulling, heading, self._cube_yaw(world, s)[:, None])
         turn = rotation_error(_hands(grasp_yaw), world.tool_rot)
-        up = xp.asarray([0.0, 0.0, 1.0], dtype=command.dtype)
+        up = like((0.0, 0.0, 1.0), command)
         around = fingers_around(s["offset"], up, slack=xp.where(pulling, 0.015, 0.03))
         # A hand that comes from over the cabinet stays above its roof until it is in front of it.
         over = xp.where(pulling, 1.6 * smoothstep((s["offset"][..., 1] - 0.02) / 0.05), 0.0)
@@ -378,7 +378,7 @@ class Drawer(Task):
         """Tool positions that bring a held cube over the open drawer and down into it; how far the hand may turn."""
         xp = array_namespace(command)
         drop, pos = s["drop"], s["pos"]
-        rows = xp.arange(drop.shape[0])
+        rows = arange(drop.shape[0], drop)
         across = xp.abs(world.tool_rot[rows, s["filler"], 1, 0])  # 1: the fingers open along the drawer
         # Until the drawer is out and the hand is turned, the cube waits beside it.
         beside = 1 - smoothstep((s["pulled"] - 0.08) / 0.06) * smoothstep((across - 0.7) / 0.25)
@@ -397,7 +397,7 @@ class Drawer(Task):
     def _leave(self, world: WorldState, command: Array, s: Arrays) -> tuple[Array, Array]:
         """Tool positions of arms that are done: up, then to their waiting places; 1 where they are high enough."""
         xp = array_namespace(command)
-        wait = xp.asarray([[-WAIT[0], *WAIT[1:]], WAIT], dtype=command.dtype)
+        wait = like(((-WAIT[0], *WAIT[1:]), WAIT), command)
         clear = smoothstep((world.tool_pos[..., 2] - s["origin"][:, None, 2] - 0.13) / 0.04)
         # What was let go stays between the fingers until they are above it.
         left = xp.where(s["pulling"][..., None], s["handle"][:, None], s["drop"][:, None])
@@ -415,8 +415,7 @@ def _a(adjective: str) -> str:
 
 def _hands(yaw: Array) -> Array:
     """Tool orientations that point down, x at ``yaw`` [rad] ``(...)`` from the world's, shape ``(..., 3, 3)``."""
-    xp = array_namespace(yaw)
-    return rotation_about_z(yaw) @ xp.asarray(np.diag([1.0, -1.0, -1.0]), dtype=yaw.dtype)
+    return rotation_about_z(yaw) @ like(np.diag([1.0, -1.0, -1.0]), yaw)
 
 
 def _turned(rot: Array, yaw: Array, rate: Array, wrist: Array, chains: Chains) -> Array:

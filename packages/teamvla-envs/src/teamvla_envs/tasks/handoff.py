@@ -4,7 +4,7 @@ from functools import cached_property
 
 import numpy as np
 
-from teamvla_envs.arrays import array_namespace, dot, stack_last
+from teamvla_envs.arrays import arange, array_namespace, dot, like, stack_last
 from teamvla_envs.control.grasping import GAIN, fingers_around, funnel, norm, rotation_error, smoothstep
 from teamvla_envs.control.kinematics import Chains
 from teamvla_envs.geometry import clip_norm
@@ -205,12 +205,12 @@ class Handoff(Task):
     def signals(self, world: WorldState, episode: Arrays, memory: Arrays) -> dict[str, Array]:
         """The named stick, who holds it, whose turn it is, and the grasp point of every arm."""
         xp = array_namespace(world.joint_pos)
-        rows, arms = xp.arange(world.joint_pos.shape[0]), xp.arange(self.num_arms)
+        rows, arms = arange(world.joint_pos.shape[0], world.joint_pos), arange(self.num_arms, world.joint_pos)
         stick = episode["stick"]
         pos, rot = world.body_pos[rows, stick], world.body_rot[rows, stick]
         axis = rot[:, :, 0]
         length, width = episode["length"][rows, stick], episode["width"][rows, stick]
-        bases = xp.asarray(self._bases)
+        bases = like(self._bases, world.joint_pos)
         rod = axis[:, None]
         lever = world.tool_pos - pos[:, None]
         along = dot(lever, rod)
@@ -280,12 +280,12 @@ class Handoff(Task):
         """The leading arm reaches and grasps, the stick travels hand by hand, and lies free on the pad."""
         s = signals
         xp = array_namespace(s["tilt"])
-        rows = xp.arange(s["tilt"].shape[0])
+        rows = arange(s["tilt"].shape[0], s["tilt"])
         done = s["on_goal"]
         progress = s["passed"].sum(-1) / self.num_arms
         reach = xp.exp(-4 * s["distance"][rows, s["lead"]])
         free = done & ~s["touching"].any(-1)
-        meeting = norm(s["pos"] - xp.asarray(MEETING, dtype=s["pos"].dtype))
+        meeting = norm(s["pos"] - like(MEETING, s["pos"]))
         follow = xp.where(s["held"], xp.exp(-4 * (s["distance"][rows, s["following"]] + meeting)), 0.0)
         return {
             "reach": (0.15, xp.where(done, 1.0, xp.where(s["held"], 1.0, reach))),
@@ -299,9 +299,9 @@ class Handoff(Task):
         """Inferred from who holds the stick and where it is."""
         s = signals
         xp = array_namespace(s["tilt"])
-        rows = xp.arange(s["tilt"].shape[0])
+        rows = arange(s["tilt"].shape[0], s["tilt"])
         closing = (s["distance"][rows, s["lead"]] < 0.02) & (s["opening"][rows, s["lead"]] < 0.07)
-        met = norm(s["pos"] - xp.asarray(MEETING, dtype=s["pos"].dtype)) < 0.04
+        met = norm(s["pos"] - like(MEETING, s["pos"])) < 0.04
         both = s["holding"].sum(-1) > 1
         carried = xp.where(s["last"], 5, xp.where(both, 4, xp.where(met, 3, 2)))
         working = xp.where(s["held"], carried, xp.where(closing, 1, 0))
@@ -316,10 +316,10 @@ class Handoff(Task):
         """The lead holds the stick, the next arm is at the free end where they meet, nobody else holds it."""
         s = signals
         xp = array_namespace(s["tilt"])
-        arms = xp.arange(self.num_arms)
+        arms = arange(self.num_arms, s["tilt"])
         lead = arms == s["lead"][:, None]
         following = (arms == s["following"][:, None]) & ~s["last"][:, None]
-        met = norm(s["pos"] - xp.asarray(MEETING, dtype=s["pos"].dtype)) < 0.04
+        met = norm(s["pos"] - like(MEETING, s["pos"])) < 0.04
         come = ~met[:, None] | (s["distance"] < 0.15)
         part = xp.where(lead, s["holding"], xp.where(following, come, ~s["holding"]))
         return part | ~self.joint_work(s)[:, None]
@@ -328,11 +328,11 @@ class Handoff(Task):
         """The named stick first, then both, and the goal."""
         s, n = signals, world.joint_pos.shape[0]
         xp = array_namespace(world.joint_pos)
-        rows = xp.arange(n)
+        rows = arange(n, world.joint_pos)
         toward = s["toward"][rows, s["lead"]]
         up = s["rot"][:, :, 2]
-        goal = xp.astype(episode["goal"][:, None] == xp.arange(4), world.joint_pos.dtype)
-        lead = xp.astype(s["lead"][:, None] == xp.arange(self.num_arms), world.joint_pos.dtype)
+        goal = xp.astype(episode["goal"][:, None] == arange(4, rows), world.joint_pos.dtype)
+        lead = xp.astype(s["lead"][:, None] == arange(self.num_arms, rows), world.joint_pos.dtype)
         return {
             "object_pos": s["pos"],
             "object_rot6d": xp.concat([toward, up], axis=-1),
@@ -352,14 +352,14 @@ class Handoff(Task):
         xp = array_namespace(world.joint_pos)
         _, tools = chains.frames(world.joint_target)
         command = tools[..., :3, 3]
-        arms = xp.arange(self.num_arms)
+        arms = arange(self.num_arms, command)
         lead, following = arms == s["lead"][:, None], (arms == s["following"][:, None]) & ~s["last"][:, None]
         done, held = s["on_goal"][:, None], s["held"][:, None]
         wait_pos, wait_rot = self._waiting(world)
 
         hands = _hands_along(s["toward"])
-        meeting = norm(s["pos"] - xp.asarray(MEETING, dtype=command.dtype))
-        away = xp.abs(s["pos"] - xp.asarray(MEETING, dtype=command.dtype))
+        meeting = norm(s["pos"] - like(MEETING, command))
+        away = xp.abs(s["pos"] - like(MEETING, command))
         # A stick that slants in the hand hangs lower; it can be taken all the same.
         away = xp.maximum(norm(away[:, :2]), away[:, 2] - 0.04)
         unsettled = smoothstep((away + 0.03 * s["tilt"] - 0.03) / 0.05)[:, None]
@@ -382,7 +382,7 @@ class Handoff(Task):
         low = beside & (world.tool_pos[..., 2] < (s["pos"][:, 2] + 0.12)[:, None])
         opened = s["opening"] > (s["width"] + 0.012)[:, None]
         leave = (idle | done | expect) & low
-        rise = command + xp.asarray([0.0, 0.0, 0.02], dtype=command.dtype) * xp.astype(opened, command.dtype)[..., None]
+        rise = command + like((0.0, 0.0, 0.02), command) * xp.astype(opened, command.dtype)[..., None]
 
         goal_pos = xp.where(lead[..., None] | take[..., None], pos, xp.where(expect[..., None], pre_pos, wait_pos))
         goal_pos = xp.where(carrying[..., None] & ~done[..., None], carry_pos, goal_pos)
@@ -414,21 +414,19 @@ class Handoff(Task):
         pos = np.array([[*self._in_front_of(k, WAIT_REACH, 0.0), WAIT_HEIGHT] for k in range(self.num_arms)])
         ahead = np.array([[*self._base(k)[1], 0.0] for k in range(self.num_arms)])
         zero = xp.zeros_like(world.tool_pos)
-        return zero + xp.asarray(pos), _hands_along(zero + xp.asarray(ahead))
+        return zero + like(pos, zero), _hands_along(zero + like(ahead, zero))
 
     def _relay_axis(self, s: Arrays) -> Array:
         """Direction from the lead's base to the next arm's, shape ``(N, 3)``."""
-        xp = array_namespace(s["pos"])
-        bases = xp.asarray(self._bases)
+        bases = like(self._bases, s["pos"])
         way = bases[s["following"]] - bases[s["lead"]]
         return way / norm(way)[:, None]
 
     def _expecting(self, s: Arrays, wait_pos: Array) -> tuple[Array, Array]:
         """Above the place where the free end will be."""
-        xp = array_namespace(s["pos"])
         axis = self._relay_axis(s)
-        free_end = xp.asarray(MEETING, dtype=axis.dtype) + axis * (s["length"] / 2 - GRASP_INSET)[:, None]
-        pos = free_end + axis * 0.03 + xp.asarray([0.0, 0.0, 0.13], dtype=axis.dtype)
+        free_end = like(MEETING, axis) + axis * (s["length"] / 2 - GRASP_INSET)[:, None]
+        pos = free_end + axis * 0.03 + like((0.0, 0.0, 0.13), axis)
         return 0 * wait_pos + pos[:, None], _hands_along(0 * wait_pos - axis[:, None])
 
     def _carry(
@@ -440,7 +438,7 @@ class Handoff(Task):
         """
         xp = array_namespace(command)
         last = s["last"]
-        meeting = xp.asarray(MEETING, dtype=command.dtype)
+        meeting = like(MEETING, command)
         goal = xp.where(last[:, None], episode["goal_pos"], meeting)
         way = goal[:, :2] - s["pos"][:, :2]
         lateral = norm(way)
@@ -468,7 +466,7 @@ class Handoff(Task):
     def _radial(self, s: Arrays, goal: Array) -> Array:
         """Direction from the lead's base to the goal in the table plane, shape ``(N, 3)``."""
         xp = array_namespace(goal)
-        bases = xp.asarray(self._bases[:, :2])
+        bases = like(self._bases[:, :2], goal)
         way = goal[:, :2] - bases[s["lead"]]
         way = way / norm(way)[:, None]
         return xp.concat([way, xp.zeros_like(way[:, :1])], axis=-1)
@@ -480,5 +478,5 @@ def _hands_along(toward: Array) -> Array:
     flat = xp.concat([toward[..., :2], xp.zeros_like(toward[..., :1])], axis=-1)
     x = flat / norm(flat).clip(1e-9)[..., None]
     y = stack_last(x[..., 1], -x[..., 0], 0 * x[..., 0])
-    z = 0 * x + xp.asarray([0.0, 0.0, -1.0], dtype=x.dtype)
+    z = 0 * x + like((0.0, 0.0, -1.0), x)
     return stack_last(x, y, z)

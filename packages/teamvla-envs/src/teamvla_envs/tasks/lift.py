@@ -6,7 +6,7 @@ from operator import or_
 
 import numpy as np
 
-from teamvla_envs.arrays import array_namespace, dot, like
+from teamvla_envs.arrays import arange, array_namespace, dot, like
 from teamvla_envs.control.grasping import (
     BESIDE,
     downward_grasp,
@@ -260,7 +260,7 @@ class Lift(Task):
         """Load, stands and goal."""
         s, n = signals, world.joint_pos.shape[0]
         xp = array_namespace(world.joint_pos)
-        goal = xp.astype(episode["goal"][:, None] == xp.arange(3), world.joint_pos.dtype)
+        goal = xp.astype(episode["goal"][:, None] == arange(3, world.joint_pos), world.joint_pos.dtype)
         return {
             "object_pos": s["pos"],
             "object_rot6d": rot6d(s["frame"]),
@@ -281,14 +281,14 @@ class Lift(Task):
         _, natural = chains.frames(chains.rest[None])
         command = commanded[..., :3, 3]
         yaw = xp.atan2(s["frame"][:, 1, 0], s["frame"][:, 0, 0])
-        turns = xp.asarray(self.load.turns, dtype=yaw.dtype)
+        turns = like(self.load.turns, yaw)
         hands = downward_grasp(yaw[:, None] + turns, natural)
 
         grasp_pos, speed, gripper = self._grasp(world, command, hands, s)
         carry_pos, carry_yaw = self._carry(world, command, yaw, episode, s)
         carry, leave = s["all_hold"] & ~s["on_goal"], s["on_goal"]
         free = s["opening"] > THICKNESS + 0.02
-        rise = command + xp.asarray([0.0, 0.0, 0.02]) * xp.astype(free, command.dtype)[..., None]
+        rise = command + like((0.0, 0.0, 0.02), command) * xp.astype(free, command.dtype)[..., None]
         rise = xp.where((world.tool_pos[..., 2] < s["pos"][:, None, 2] + 0.12)[..., None], rise, command)
         carrying, leaving = carry[:, None], leave[:, None]
         return ToolGoals(
@@ -325,7 +325,7 @@ class Lift(Task):
         center = xp.mean(command - (level[:, None] @ offset[..., None])[..., 0], axis=1)
 
         # A load with which something went wrong must be laid on the table before it may be carried on.
-        goal = xp.where(s["spoiled"][:, None], xp.asarray([0.0, 0.0, self.load.rest]), episode["goal_pos"])
+        goal = xp.where(s["spoiled"][:, None], like((0.0, 0.0, self.load.rest), command), episode["goal_pos"])
         way = s["pos"][:, :2] - goal[:, :2]
         lateral = norm(way)
         clearance = xp.max(episode["stand_pos"][:, :, 2], axis=-1) + 0.06 + self.load.rest

@@ -1,15 +1,15 @@
 """Batches out of a dataset: the chosen samples as tensors, each different sentence tokenized once."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from teamvla_learn.data.augment import augment
+from teamvla_learn.data.augment import Augmentation, augment
 from teamvla_learn.data.batch import Batch, PolicyInput
-from teamvla_learn.data.dataset import DemoDataset
-from teamvla_learn.encoders.tokenizer import WordTokenizer
+from teamvla_learn.data.samples import MultiTaskDataset
+from teamvla_learn.encoders.by_name import Tokenizer
 
 
 class BatchAssembler:
@@ -20,22 +20,28 @@ class BatchAssembler:
         tokenizer: Numbers the words; None leaves the sentences out.
         chunk_length: K, actions per sample.
         max_tokens: Words of a sentence that are kept.
-        shift: Largest random shift of a picture [px].
-        brightness: Largest random change of a picture's brightness, relative.
+        augmentation: How much pictures change at random; None leaves them as they are.
+        auxiliary: Parts of the privileged state that the batches carry as targets; None for all.
+        history: H, observations per sample, the present one last. With more than one, pictures, proprioception and
+            privileged state have a second axis H.
     """
 
     def __init__(
         self,
-        dataset: DemoDataset,
-        tokenizer: WordTokenizer | None,
+        dataset: MultiTaskDataset,
+        tokenizer: Tokenizer | None,
         chunk_length: int,
         max_tokens: int,
-        shift: int = 0,
-        brightness: float = 0.0,
+        augmentation: Augmentation | None = None,
+        auxiliary: Sequence[str] | None = None,
+        history: int = 1,
     ):
+        if history < 1:
+            raise ValueError(f"history is {history}, expected at least 1")
         self.dataset = dataset
-        self._chunk_length = chunk_length
-        self._shift, self._brightness = shift, brightness
+        self._chunk_length, self._history = chunk_length, history
+        self._augmentation = augmentation if augmentation != Augmentation() else None
+        self._parts = {name: dataset.part(name) for name in (dataset.parts if auxiliary is None else auxiliary)}
         self._tokens: np.ndarray | None = None
         if tokenizer is not None:
             different = sorted({sentence for sentences in dataset.sentences for sentence in sentences})
@@ -54,14 +60,21 @@ class BatchAssembler:
         data = self.dataset
         actions, valid = data.action_chunks(indices, self._chunk_length)
         tokens, sentence = self._sentences(indices, rng)
+        rows = indices if self._history == 1 else data.windows(indices, self._history)
         seen = PolicyInput(
-            pixels={camera: self._picture(images[indices], rng) for camera, images in data.pixels.items()},
-            agent_pos=torch.from_numpy(data.agent_pos[indices]),
-            environment_state=torch.from_numpy(data.environment_state[indices]),
+            pixels={camera: self._picture(pictures[rows], rng) for camera, pictures in data.pixels.items()},
+            agent_pos=torch.from_numpy(data.agent_pos[rows]),
+            environment_state=torch.from_numpy(data.environment_state[rows]),
             tokens=tokens,
             sentence=sentence,
         )
-        return Batch(seen, torch.from_numpy(actions), torch.from_numpy(valid))
+        return Batch(
+            seen,
+            torch.from_numpy(actions),
+            torch.from_numpy(valid),
+            {name: torch.from_numpy(values[indices]) for name, (values, _) in self._parts.items()},
+            {name: torch.from_numpy(known[indices]) for name, (_, known) in self._parts.items()},
+        )
 
     def sweep(self, batch_size: int, limit: int) -> Iterator[Batch]:
         """Yield up to ``limit`` samples, spread evenly over the dataset, in order."""
@@ -70,10 +83,10 @@ class BatchAssembler:
         for start in range(0, count, batch_size):
             yield self.batch(chosen[start : start + batch_size])
 
-    def _picture(self, images: np.ndarray, rng: np.random.Generator | None) -> Tensor:
-        if rng is not None and (self._shift or self._brightness):
-            images = augment(images, rng, self._shift, self._brightness)
-        return torch.from_numpy(images)
+    def _picture(self, pictures: np.ndarray, rng: np.random.Generator | None) -> Tensor:
+        if rng is not None and self._augmentation is not None:
+            pictures = augment(pictures, rng, self._augmentation)
+        return torch.from_numpy(pictures)
 
     def _sentences(self, indices: np.ndarray, rng: np.random.Generator | None) -> tuple[Tensor | None, Tensor | None]:
         if self._tokens is None:

@@ -14,7 +14,7 @@ class PolicyInput:
     Attributes:
         pixels: Camera name -> (B, H, W, 3) uint8.
         agent_pos: (B, A*P) float32, proprioception of all arms.
-        environment_state: (B, S) float32, privileged; input of a state policy, target of auxiliary heads.
+        environment_state: (B, S) float32, privileged; None when the tasks' differ.
         tokens: (U, L) int64, the different sentences of this batch, padded with 0.
         sentence: (B,) int64, which of the U sentences each sample was told.
     """
@@ -43,12 +43,22 @@ class Batch:
         input: What the policy sees.
         actions: (B, K, A*D) float32, the expert's next K actions, in [-1, 1].
         valid: (B, K) bool, False after the end of the demonstration.
+        auxiliary: Part of ``environment_state`` -> (B, k) float32, zeros where a sample's task lacks it.
+        auxiliary_valid: The same names -> (B,) bool, whether the sample's task has the part.
     """
 
     input: PolicyInput
     actions: Tensor
     valid: Tensor
+    auxiliary: Mapping[str, Tensor] = field(default_factory=dict)
+    auxiliary_valid: Mapping[str, Tensor] = field(default_factory=dict)
 
     def to(self, device: torch.device) -> "Batch":
         """Return the same on another device."""
-        return Batch(self.input.to(device), self.actions.to(device), self.valid.to(device))
+        return Batch(
+            self.input.to(device),
+            self.actions.to(device),
+            self.valid.to(device),
+            {name: target.to(device) for name, target in self.auxiliary.items()},
+            {name: known.to(device) for name, known in self.auxiliary_valid.items()},
+        )

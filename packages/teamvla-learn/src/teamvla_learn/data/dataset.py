@@ -1,137 +1,117 @@
-"""Demonstrations in memory: what was seen at t and the expert's actions from t on, for every t."""
+"""From demonstration files to datasets: training samples, validation samples, and what the files are."""
 
-import hashlib
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+import logging
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
+from teamvla_envs.errors import UserError
 
+from teamvla_learn.data.cache import decode_cached
+from teamvla_learn.data.decode import (
+    AGENT_POS,
+    ENVIRONMENT_STATE,
+    EXPERT_ACTIONS,
+    PIXELS,
+    DecodedDemos,
+    decode,
+    in_memory,
+)
 from teamvla_learn.data.layout import PartLayout
 from teamvla_learn.data.paraphrases import Paraphraser
+from teamvla_learn.data.pictures import Pictures
+from teamvla_learn.data.samples import MultiTaskDataset, join
+from teamvla_learn.data.source import DemoSource, FileSource
 
 if TYPE_CHECKING:
     from teamvla_envs.demos.reader import Demo, DemoFile
 
-OnDemo = Callable[[int], None]  # gets the number of demonstrations in all
+OnDemo = Callable[[int], None]  # gets the number of demonstrations of the files opened so far
 
-
-@dataclass(frozen=True)
-class DemoDataset:
-    """M samples of some demonstrations, one after the other.
-
-    Attributes:
-        agent_pos: (M, A*P) float32.
-        environment_state: (M, S) float32; S = 0 when the file does not hold it.
-        pixels: Camera name -> (M, H, W, 3) uint8.
-        expert_actions: (M, A*D) float32 in [-1, 1].
-        ends: (M,) int64, index one after the last sample of the sample's demonstration.
-        demo: (M,) int64, which demonstration the sample is of.
-        sentences: For each demonstration the sentences that are true of it, first the one that it was told in.
-    """
-
-    agent_pos: np.ndarray
-    environment_state: np.ndarray
-    pixels: Mapping[str, np.ndarray]
-    expert_actions: np.ndarray
-    ends: np.ndarray
-    demo: np.ndarray
-    sentences: tuple[tuple[str, ...], ...]
-
-    def __len__(self) -> int:
-        return len(self.expert_actions)
-
-    def action_chunks(self, indices: np.ndarray, length: int) -> tuple[np.ndarray, np.ndarray]:
-        """Return the expert's next actions.
-
-        Args:
-            indices: (B,) samples.
-            length: K, the number of actions from the sample's own on.
-
-        Returns:
-            Actions (B, K, A*D) float32, the last one repeated after the end of the demonstration, and a mask
-            (B, K) bool that is False there.
-        """
-        wanted = indices[:, None] + np.arange(length)
-        ends = self.ends[indices][:, None]
-        return self.expert_actions[np.minimum(wanted, ends - 1)], wanted < ends
-
-
-@dataclass(frozen=True)
-class DemoSource:
-    """What a demonstration file says of itself.
-
-    Attributes:
-        path: The file.
-        env_kwargs: Arguments that rebuild the environment the demonstrations were collected in.
-        action: Parts of one arm's action.
-        agent_pos: Parts of one arm's proprioception.
-        environment_state: Parts of the privileged state.
-        content_hash: Hash over the demonstrations' own hashes: the same data gives the same value.
-        demos: Number of demonstrations read.
-    """
-
-    path: Path
-    env_kwargs: Mapping[str, Any]
-    action: PartLayout
-    agent_pos: PartLayout
-    environment_state: PartLayout
-    content_hash: str
-    demos: int = field(default=0)
+_log = logging.getLogger(__name__)
 
 
 def load_demos(
-    path: Path, with_pixels: bool, paraphrase: bool = False, on_demo: OnDemo = lambda total: None
-) -> tuple[DemoDataset, DemoDataset, DemoSource]:
-    """Read a demonstration file into memory.
+    paths: Path | Sequence[Path],
+    with_pixels: bool,
+    paraphrase: bool = False,
+    on_demo: OnDemo = lambda total: None,
+    cache: Path | None = None,
+) -> tuple[MultiTaskDataset, MultiTaskDataset, DemoSource]:
+    """Read demonstration files.
 
     Args:
-        path: HDF5 file of ``teamvla collect``.
-        with_pixels: Whether to read the pictures, of every camera in the file.
-        paraphrase: Whether to ask the task for all sentences that are true of a demonstration.
+        paths: HDF5 files of ``teamvla collect``, of one or several tasks.
+        with_pixels: Whether to read the pictures, of every camera in the files.
+        paraphrase: Whether to ask the tasks for all sentences that are true of a demonstration.
         on_demo: Called after each demonstration.
+        cache: Folder of :mod:`teamvla_learn.data.cache` that pictures are decoded into; None keeps them in memory.
 
     Returns:
-        Training samples, validation samples (none when the file sets none aside), and what the file is.
+        Training samples, validation samples (none when the files set none aside), and what the files are.
 
     Raises:
-        UserError: When the file is missing, damaged or foreign, has no training demonstrations, or no
-            pictures although they are asked for.
+        UserError: When a file is missing, damaged or foreign, has no training demonstrations, has no pictures although
+            they are asked for, or differs from the first in what a policy sees or does.
     """
+    train: list[MultiTaskDataset] = []
+    valid: list[MultiTaskDataset] = []
+    sources: list[FileSource] = []
+    read = [paths] if isinstance(paths, Path) else list(paths)
+    if not read:
+        raise UserError("demos is empty, expected one demonstration file or several")
+    for path in read:
+        training, validation, source = _load_file(path, with_pixels, paraphrase, _after(sources, on_demo), cache)
+        train.append(training)
+        valid.append(validation)
+        sources.append(source)
+    agreeing = DemoSource(tuple(sources))
+    return join(train), join(valid), agreeing
+
+
+def _after(sources: Sequence[FileSource], on_demo: OnDemo) -> OnDemo:
+    before = sum(source.demos for source in sources)
+    return lambda total: on_demo(before + total)
+
+
+def _load_file(
+    path: Path, with_pixels: bool, paraphrase: bool, on_demo: OnDemo, cache: Path | None
+) -> tuple[MultiTaskDataset, MultiTaskDataset, FileSource]:
     from teamvla_envs.demos.reader import open_demos
-    from teamvla_envs.errors import UserError
 
     try:
         with open_demos(path) as file:
-            splits = [file.split("train"), file.split("valid")]
+            splits = [[file.demo(name) for name in file.split(split)] for split in ("train", "valid")]
             if not splits[0]:
                 raise UserError(f"{path} has no training demonstrations: mask/train is empty")
             cameras = _cameras(file) if with_pixels else ()
-            paraphraser = Paraphraser(file.env_kwargs) if paraphrase else None
-            total = sum(map(len, splits))
-            train, valid = (
-                _read([file.demo(name) for name in names], cameras, paraphraser, lambda: on_demo(total))
-                for names in splits
-            )
-            hashes = "\n".join(file.demo(name).content_hash for names in splits for name in names)
-            source = DemoSource(
-                path=path,
-                env_kwargs=file.env_kwargs,
-                action=PartLayout(tuple(file.parts("action"))),
-                agent_pos=PartLayout(tuple(file.parts("agent_pos"))),
-                environment_state=PartLayout(tuple(file.parts("environment_state"))),
-                content_hash=hashlib.sha256(hashes.encode()).hexdigest(),
-                demos=total,
-            )
+            demos = [demo for split in splits for demo in split]
+            decoded = _decoded(path, demos, cameras, lambda: on_demo(len(demos)), cache)
+            source = _source(file, splits, decoded, cameras)
     except OSError as error:
         raise UserError(f"cannot read demonstrations {path}: {error.strerror or error}") from error
+    sentences = _sentences(source, decoded, paraphrase)
+    cut = len(source.train)
+    train, valid = (_dataset(source, decoded, sentences, rows) for rows in (range(cut), range(cut, len(demos))))
     return train, valid, source
 
 
-def _cameras(file: "DemoFile") -> tuple[str, ...]:
-    from teamvla_envs.errors import UserError
+def _decoded(
+    path: Path, demos: "Sequence[Demo]", cameras: Sequence[str], on_demo: Callable[[], None], cache: Path | None
+) -> DecodedDemos:
+    try:
+        if cache is not None and cameras:
+            try:
+                return decode_cached(cache, demos, cameras, on_demo)
+            except OSError as error:
+                _log.warning("%s is kept in memory: the cache %s: %s", path.name, cache, error.strerror or error)
+        return decode(demos, cameras, in_memory, on_demo)[0]
+    except UserError as error:
+        raise UserError(f"{path}: {error}") from error
 
+
+def _cameras(file: "DemoFile") -> tuple[str, ...]:
     if not file.cameras:
         raise UserError(
             f"{file.path} holds no pictures, which a vla policy learns from: "
@@ -140,35 +120,54 @@ def _cameras(file: "DemoFile") -> tuple[str, ...]:
     return tuple(sorted(file.cameras))
 
 
-def _read(
-    demos: Sequence["Demo"],
-    cameras: tuple[str, ...],
-    paraphraser: Paraphraser | None,
-    on_demo: Callable[[], None],
-) -> DemoDataset:
-    lengths = [demo.num_samples for demo in demos]
-    stops = np.cumsum(lengths, dtype=np.int64)
-    arrays: dict[str, np.ndarray] = {}
-    sentences: list[tuple[str, ...]] = []
-    for demo, stop in zip(demos, stops.tolist(), strict=True):
-        rows = slice(stop - demo.num_samples, stop)
-        parts = {"agent_pos": demo.obs("agent_pos"), "expert_actions": demo.expert_actions}
-        if "obs/environment_state" in demo.paths:
-            parts["environment_state"] = demo.obs("environment_state")
-        parts |= {camera: demo.obs(f"pixels/{camera}") for camera in cameras}
-        for name, part in parts.items():
-            whole = arrays.setdefault(name, np.zeros((sum(lengths), *part.shape[1:]), dtype=part.dtype))
-            whole[rows] = part
-        told = demo.instruction
-        sentences.append(paraphraser.sentences(told, demo.states) if paraphraser else (told,))
-        on_demo()
-    nothing = np.zeros((sum(lengths), 0), dtype=np.float32)
-    return DemoDataset(
-        agent_pos=arrays.get("agent_pos", nothing),
-        environment_state=arrays.get("environment_state", nothing),
-        pixels={camera: arrays[camera] for camera in cameras if camera in arrays},
-        expert_actions=arrays.get("expert_actions", nothing),
-        ends=np.repeat(stops, lengths),
+def _source(
+    file: "DemoFile", splits: "Sequence[Sequence[Demo]]", decoded: DecodedDemos, cameras: Sequence[str]
+) -> FileSource:
+    sizes = {camera: decoded.arrays[PIXELS + camera].shape[1:3] for camera in cameras}
+    has_state = ENVIRONMENT_STATE in decoded.arrays
+    return FileSource(
+        path=file.path,
+        env_kwargs=file.env_kwargs,
+        action=PartLayout(tuple(file.parts("action"))),
+        agent_pos=PartLayout(tuple(file.parts("agent_pos"))),
+        environment_state=PartLayout(tuple(file.parts("environment_state")) if has_state else ()),
+        cameras={camera: (int(height), int(width)) for camera, (height, width) in sizes.items()},
+        train=tuple(demo.content_hash for demo in splits[0]),
+        valid=tuple(demo.content_hash for demo in splits[1]),
+    )
+
+
+def _sentences(source: FileSource, decoded: DecodedDemos, paraphrase: bool) -> list[tuple[str, ...]]:
+    if not paraphrase:
+        return [(told,) for told in decoded.told]
+    paraphraser = Paraphraser(source.env_kwargs)
+    return [
+        paraphraser.sentences(told, {key: values[demo : demo + 1] for key, values in decoded.facts.items()})
+        for demo, told in enumerate(decoded.told)
+    ]
+
+
+def _dataset(
+    source: FileSource, decoded: DecodedDemos, sentences: Sequence[tuple[str, ...]], demos: range
+) -> MultiTaskDataset:
+    """Return the samples of consecutive demonstrations, without copying the pictures."""
+    stops = np.cumsum([0, *decoded.lengths], dtype=np.int64)
+    rows = slice(stops[demos.start], stops[demos.stop])
+    lengths = decoded.lengths[demos.start : demos.stop]
+    own = stops[demos.start : demos.stop + 1] - stops[demos.start]
+    arrays = {name: array[rows] for name, array in decoded.arrays.items()}
+    count = int(own[-1])
+    state = arrays.get(ENVIRONMENT_STATE, np.zeros((count, 0), np.float32))
+    return MultiTaskDataset(
+        agent_pos=arrays[AGENT_POS],
+        environment_state=state,
+        pixels={name.removeprefix(PIXELS): Pictures([a]) for name, a in arrays.items() if name.startswith(PIXELS)},
+        expert_actions=arrays[EXPERT_ACTIONS],
+        begins=np.repeat(own[:-1], lengths),
+        ends=np.repeat(own[1:], lengths),
         demo=np.repeat(np.arange(len(demos)), lengths),
-        sentences=tuple(sentences),
+        sentences=tuple(sentences[demo] for demo in demos),
+        tasks=(source.task,),
+        task=np.zeros(count, np.int64),
+        states=((source.environment_state, state),),
     )

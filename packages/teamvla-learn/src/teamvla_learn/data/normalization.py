@@ -1,11 +1,12 @@
 """Mean and standard deviation of what a policy reads and writes, taken from the training demonstrations."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
+_VECTORS = ("actions", "agent_pos", "environment_state")
 STD_FLOOR = 1e-2  # entries that hardly move in the demonstrations are not blown up when they do at test time
 
 
@@ -44,21 +45,31 @@ class Statistics:
 
 @dataclass(frozen=True)
 class Normalization:
-    """Statistics of each vector; None for one that the policy neither reads nor predicts."""
+    """Statistics of each vector; None for one that the policy neither reads nor predicts.
+
+    Attributes:
+        actions: Of the expert's actions.
+        agent_pos: Of proprioception.
+        environment_state: Of the privileged state as a whole.
+        auxiliary: Of each part of the privileged state that is an auxiliary target, by its name.
+    """
 
     actions: Statistics
     agent_pos: Statistics | None = None
     environment_state: Statistics | None = None
+    auxiliary: Mapping[str, Statistics] = field(default_factory=dict)
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> "Normalization":
         """Read what :meth:`to_json` wrote; KeyError, TypeError or ValueError when it is something else."""
-        names = {field.name for field in fields(cls)}
-        if unknown := set(data) - names:
+        if unknown := set(data) - {*_VECTORS, "auxiliary"}:
             raise ValueError(f"unknown statistics {', '.join(sorted(unknown))}")
-        return cls(**{name: Statistics.from_json(data[name]) for name in data})
+        vectors = {name: Statistics.from_json(data[name]) for name in _VECTORS if name in data}
+        parts = {name: Statistics.from_json(part) for name, part in dict(data.get("auxiliary", {})).items()}
+        return cls(**vectors, auxiliary=parts)
 
     def to_json(self) -> dict[str, Any]:
         """Return a JSON-able dict of the statistics that exist."""
-        present = {field.name: getattr(self, field.name) for field in fields(self)}
-        return {name: statistics.to_json() for name, statistics in present.items() if statistics is not None}
+        present = {name: getattr(self, name) for name in _VECTORS}
+        vectors = {name: statistics.to_json() for name, statistics in present.items() if statistics is not None}
+        return vectors | {"auxiliary": {name: part.to_json() for name, part in self.auxiliary.items()}}

@@ -1,33 +1,47 @@
 """The order of samples: a function of the seed and the step alone, so that resuming needs no memory."""
 
+from collections.abc import Sequence
+
 import numpy as np
 
 
 class SampleOrder:
-    """An endless stream of shuffled epochs, cut into batches.
+    """An endless stream of samples, cut into batches: every task in turn, each in shuffled epochs of its own.
 
     Args:
-        count: Number of samples.
+        groups: For each task its samples, (m,) int64; each task gets an equal share of every batch.
         batch_size: Samples of a batch; a batch may straddle two epochs.
         seed: Seed of the shuffling.
     """
 
-    def __init__(self, count: int, batch_size: int, seed: int):
-        if count < 1 or batch_size < 1:
-            raise ValueError(f"{count} samples in batches of {batch_size}, expected at least 1 of each")
-        self._count = count
+    def __init__(self, groups: Sequence[np.ndarray], batch_size: int, seed: int):
+        if not groups or min(map(len, groups)) < 1 or batch_size < 1:
+            raise ValueError(
+                f"{list(map(len, groups))} samples in batches of {batch_size}, expected at least 1 of each"
+            )
+        self._groups = list(groups)
         self._batch_size = batch_size
         self._seed = seed
-        self._epochs: dict[int, np.ndarray] = {}
+        self._epochs: dict[tuple[int, int], np.ndarray] = {}
+
+    @classmethod
+    def over_tasks(cls, task: np.ndarray, batch_size: int, seed: int) -> "SampleOrder":
+        """Make the order of samples (M,) of which each is of a task: as many of one task as of another."""
+        return cls([np.flatnonzero(task == name) for name in np.unique(task)], batch_size, seed)
 
     def indices(self, step: int) -> np.ndarray:
         """Return the samples of a step's batch, (batch_size,) int64."""
-        positions = np.arange(step * self._batch_size, (step + 1) * self._batch_size)
-        epochs, within = np.divmod(positions, self._count)
-        first, last = int(epochs[0]), int(epochs[-1])
-        self._epochs = {epoch: self._permutation(epoch) for epoch in range(first, last + 1)}
-        return np.array([self._epochs[epoch][i] for epoch, i in zip(epochs.tolist(), within.tolist(), strict=True)])
+        places = np.arange(step * self._batch_size, (step + 1) * self._batch_size)
+        turns, tasks = np.divmod(places, len(self._groups))
+        counts = np.array([len(group) for group in self._groups])[tasks]
+        epochs, within = np.divmod(turns, counts)
+        needed = dict.fromkeys(zip(tasks.tolist(), epochs.tolist(), strict=True))
+        self._epochs = {key: self._permutation(*key) for key in needed}
+        chosen = zip(tasks.tolist(), epochs.tolist(), within.tolist(), strict=True)
+        return np.array([self._epochs[task, epoch][i] for task, epoch, i in chosen])
 
-    def _permutation(self, epoch: int) -> np.ndarray:
-        known = self._epochs.get(epoch)
-        return np.random.default_rng((self._seed, epoch)).permutation(self._count) if known is None else known
+    def _permutation(self, task: int, epoch: int) -> np.ndarray:
+        known = self._epochs.get((task, epoch))
+        return (
+            np.random.default_rng((self._seed, epoch, task)).permutation(self._groups[task]) if known is None else known
+        )

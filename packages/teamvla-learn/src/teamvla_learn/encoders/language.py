@@ -1,8 +1,10 @@
 """A sentence to a vector: word and place embeddings, a small transformer, the mean over the words."""
 
 from dataclasses import dataclass
+from typing import Annotated, Literal
 
 import torch
+import tyro
 from torch import Tensor, nn
 
 from teamvla_learn.encoders.tokenizer import PAD_TOKEN
@@ -10,15 +12,18 @@ from teamvla_learn.encoders.tokenizer import PAD_TOKEN
 
 @dataclass(frozen=True)
 class LanguageConfig:
-    """Sizes of a sentence encoder.
+    """Which sentence encoder, and its sizes.
 
     Attributes:
+        encoder: ``words``, which learns the words of the demonstrations; or ``minilm``, frozen vectors of a language
+            model that knows others, too (see :mod:`teamvla_learn.encoders.minilm`).
         size: Length of the sentence's vector.
         heads: Attention heads per layer.
         layers: Transformer layers.
         max_tokens: Words of a sentence that are read.
     """
 
+    encoder: Annotated[Literal["words", "minilm"], tyro.conf.arg(aliases=["--language"])] = "words"
     size: int = 64
     heads: int = 4
     layers: int = 1

@@ -1,31 +1,45 @@
 """A picture, read with a sentence in mind, to the places where what matters is.
 
 A convolutional network whose features the sentence scales and shifts (FiLM: Perez et al., "FiLM: Visual
-reasoning with a general conditioning layer", AAAI 2018), followed by a spatial softmax: each channel becomes the
-mean picture coordinates of its activation (Levine et al., "End-to-end training of deep visuomotor policies",
-JMLR 2016).
+reasoning with a general conditioning layer", AAAI 2018), followed by a spatial softmax.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Annotated
 
 import torch
+import tyro
+from teamvla_envs.errors import UserError
 from torch import Tensor, nn
 from torch.nn import functional
+
+from teamvla_learn.encoders.pretrained import PREFIX
+from teamvla_learn.encoders.spatial_softmax import SpatialSoftmax
+from teamvla_learn.encoders.vit import ViTConfig
 
 
 @dataclass(frozen=True)
 class VisionConfig:
-    """Sizes of a picture encoder; one entry per convolution.
+    """Which picture encoder, and its sizes; one entry per convolution.
 
     Attributes:
+        encoder: ``film_cnn``, a convolutional network that the sentence acts on; ``vit``, a small vision transformer;
+            or ``pretrained:NAME``, a frozen backbone of the transformers library, by its name or folder.
         channels: Output channels. The last are the number of points that are located.
         kernels: Kernel widths [px].
         strides: Strides [px].
+        vit: Sizes of a vision transformer.
     """
 
+    encoder: Annotated[str, tyro.conf.arg(aliases=["--vision"])] = "film_cnn"
     channels: tuple[int, ...] = (24, 48, 48, 48)
     kernels: tuple[int, ...] = (5, 3, 3, 3)
     strides: tuple[int, ...] = (2, 2, 2, 1)
+    vit: ViTConfig = field(default_factory=ViTConfig)
+
+    def __post_init__(self) -> None:
+        if self.encoder not in ("film_cnn", "vit") and not self.encoder.removeprefix(PREFIX) != self.encoder:
+            raise UserError(f"vision encoder is {self.encoder!r}, allowed are film_cnn, vit and {PREFIX}NAME")
 
 
 class FilmCNN(nn.Module):
@@ -58,10 +72,15 @@ class FilmCNN(nn.Module):
         self.to(memory_format=torch.channels_last)  # twice as fast as channels-first with bfloat16 on CPUs
 
     def forward(self, images: Tensor, condition: Tensor) -> Tensor:
-        """Locate what the condition makes worth locating."""
+        """Locate what the condition makes worth locating.
+
+        With k conditions per picture, (B k, E), each picture is read under k neighboring ones: (B k, output_size).
+        """
         dtype = torch.get_autocast_dtype(images.device.type) if torch.is_autocast_enabled(images.device.type) else None
         features = images.permute(0, 3, 1, 2).to(dtype or torch.float32).sub(127.5).div(64.0)
         features = functional.relu(self.convolutions[0](features))
+        if len(condition) != len(images):
+            features = features.repeat_interleave(len(condition) // len(images), dim=0)
         films = self.film(condition).split(self._film_sizes, dim=-1)
         last = len(films) - 1
         for index, (convolution, film) in enumerate(zip(self.convolutions[1:], films, strict=True)):
@@ -72,22 +91,6 @@ class FilmCNN(nn.Module):
             if index < last:
                 features = functional.relu(features)
         return self.locate(features)
-
-
-class SpatialSoftmax(nn.Module):
-    """Activations (B, C, H, W) to each channel's mean coordinates: (B, 2 C) float32 in [-1, 1], x before y."""
-
-    def __init__(self, height: int, width: int):
-        super().__init__()
-        y, x = torch.meshgrid(torch.linspace(-1, 1, height), torch.linspace(-1, 1, width), indexing="ij")
-        self.register_buffer("_coordinates", torch.stack([x.flatten(), y.flatten()], dim=1), persistent=False)
-        self._coordinates: Tensor
-
-    def forward(self, activations: Tensor) -> Tensor:
-        """Return where each channel is active."""
-        with torch.autocast(activations.device.type, enabled=False):
-            attention = activations.flatten(2).float().softmax(dim=-1)
-            return (attention @ self._coordinates).transpose(1, 2).flatten(1)
 
 
 def _map_sizes(length: int, config: VisionConfig) -> list[int]:

@@ -5,9 +5,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
+from teamvla_envs.env.messages import ChannelSettings, MessageBus
 
 from teamvla_learn.data.batch import PolicyInput
 from teamvla_learn.policies.checkpoint import Checkpoint
+from teamvla_learn.policies.ensembling import TemporalEnsemble, make_ensemble
+from teamvla_learn.policies.exchange import perfect, through
+from teamvla_learn.policies.msg_passing import MsgPassingVLA
 
 if TYPE_CHECKING:
     from teamvla_envs.env.vector import TeamVectorEnv
@@ -18,6 +22,7 @@ FITTING = (
     "robot",
     "obs_mode",
     "image_size",
+    "instruction_for",
 )  # cameras may be more than are needed
 
 
@@ -26,9 +31,17 @@ class CheckpointPolicy:
 
     Args:
         checkpoint: A loaded checkpoint folder.
+
+    Attributes:
+        channel: What happens to the messages of a team that talks; takes effect with the next :meth:`bind`.
+        bus: What carries them, with its counts; None before ``bind`` and for policies that do not talk.
     """
 
     def __init__(self, checkpoint: Checkpoint):
+        self.channel = ChannelSettings()
+        self.bus: MessageBus | None = None
+        self._env: TeamVectorEnv | None = None
+        self._ensemble: TemporalEnsemble | None = None
         self._checkpoint = checkpoint
         self._sentences: dict[str, np.ndarray] = {}
 
@@ -52,14 +65,31 @@ class CheckpointPolicy:
                 f"the environment has cameras {', '.join(env.cameras)}, the policy also needs {', '.join(missing)}"
             )
         self._check_sizes(env)
+        self._env = env
+        policy = self._checkpoint.policy
+        self._ensemble = make_ensemble(policy.config.space, policy.config.head, env.num_envs)
+        if isinstance(policy, MsgPassingVLA) and policy.rounds:
+            self.bus = MessageBus(self.channel, env.num_envs, env.num_arms, policy.config.messages.size, policy.rounds)
 
     def reset(self, mask: np.ndarray) -> None:
-        """Forget nothing: the policy acts on what it sees now."""
+        """Forget predictions and messages under way in the worlds in ``mask`` (N,) bool, which begin a new episode."""
+        if self._ensemble is not None:
+            self._ensemble.reset(mask)
+        if self.bus is not None:
+            assert self._env is not None
+            self.bus.reset(mask, self._env.seeds)
 
     def act(self, obs: Any) -> np.ndarray:
         """Return actions (N, A*D) float32 in [-1, 1] for the environment's observation of N worlds."""
+        policy, seen = self._checkpoint.policy, self._read(obs)
         with torch.inference_mode():
-            return self._checkpoint.policy.actions(self._read(obs)).numpy()
+            if isinstance(policy, MsgPassingVLA):
+                chunks = policy.chunks(seen, perfect if self.bus is None else through(self.bus))
+            else:
+                chunks = policy.chunks(seen)
+        if self.bus is not None:
+            self.bus.advance()
+        return chunks[:, 0].numpy() if self._ensemble is None else self._ensemble.blend(chunks.numpy())
 
     def _read(self, obs: Any) -> PolicyInput:
         if self._checkpoint.policy.obs_mode == "state":

@@ -1,17 +1,21 @@
 """The last layer: features to every arm's next actions, what that costs in training, and what is executed.
 
-Joint entries are predicted in units of their standard deviation and cost a smooth L1; gripper entries are the
-logit of "open" and cost a binary cross-entropy, and are executed as fully open (+1) or closed (-1).
+Joint entries are predicted in units of their standard deviation; gripper entries are the logit of "open", cost a
+binary cross-entropy, and are executed as fully open (+1) or closed (-1).
 """
 
+from abc import abstractmethod
 from dataclasses import dataclass
+from typing import Annotated, Literal
 
 import torch
+import tyro
+from teamvla_envs.errors import UserError
 from torch import Tensor, nn
 from torch.nn import functional
 
 from teamvla_learn.data.normalization import Statistics
-from teamvla_learn.policies.losses import LossTerm, masked_mean
+from teamvla_learn.policies.losses import masked_mean
 
 
 @dataclass(frozen=True)
@@ -31,21 +35,49 @@ class ActionSpace:
     chunk_length: int = 1
 
 
-class ActionHead(nn.Module):
-    """One linear layer per arm.
+@dataclass(frozen=True)
+class HeadConfig:
+    """How actions are predicted and executed.
+
+    Attributes:
+        kind: ``regression`` predicts the action itself; ``flow`` learns a flow from noise to actions (see
+            :mod:`teamvla_learn.policies.flow_head`).
+        loss: Of a regression: ``huber`` (smooth L1) or ``l1``.
+        flow_steps: Euler steps of a flow.
+        flow_size: Width of a flow's layers.
+        flow_seed: Seed of the noise that a flow begins with.
+        ensembling: Weight exponent m per control step for chunked actions: what is executed is the mean of all
+            predictions for this step, each with weight exp(-m * age); None executes the newest alone.
+    """
+
+    kind: Annotated[Literal["regression", "flow"], tyro.conf.arg(aliases=["--head"])] = "regression"
+    loss: Literal["huber", "l1"] = "huber"
+    flow_steps: int = 5
+    flow_size: int = 256
+    flow_seed: int = 0
+    ensembling: Annotated[float | None, tyro.conf.arg(aliases=["--ensembling"])] = None
+
+    def __post_init__(self) -> None:
+        if self.flow_steps < 1 or self.flow_size < 1 or self.flow_seed < 0:
+            raise UserError(
+                f"flow_steps is {self.flow_steps}, flow_size {self.flow_size} and flow_seed {self.flow_seed}, expected "
+                "at least 1, 1 and 0"
+            )
+        if self.ensembling is not None and not 0 <= self.ensembling < float("inf"):
+            raise UserError(f"ensembling is {self.ensembling}, expected a number from 0 or none")
+
+
+class Head(nn.Module):
+    """Base of the action heads: units, decoding and the grippers' loss.
 
     Args:
-        feature_size: F.
         space: Shape of the actions.
         statistics: Mean and standard deviation of each entry, (A*D,).
     """
 
-    def __init__(self, feature_size: int, space: ActionSpace, statistics: Statistics):
+    def __init__(self, space: ActionSpace, statistics: Statistics):
         super().__init__()
         self.space = space
-        self.arms = nn.ModuleList(
-            nn.Linear(feature_size, space.chunk_length * space.action_size) for _ in range(space.num_arms)
-        )
         gripper = torch.zeros(space.action_size, dtype=torch.bool)
         gripper[list(space.gripper_entries)] = True
         for name, values in (("_mean", statistics.mean), ("_std", statistics.std)):
@@ -56,32 +88,87 @@ class ActionHead(nn.Module):
         self._std: Tensor
         self._gripper: Tensor
 
+    @abstractmethod
+    def forward(self, features: Tensor) -> Tensor:
+        """Return raw predictions (B, K, A, D) for features (B, F)."""
+
+    @abstractmethod
+    def learn(
+        self, features: Tensor, actions: Tensor, valid: Tensor, generator: torch.Generator
+    ) -> tuple[dict[str, Tensor], Tensor]:
+        """Compare with the expert's actions.
+
+        Args:
+            features: (B, F).
+            actions: (B, K, A*D) in [-1, 1].
+            valid: (B, K) bool, which actions count.
+            generator: For what is drawn, on the CPU.
+
+        Returns:
+            The costs ``joints`` and ``gripper``, and the raw prediction (B, K, A, D) that they are of.
+        """
+
+    def decode(self, raw: Tensor) -> Tensor:
+        """Return the actions (B, K, A*D) in [-1, 1] that raw predictions stand for."""
+        gripper = torch.where(raw > 0, 1.0, -1.0)
+        return torch.where(self._gripper, gripper, self.motions(raw).clamp(-1.0, 1.0)).flatten(-2)
+
+    def motions(self, raw: Tensor) -> Tensor:
+        """Return raw predictions (B, K, A, D) in the unit of actions, not clipped; gripper entries mean nothing."""
+        return self._mean + raw * self._std
+
+    def targets(self, actions: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the expert's joint entries (B, K, A, J) in predicted units, and whether grippers open, as 0 or 1."""
+        arms = actions.unflatten(-1, (self.space.num_arms, self.space.action_size))
+        return ((arms - self._mean) / self._std)[..., ~self._gripper], (arms[..., self._gripper] > 0).to(actions.dtype)
+
+    def gripper_cost(self, logits: Tensor, opens: Tensor, valid: Tensor) -> dict[str, Tensor]:
+        """Return the cost ``gripper`` of logits (B, K, A, G), or nothing when there are no grippers."""
+        if not self.space.gripper_entries:
+            return {}
+        costs = functional.binary_cross_entropy_with_logits(logits, opens, reduction="none")
+        return {"gripper": masked_mean(costs, valid)}
+
+    def join(self, joints: Tensor, logits: Tensor) -> Tensor:
+        """Return raw predictions (B, K, A, D) from joint entries (B, K, A, J) and gripper logits (B, K, A, G)."""
+        raw = joints.new_zeros((*joints.shape[:-1], self.space.action_size))
+        raw[..., ~self._gripper] = joints
+        raw[..., self._gripper] = logits.to(joints.dtype)
+        return raw
+
+
+class ActionHead(Head):
+    """Regression: one linear layer per arm.
+
+    Args:
+        feature_size: F.
+        space: Shape of the actions.
+        statistics: Mean and standard deviation of each entry, (A*D,).
+        loss: ``huber`` or ``l1``.
+    """
+
+    def __init__(self, feature_size: int, space: ActionSpace, statistics: Statistics, loss: str = "huber"):
+        super().__init__(space, statistics)
+        self._loss = {"huber": functional.smooth_l1_loss, "l1": functional.l1_loss}[loss]
+        self.arms = nn.ModuleList(
+            nn.Linear(feature_size, space.chunk_length * space.action_size) for _ in range(space.num_arms)
+        )
+
     def forward(self, features: Tensor) -> Tensor:
         """Return raw predictions (B, K, A, D) for features (B, F)."""
         space = self.space
         arms = [arm(features).unflatten(-1, (space.chunk_length, space.action_size)) for arm in self.arms]
         return torch.stack(arms, dim=2)
 
-    def decode(self, raw: Tensor) -> Tensor:
-        """Return the actions (B, K, A*D) in [-1, 1] that raw predictions stand for."""
-        joints = (self._mean + raw * self._std).clamp(-1.0, 1.0)
-        gripper = torch.where(raw > 0, 1.0, -1.0)
-        return torch.where(self._gripper, gripper, joints).flatten(-2)
+    def learn(
+        self, features: Tensor, actions: Tensor, valid: Tensor, generator: torch.Generator
+    ) -> tuple[dict[str, Tensor], Tensor]:
+        """Compare with the expert's actions; nothing is drawn."""
+        raw = self(features)
+        return self.costs(raw, actions, valid), raw
 
-    def losses(self, raw: Tensor, actions: Tensor, valid: Tensor, gripper_weight: float) -> dict[str, LossTerm]:
-        """Compare raw predictions with the expert's actions.
-
-        Args:
-            raw: (B, K, A, D).
-            actions: (B, K, A*D) in [-1, 1].
-            valid: (B, K) bool, which actions count.
-            gripper_weight: Weight of the grippers' term; the joints' is 1.
-        """
-        targets = actions.unflatten(-1, (self.space.num_arms, self.space.action_size))
-        joint = functional.smooth_l1_loss(raw, (targets - self._mean) / self._std, reduction="none")
-        terms = {"joints": LossTerm(masked_mean(joint[..., ~self._gripper], valid), 1.0)}
-        if self.space.gripper_entries:
-            logits, opens = raw[..., self._gripper], (targets[..., self._gripper] > 0).to(raw.dtype)
-            gripper = functional.binary_cross_entropy_with_logits(logits, opens, reduction="none")
-            terms["gripper"] = LossTerm(masked_mean(gripper, valid), gripper_weight)
-        return terms
+    def costs(self, raw: Tensor, actions: Tensor, valid: Tensor) -> dict[str, Tensor]:
+        """Return the costs ``joints`` and ``gripper`` of raw predictions (B, K, A, D)."""
+        joints, opens = self.targets(actions)
+        costs = self._loss(raw[..., ~self._gripper], joints, reduction="none")
+        return {"joints": masked_mean(costs, valid)} | self.gripper_cost(raw[..., self._gripper], opens, valid)

@@ -31,5 +31,9 @@ class LearnedPolicy(nn.Module):
         """Return the named terms of the training loss on a batch."""
 
     @abstractmethod
+    def chunks(self, seen: PolicyInput) -> Tensor:
+        """Return the next K actions, (B, K, A*D) float32 in [-1, 1]."""
+
     def actions(self, seen: PolicyInput) -> Tensor:
         """Return the actions to execute, (B, A*D) float32 in [-1, 1]."""
+        return self.chunks(seen)[:, 0]

@@ -17,22 +17,24 @@ from safetensors.torch import save
 from teamvla_envs.errors import UserError
 
 from teamvla_learn.data.normalization import Normalization
-from teamvla_learn.encoders.tokenizer import WordTokenizer
+from teamvla_learn.encoders.by_name import Tokenizer, make_tokenizer
 from teamvla_learn.policies.base import LearnedPolicy
 from teamvla_learn.policies.configuration import from_json
+from teamvla_learn.policies.msg_passing import MsgPassingConfig, MsgPassingVLA
 from teamvla_learn.policies.single_brain import SingleBrainConfig, SingleBrainVLA
 from teamvla_learn.policies.state import StatePolicy, StatePolicyConfig
 
 if TYPE_CHECKING:
     from teamvla_envs.policies import Policy
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 MODEL_FILE = "model.safetensors"
 CONFIG_FILE = "config.json"
 FORMAT = {"format": "teamvla-policy"}
 
 POLICIES: dict[str, tuple[type[LearnedPolicy], type]] = {
     "SingleBrainVLA": (SingleBrainVLA, SingleBrainConfig),
+    "MsgPassingVLA": (MsgPassingVLA, MsgPassingConfig),
     "StatePolicy": (StatePolicy, StatePolicyConfig),
 }
 
@@ -42,15 +44,15 @@ class CheckpointInfo:
     """What is kept beside the weights and the network's own configuration.
 
     Attributes:
-        task: Name of the task that was demonstrated.
+        tasks: Names of the tasks that were demonstrated.
         env_kwargs: What the environment must be made with to act in it.
         vocabulary: Words of the tokenizer; empty for a policy that reads no sentence.
-        data: Where the demonstrations came from: file name, content hash, how many.
+        data: Where the demonstrations came from: file names, content hash, how many.
         training: How it was trained.
-        versions: Versions of the packages that wrote it.
+        versions: Versions of Python, of the packages that wrote it, and of the git tree it was written in.
     """
 
-    task: str
+    tasks: tuple[str, ...]
     env_kwargs: Mapping[str, Any]
     vocabulary: tuple[str, ...] = ()
     data: Mapping[str, Any] = field(default_factory=dict)
@@ -63,7 +65,7 @@ class Checkpoint:
     """A loaded folder: the network in evaluation mode, its tokenizer, and what is kept beside them."""
 
     policy: LearnedPolicy
-    tokenizer: WordTokenizer | None
+    tokenizer: Tokenizer | None
     info: CheckpointInfo
 
 
@@ -174,12 +176,12 @@ def read_metadata(path: Path) -> dict[str, str]:
         raise UserError(f"{path} is damaged or no safetensors file: {error}") from error
 
 
-def _tokenizer(info: CheckpointInfo, model_config: Any) -> WordTokenizer | None:
-    if not isinstance(model_config, SingleBrainConfig):
+def _tokenizer(info: CheckpointInfo, model_config: Any) -> Tokenizer | None:
+    if not isinstance(model_config, SingleBrainConfig | MsgPassingConfig):
         return None
     if len(info.vocabulary) != model_config.vocabulary_size:
         raise ValueError(f"{len(info.vocabulary)} words, expected {model_config.vocabulary_size}")
-    return WordTokenizer(info.vocabulary)
+    return make_tokenizer(model_config.language, info.vocabulary)
 
 
 def _compare(path: Path, found: Mapping[str, tuple[int, ...]], shapes: Mapping[str, torch.Size]) -> None:

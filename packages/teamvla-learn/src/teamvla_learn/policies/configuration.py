@@ -3,7 +3,7 @@
 import types
 from collections.abc import Mapping
 from dataclasses import MISSING, fields, is_dataclass
-from typing import Any, TypeVar, get_args, get_origin, get_type_hints
+from typing import Any, Literal, TypeVar, get_args, get_origin, get_type_hints
 
 T = TypeVar("T")
 
@@ -43,6 +43,10 @@ def _read(kind: Any, data: object, where: str) -> Any:
             return None
         (only,) = (option for option in get_args(kind) if option is not type(None))
         return _read(only, data, where)
+    if get_origin(kind) is Literal:
+        if data not in get_args(kind):
+            raise ValueError(f"{where} is {data!r}, allowed are {', '.join(map(repr, get_args(kind)))}")
+        return data
     if kind is float and isinstance(data, int) and not isinstance(data, bool):
         return float(data)
     if kind is not Any and type(data) is not kind:

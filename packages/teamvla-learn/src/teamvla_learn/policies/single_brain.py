@@ -6,37 +6,28 @@ from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 
 from teamvla_learn.data.batch import Batch, PolicyInput
+from teamvla_learn.data.layout import PartLayout
 from teamvla_learn.data.normalization import Normalization
-from teamvla_learn.encoders.language import LanguageConfig, LanguageEncoder
+from teamvla_learn.encoders.by_name import make_language, make_vision
+from teamvla_learn.encoders.language import LanguageConfig
 from teamvla_learn.encoders.proprioception import ProprioceptionEncoder
-from teamvla_learn.encoders.vision import FilmCNN, VisionConfig
-from teamvla_learn.policies.action_head import ActionHead, ActionSpace
+from teamvla_learn.encoders.vision import VisionConfig
+from teamvla_learn.policies.action_head import ActionSpace, HeadConfig
+from teamvla_learn.policies.auxiliary import AuxiliaryTarget, auxiliary_costs
 from teamvla_learn.policies.base import LearnedPolicy
-from teamvla_learn.policies.losses import LossTerm
+from teamvla_learn.policies.draws import batch_generator
+from teamvla_learn.policies.flow_head import make_head
+from teamvla_learn.policies.fusion import AttentionFusion, Fusion
+from teamvla_learn.policies.losses import LossTerm, LossWeights
 from teamvla_learn.policies.normalize import Normalize
+from teamvla_learn.policies.team_motion import team_costs
 from teamvla_learn.policies.trunk import make_trunk
 
 
 @dataclass(frozen=True)
-class AuxiliaryTarget:
-    """A part of ``environment_state`` that the network also learns to tell, in training only.
-
-    Attributes:
-        name: Name of the part.
-        start: Its first entry.
-        stop: One after its last entry.
-    """
-
-    name: str
-    start: int
-    stop: int
-
-
-@dataclass(frozen=True)
-class SingleBrainConfig:
+class SingleBrainConfig(LossWeights):
     """Sizes and loss weights of a :class:`SingleBrainVLA`.
 
     Attributes:
@@ -44,15 +35,18 @@ class SingleBrainConfig:
         cameras: Names of the cameras; those that differ only by a trailing number (``wrist_0``, ``wrist_1``)
             share one network.
         image_size: (H, W) of every picture [px].
-        vocabulary_size: Words that the sentence encoder knows.
-        vision: Sizes of each picture encoder.
-        language: Sizes of the sentence encoder.
+        vocabulary_size: Words that the tokenizer keeps.
+        vision: The picture encoders.
+        language: The sentence encoder.
         proprioception_size: Length of the proprioception's vector.
         hidden_sizes: Widths of the layers that fuse everything.
         auxiliary: What else is learned, in training only.
-        gripper_weight: Weight of the grippers' loss.
-        auxiliary_weight: Weight of each auxiliary loss.
         ignored: Entries of ``agent_pos`` that the policy does not look at.
+        fusion: ``concat`` puts all points, the sentence and proprioception side by side before the layers that fuse
+            them; ``attention`` puts the answers of every arm's cross-attention to all of them beside those.
+        head: How actions are predicted and executed.
+        robots: Robot names, one per arm; needed by the costs of coordination and collision.
+        proprioception: Parts of one arm's proprioception; needed by the same.
     """
 
     space: ActionSpace
@@ -64,9 +58,11 @@ class SingleBrainConfig:
     proprioception_size: int = 64
     hidden_sizes: tuple[int, ...] = (256, 256, 256)
     auxiliary: tuple[AuxiliaryTarget, ...] = ()
-    gripper_weight: float = 1.0
-    auxiliary_weight: float = 0.3
     ignored: tuple[int, ...] = ()
+    fusion: Fusion = "concat"
+    head: HeadConfig = field(default_factory=HeadConfig)
+    robots: tuple[str, ...] = ()
+    proprioception: PartLayout = field(default_factory=lambda: PartLayout(()))
 
 
 class SingleBrainVLA(LearnedPolicy):
@@ -79,22 +75,29 @@ class SingleBrainVLA(LearnedPolicy):
         super().__init__(config, normalization)
         if normalization.agent_pos is None:
             raise ValueError("a vision-language-action policy needs statistics of agent_pos")
-        if config.auxiliary and normalization.environment_state is None:
-            raise ValueError("auxiliary targets need statistics of environment_state")
-        self.language = LanguageEncoder(config.language, config.vocabulary_size)
-        self.views = nn.ModuleDict(
-            {kind: FilmCNN(config.vision, config.image_size, config.language.size) for kind in self._kinds()}
-        )
+        if missing := [target.name for target in config.auxiliary if target.name not in normalization.auxiliary]:
+            raise ValueError(f"auxiliary target {missing[0]} needs statistics")
+        self.language = make_language(config.language, config.vocabulary_size)
+        views = {kind: make_vision(config.vision, config.image_size, config.language.size) for kind in self._kinds()}
+        self.views = nn.ModuleDict(views)
         self.normalize = Normalize(normalization.agent_pos, config.ignored)
         self.proprioception = ProprioceptionEncoder(self.normalize.size, config.proprioception_size)
-        points = len(config.cameras) * 2 * config.vision.channels[-1]
-        self.trunk = make_trunk(points + config.language.size + config.proprioception_size, config.hidden_sizes)
-        self.head = ActionHead(config.hidden_sizes[-1], config.space, normalization.actions)
-        if normalization.environment_state is not None:
-            self.normalize_state = Normalize(normalization.environment_state)
+        sizes = [views[kind].output_size for kind, cameras in self._kinds().items() for _ in cameras]
+        fused = sum(sizes) + config.language.size + config.proprioception_size
+        if config.fusion == "attention":
+            self.attention = AttentionFusion(
+                config.space.num_arms, len(sizes), sizes[0] // 2, config.language.size, config.proprioception_size
+            )
+            fused += self.attention.output_size
+        self.trunk = make_trunk(fused, config.hidden_sizes)
+        self.head = make_head(config.hidden_sizes[-1], config.space, normalization.actions, config.head)
         self.auxiliary = nn.ModuleDict(
-            {target.name: nn.Linear(config.hidden_sizes[-1], target.stop - target.start) for target in config.auxiliary}
+            {target.name: nn.Linear(config.hidden_sizes[-1], target.size) for target in config.auxiliary}
         )
+        self.normalize_auxiliary = nn.ModuleDict(
+            {target.name: Normalize(normalization.auxiliary[target.name]) for target in config.auxiliary}
+        )
+        self._team_costs = team_costs(config, config.robots, config.proprioception, config.space)
 
     def forward(self, seen: PolicyInput) -> Tensor:
         """Return fused features (B, F), from which the heads predict."""
@@ -104,25 +107,23 @@ class SingleBrainVLA(LearnedPolicy):
         sentence = self.language(seen.tokens)[seen.sentence]
         points = self._look(seen, sentence)
         proprioception = self.proprioception(self.normalize(seen.agent_pos))
-        return self.trunk(torch.cat([*points, sentence, proprioception], dim=-1))
+        known = [*points, sentence, proprioception]
+        if self.config.fusion == "attention":
+            known.append(self.attention(torch.stack(points, dim=1), sentence, proprioception))
+        return self.trunk(torch.cat(known, dim=-1))
 
     def losses(self, batch: Batch) -> dict[str, LossTerm]:
-        """Return the terms ``joints``, ``gripper`` and one per auxiliary target."""
+        """Return the terms ``joints``, ``gripper``, those of the team's motion and one per auxiliary target."""
         features = self(batch.input)
-        config = self.config
-        terms = self.head.losses(self.head(features), batch.actions, batch.valid, config.gripper_weight)
-        if config.auxiliary:
-            assert batch.input.environment_state is not None
-            state = self.normalize_state(batch.input.environment_state)
-            for target in config.auxiliary:
-                told = self.auxiliary[target.name](features)
-                value = functional.smooth_l1_loss(told, state[:, target.start : target.stop])
-                terms[target.name] = LossTerm(value, config.auxiliary_weight)
-        return terms
+        costs, raw = self.head.learn(features, batch.actions, batch.valid, batch_generator(batch))
+        costs |= self._team_costs(self.head.motions(raw)[:, 0], batch)
+        tell = self.auxiliary, self.normalize_auxiliary
+        costs |= auxiliary_costs(*tell, features, batch.auxiliary, batch.auxiliary_valid)
+        return self.config.weigh(costs)
 
-    def actions(self, seen: PolicyInput) -> Tensor:
-        """Return the actions to execute, (B, A*D) float32 in [-1, 1]."""
-        return self.head.decode(self.head(self(seen)))[:, 0]
+    def chunks(self, seen: PolicyInput) -> Tensor:
+        """Return the next K actions, (B, K, A*D) float32 in [-1, 1]."""
+        return self.head.decode(self.head(self(seen)))
 
     def _kinds(self) -> dict[str, list[str]]:
         kinds: dict[str, list[str]] = {}

@@ -1,34 +1,36 @@
 """StatePolicy: from the privileged state (goal included) to actions; no pictures, no sentence."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import ClassVar
 
 from torch import Tensor
 
 from teamvla_learn.data.batch import Batch, PolicyInput
 from teamvla_learn.data.normalization import Normalization
-from teamvla_learn.policies.action_head import ActionHead, ActionSpace
+from teamvla_learn.policies.action_head import ActionSpace, HeadConfig
 from teamvla_learn.policies.base import LearnedPolicy
-from teamvla_learn.policies.losses import LossTerm
+from teamvla_learn.policies.draws import batch_generator
+from teamvla_learn.policies.flow_head import make_head
+from teamvla_learn.policies.losses import LossTerm, LossWeights
 from teamvla_learn.policies.normalize import Normalize
 from teamvla_learn.policies.trunk import make_trunk
 
 
 @dataclass(frozen=True)
-class StatePolicyConfig:
+class StatePolicyConfig(LossWeights):
     """Sizes and loss weights of a :class:`StatePolicy`.
 
     Attributes:
         space: Shape of the actions.
         hidden_sizes: Widths of the hidden layers.
-        gripper_weight: Weight of the grippers' loss.
         ignored: Entries of ``environment_state`` that the policy does not look at.
+        head: How actions are predicted and executed.
     """
 
     space: ActionSpace
     hidden_sizes: tuple[int, ...] = (256, 256, 256)
-    gripper_weight: float = 1.0
     ignored: tuple[int, ...] = ()
+    head: HeadConfig = field(default_factory=HeadConfig)
 
 
 class StatePolicy(LearnedPolicy):
@@ -43,17 +45,18 @@ class StatePolicy(LearnedPolicy):
             raise ValueError("a state policy needs statistics of environment_state")
         self.normalize = Normalize(normalization.environment_state, config.ignored)
         self.trunk = make_trunk(self.normalize.size, config.hidden_sizes)
-        self.head = ActionHead(config.hidden_sizes[-1], config.space, normalization.actions)
+        self.head = make_head(config.hidden_sizes[-1], config.space, normalization.actions, config.head)
 
     def forward(self, seen: PolicyInput) -> Tensor:
-        """Return raw action predictions (B, K, A, D)."""
+        """Return features (B, F), from which the head predicts."""
         assert seen.environment_state is not None
-        return self.head(self.trunk(self.normalize(seen.environment_state)))
+        return self.trunk(self.normalize(seen.environment_state))
 
     def losses(self, batch: Batch) -> dict[str, LossTerm]:
         """Return the terms ``joints`` and ``gripper``."""
-        return self.head.losses(self(batch.input), batch.actions, batch.valid, self.config.gripper_weight)
+        costs, _ = self.head.learn(self(batch.input), batch.actions, batch.valid, batch_generator(batch))
+        return self.config.weigh(costs)
 
-    def actions(self, seen: PolicyInput) -> Tensor:
-        """Return the actions to execute, (B, A*D) float32 in [-1, 1]."""
-        return self.head.decode(self(seen))[:, 0]
+    def chunks(self, seen: PolicyInput) -> Tensor:
+        """Return the next K actions, (B, K, A*D) float32 in [-1, 1]."""
+        return self.head.decode(self.head(self(seen)))

@@ -1,7 +1,5 @@
 """The network that fits a set of demonstrations, and what its checkpoint says about them."""
 
-import importlib.metadata
-import platform
 from collections.abc import Iterable
 from dataclasses import asdict
 from typing import Any, Literal
@@ -9,18 +7,25 @@ from typing import Any, Literal
 import torch
 from teamvla_envs.errors import UserError
 
-from teamvla_learn.data.dataset import DemoDataset, DemoSource
 from teamvla_learn.data.layout import PartLayout
 from teamvla_learn.data.normalization import Normalization, Statistics
-from teamvla_learn.encoders.tokenizer import WordTokenizer
+from teamvla_learn.data.samples import MultiTaskDataset
+from teamvla_learn.data.source import DemoSource
+from teamvla_learn.encoders.by_name import Tokenizer, fit_tokenizer
+from teamvla_learn.encoders.language import LanguageConfig
 from teamvla_learn.policies.action_head import ActionSpace
+from teamvla_learn.policies.auxiliary import AuxiliaryTarget
 from teamvla_learn.policies.base import LearnedPolicy
 from teamvla_learn.policies.checkpoint import CheckpointInfo
-from teamvla_learn.policies.single_brain import AuxiliaryTarget, SingleBrainConfig, SingleBrainVLA
+from teamvla_learn.policies.losses import LossWeights
+from teamvla_learn.policies.msg_passing import MsgPassingConfig, MsgPassingVLA
+from teamvla_learn.policies.options import PolicyOptions
+from teamvla_learn.policies.single_brain import SingleBrainConfig, SingleBrainVLA
 from teamvla_learn.policies.state import StatePolicy, StatePolicyConfig
 from teamvla_learn.train.config import TrainConfig
+from teamvla_learn.train.versions import versions
 
-PolicyKind = Literal["vla", "state"]
+PolicyKind = Literal["vla", "msg", "state"]
 DEFAULT_AUXILIARY = ("tool_to_grasp", "object_pos", "object_rot6d", "goal_pos")
 # What moves just as the expert moves it: a policy that sees it learns to go on with what it did before.
 IGNORED_PARTS = ("joint_vel", "gripper_target", "object_vel", "drawer_vel")
@@ -29,17 +34,18 @@ KEPT_ENV_KWARGS = ("num_arms", "robot", "action_mode", "looks")  # the rest may 
 
 def build_policy(
     kind: PolicyKind,
-    train: DemoDataset,
+    train: MultiTaskDataset,
     source: DemoSource,
-    tokenizer: WordTokenizer | None,
+    tokenizer: Tokenizer | None,
     auxiliary: tuple[str, ...] | None,
     chunk_length: int,
     seed: int,
+    options: PolicyOptions | None = None,
 ) -> LearnedPolicy:
     """Make an untrained network for these demonstrations.
 
     Args:
-        kind: ``vla`` or ``state``.
+        kind: ``vla``, ``msg`` or ``state``.
         train: Training samples, from which the normalization is taken.
         source: What the file says of itself.
         tokenizer: Tokenizer of a vla policy.
@@ -47,62 +53,102 @@ def build_policy(
             the usual ones that the file has.
         chunk_length: Actions predicted at once.
         seed: Seed of the initial weights.
+        options: What else can be chosen about the network.
     """
+    options = options or PolicyOptions()
     space = _action_space(train, source, chunk_length)
     has_state = train.environment_state.shape[1] > 0
+    targets = () if kind == "state" else _auxiliary_targets(source, auxiliary)
     normalization = Normalization(
         actions=Statistics.of(train.expert_actions),
-        agent_pos=Statistics.of(train.agent_pos) if kind == "vla" else None,
-        environment_state=Statistics.of(train.environment_state) if has_state else None,
+        agent_pos=None if kind == "state" else Statistics.of(train.agent_pos),
+        environment_state=Statistics.of(train.environment_state) if kind == "state" and has_state else None,
+        auxiliary={target.name: _part_statistics(train, target.name) for target in targets},
     )
     torch.manual_seed(seed)
     if kind == "state":
         if not has_state:
-            raise UserError(f"{source.path} holds no environment_state, which a state policy learns from")
-        return StatePolicy(StatePolicyConfig(space, ignored=_ignored(source.environment_state)), normalization)
+            raise UserError(
+                f"{source.path} holds no environment_state, which a state policy learns from"
+                if len(source.tasks) == 1
+                else f"the privileged states of {', '.join(source.tasks)} differ: a state policy learns one task"
+            )
+        ignored = _ignored(source.environment_state)
+        return StatePolicy(
+            StatePolicyConfig(space, ignored=ignored, head=options.head, **asdict(options.losses)), normalization
+        )
     assert tokenizer is not None
     ignored = _ignored(source.agent_pos)
     height, width = next(iter(train.pixels.values())).shape[1:3]
+    robots = _robots(source, space, options.losses)
+    if kind == "msg":
+        return MsgPassingVLA(
+            MsgPassingConfig(
+                space=space,
+                cameras=tuple(train.pixels),
+                image_size=(height, width),
+                vocabulary_size=len(tokenizer.vocabulary),
+                proprioception=source.agent_pos,
+                messages=options.messages,
+                vision=options.vision,
+                language=options.language,
+                auxiliary=targets,
+                ignored=ignored,
+                head=options.head,
+                robots=robots,
+                **asdict(options.losses),
+            ),
+            normalization,
+        )
     config = SingleBrainConfig(
         space=space,
         cameras=tuple(train.pixels),
         image_size=(height, width),
         vocabulary_size=len(tokenizer.vocabulary),
-        auxiliary=_auxiliary_targets(source, auxiliary, has_state),
+        auxiliary=targets,
         ignored=tuple(arm * source.agent_pos.size + i for arm in range(space.num_arms) for i in ignored),
+        fusion=options.fusion,
+        vision=options.vision,
+        language=options.language,
+        head=options.head,
+        robots=robots,
+        proprioception=source.agent_pos if robots else PartLayout(()),
+        **asdict(options.losses),
     )
     return SingleBrainVLA(config, normalization)
 
 
-def build_tokenizer(datasets: Iterable[DemoDataset]) -> WordTokenizer:
-    """Make the tokenizer of all sentences that are true of some demonstrations."""
+def build_tokenizer(datasets: Iterable[MultiTaskDataset], language: LanguageConfig | None = None) -> Tokenizer:
+    """Make the tokenizer of all sentences that are true of some demonstrations, for a sentence encoder."""
     sentences = (sentence for data in datasets for true in data.sentences for sentence in true)
-    return WordTokenizer.from_sentences(sentences)
+    return fit_tokenizer(language or LanguageConfig(), sentences)
 
 
 def describe(
-    policy: LearnedPolicy, tokenizer: WordTokenizer | None, source: DemoSource, config: TrainConfig
+    policy: LearnedPolicy, tokenizer: Tokenizer | None, source: DemoSource, config: TrainConfig
 ) -> CheckpointInfo:
     """Return what the checkpoint keeps beside the network."""
     env_kwargs: dict[str, Any] = {
         name: source.env_kwargs[name] for name in KEPT_ENV_KWARGS if name in source.env_kwargs
     }
     env_kwargs["obs_mode"] = policy.obs_mode
-    if isinstance(policy, SingleBrainVLA):
+    if isinstance(policy, MsgPassingVLA):
+        env_kwargs["instruction_for"] = policy.config.messages.instruction_for
+    if isinstance(policy, SingleBrainVLA | MsgPassingVLA):
         height, width = policy.config.image_size
         env_kwargs["cameras"] = list(policy.config.cameras)
         env_kwargs["image_size"] = height if height == width else [height, width]
     return CheckpointInfo(
-        task=str(source.env_kwargs.get("task", "")),
+        tasks=source.tasks,
         env_kwargs=env_kwargs,
         vocabulary=tokenizer.vocabulary if tokenizer else (),
-        data={"file": source.path.name, "content_hash": source.content_hash, "demos": source.demos},
+        data=source.to_json(),
         training=asdict(config),
-        versions=_versions(),
+        versions=versions(),
     )
 
 
-def _action_space(train: DemoDataset, source: DemoSource, chunk_length: int) -> ActionSpace:
+def _action_space(train: MultiTaskDataset, source: DemoSource, chunk_length: int) -> ActionSpace:
     arms, rest = divmod(train.expert_actions.shape[1], max(source.action.size, 1))
     if rest or not arms:
         raise UserError(
@@ -112,24 +158,37 @@ def _action_space(train: DemoDataset, source: DemoSource, chunk_length: int) -> 
     return ActionSpace(arms, source.action.size, source.action.entries_with("gripper"), chunk_length)
 
 
+def _robots(source: DemoSource, space: ActionSpace, losses: LossWeights) -> tuple[str, ...]:
+    """Return the robots of the team if a loss asks where they move; refuse it where that cannot be computed."""
+    if not (losses.coordination_weight or losses.collision_weight):
+        return ()
+    robot = source.env_kwargs.get("robot", ())
+    robots = (robot,) * space.num_arms if isinstance(robot, str) else tuple(robot)
+    for name in ("coordination_weight", "collision_weight"):
+        if getattr(losses, name) and source.env_kwargs.get("action_mode") != "joint_delta":
+            raise UserError(
+                f"{name} is {getattr(losses, name)}, which needs action_mode joint_delta; "
+                f"{source.path} has {source.env_kwargs.get('action_mode')}"
+            )
+    return robots
+
+
 def _ignored(layout: PartLayout) -> tuple[int, ...]:
     spans = ((name.rpartition("/")[2], start, stop) for name, start, stop in layout.spans())
     return tuple(i for name, start, stop in spans if name in IGNORED_PARTS for i in range(start, stop))
 
 
-def _auxiliary_targets(
-    source: DemoSource, names: tuple[str, ...] | None, has_state: bool
-) -> tuple[AuxiliaryTarget, ...]:
-    known = source.environment_state.names if has_state else ()
+def _auxiliary_targets(source: DemoSource, names: tuple[str, ...] | None) -> tuple[AuxiliaryTarget, ...]:
+    known = source.targets
     if names is None:
         names = tuple(name for name in DEFAULT_AUXILIARY if name in known)
     if missing := [name for name in names if name not in known]:
         raise UserError(
             f"auxiliary has {missing[0]!r}, which {source.path} does not hold; allowed are {', '.join(known) or 'none'}"
         )
-    return tuple(AuxiliaryTarget(name, *source.environment_state.span(name)) for name in names)
+    return tuple(AuxiliaryTarget(name, known[name]) for name in names)
 
 
-def _versions() -> dict[str, str]:
-    packages = ("teamvla-learn", "teamvla-envs", "torch", "safetensors", "numpy")
-    return {name: importlib.metadata.version(name) for name in packages} | {"python": platform.python_version()}
+def _part_statistics(train: MultiTaskDataset, name: str) -> Statistics:
+    values, known = train.part(name)
+    return Statistics.of(values[known])

@@ -1,14 +1,21 @@
 """How to train: everything but data and network that determines the weights."""
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Annotated, Literal
 
+import tyro
 from teamvla_envs.errors import UserError
 
 from teamvla_learn.train.schedule import Budget
 
 MOST_SHIFT = 15  # [px] less than the smallest picture
 Precision = Literal["auto", "float32", "bfloat16"]
+Balance = Literal["tasks", "samples"]
+
+
+def _also(flag: str) -> object:
+    """Give a field a short name on the command line."""
+    return tyro.conf.arg(aliases=[flag])
 
 
 @dataclass(frozen=True)
@@ -18,7 +25,7 @@ class TrainConfig:
     Attributes:
         budget: When training ends.
         batch_size: Samples per step.
-        shards: Parts of a batch whose gradients are computed side by side.
+        shards: Parts of a batch whose gradients are computed side by side; more of them use more cores.
         learning_rate: Peak learning rate.
         final_learning_rate: Fraction of the peak that is left at the end.
         warmup_steps: Steps of linear warm-up.
@@ -26,45 +33,62 @@ class TrainConfig:
         max_gradient_norm: Longer gradients are shortened to this.
         average_decay: Decay of the weight average.
         seed: Seed of the initial weights and of the shuffling.
+        balance: Whether every task gets an equal share of a batch, or every sample.
         paraphrase: Whether a demonstration is told in every sentence that is true of it, not in its own alone.
         shift: Largest random shift of a training picture [px].
         brightness: Largest random change of a training picture's brightness, relative.
+        color: Largest random change of its red, green and blue against each other, relative.
         precision: Number format of the convolutions; ``auto`` takes bfloat16 where the processor computes
             with it. The weights are float32 always.
+        device: Where the network is trained: ``cpu``, ``cuda`` or ``cuda:1``.
         log_every: Steps between log rows.
         validate_every: Steps between validations, a multiple of ``log_every``.
         validation_samples: Samples of a validation at most.
+        validate_episodes: Episodes of each task, on validation seeds, in which the policy acts now and then in
+            training; the weights that solve most are kept in the folder ``best``. 0 for none.
+        validate_episodes_every: Steps between two of these, a multiple of ``log_every``; one more is at the end.
     """
 
     budget: Budget
-    batch_size: int = 64
-    shards: int = 2
-    learning_rate: float = 1e-3
+    batch_size: Annotated[int, _also("--batch-size")] = 64
+    shards: Annotated[int, _also("--shards")] = 2
+    learning_rate: Annotated[float, _also("--lr")] = 1e-3
     final_learning_rate: float = 0.02
     warmup_steps: int = 100
     weight_decay: float = 1e-4
     max_gradient_norm: float = 1.0
     average_decay: float = 0.998
-    seed: int = 0
-    paraphrase: bool = True
-    shift: int = 2
-    brightness: float = 0.1
-    precision: Precision = "auto"
+    seed: Annotated[int, _also("--seed")] = 0
+    balance: Balance = "tasks"
+    paraphrase: Annotated[bool, _also("--paraphrase")] = True
+    shift: Annotated[int, _also("--shift")] = 2
+    brightness: Annotated[float, _also("--brightness")] = 0.1
+    color: Annotated[float, _also("--color")] = 0.05
+    precision: Annotated[Precision, _also("--precision")] = "auto"
+    device: Annotated[str, _also("--device")] = "cpu"
     log_every: int = 50
     validate_every: int = 500
     validation_samples: int = 1024
+    validate_episodes: Annotated[int, _also("--validate-episodes")] = 0
+    validate_episodes_every: int = 2000
 
     def __post_init__(self) -> None:
         """Refuse what cannot be trained with."""
-        if self.batch_size < 1:
-            raise UserError(f"batch_size is {self.batch_size}, expected at least 1")
+        for name in ("batch_size", "log_every", "validate_every", "validation_samples", "validate_episodes_every"):
+            if getattr(self, name) < 1:
+                raise UserError(f"{name} is {getattr(self, name)}, expected at least 1")
+        for name in ("seed", "warmup_steps", "validate_episodes"):
+            if getattr(self, name) < 0:
+                raise UserError(f"{name} is {getattr(self, name)}, expected 0 or more")
         if not 1 <= self.shards <= self.batch_size:
             raise UserError(f"shards is {self.shards}, expected 1 to the batch size of {self.batch_size}")
-        if not 0 < self.learning_rate < float("inf"):
-            raise UserError(f"learning_rate is {self.learning_rate}, expected a positive number")
+        for name in ("learning_rate", "max_gradient_norm"):
+            if not 0 < getattr(self, name) < float("inf"):
+                raise UserError(f"{name} is {getattr(self, name)}, expected a positive number")
         if not 0 <= self.shift <= MOST_SHIFT:
             raise UserError(f"shift is {self.shift}, expected 0 to {MOST_SHIFT} pixels")
-        if not 0 <= self.brightness < 1:
-            raise UserError(f"brightness is {self.brightness}, expected 0 to less than 1")
-        if self.seed < 0:
-            raise UserError(f"seed is {self.seed}, expected 0 or more")
+        for name in ("brightness", "color", "weight_decay", "average_decay"):
+            if not 0 <= getattr(self, name) < 1:
+                raise UserError(f"{name} is {getattr(self, name)}, expected 0 to less than 1")
+        if not 0 <= self.final_learning_rate <= 1:
+            raise UserError(f"final_learning_rate is {self.final_learning_rate}, expected 0 to 1")

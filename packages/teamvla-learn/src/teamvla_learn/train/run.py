@@ -1,41 +1,40 @@
-"""One training from beginning to end: read, build, train, and keep the folder complete at every moment.
+"""One training from beginning to end: read, build, train, and keep the folder complete at every moment."""
 
-The folder appears with its first checkpoint, in one rename; later each of its files is only replaced whole.
-"""
-
+import copy
 import os
-import shutil
 import time
-from collections.abc import Generator
-from contextlib import contextmanager
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Generator, Sequence
+from contextlib import ExitStack, contextmanager, nullcontext
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
 
 import torch
 from teamvla_envs.errors import UserError
 
 from teamvla_learn.data.assemble import BatchAssembler
-from teamvla_learn.data.dataset import DemoDataset, DemoSource, load_demos
+from teamvla_learn.data.augment import Augmentation
+from teamvla_learn.data.cache import default_folder
+from teamvla_learn.data.dataset import load_demos
+from teamvla_learn.data.samples import MultiTaskDataset
+from teamvla_learn.data.source import DemoSource
+from teamvla_learn.encoders.by_name import Tokenizer
 from teamvla_learn.policies.base import LearnedPolicy
-from teamvla_learn.policies.checkpoint import (
-    CONFIG_FILE,
-    MODEL_FILE,
-    CheckpointInfo,
-    load_checkpoint,
-    save_checkpoint,
-    save_weights,
-)
-from teamvla_learn.train.build import PolicyKind, build_policy, build_tokenizer, describe
+from teamvla_learn.policies.checkpoint import Checkpoint, CheckpointInfo, load_checkpoint, save_weights
+from teamvla_learn.train.build import build_policy, build_tokenizer, describe
 from teamvla_learn.train.config import TrainConfig
+from teamvla_learn.train.continuing import continued
 from teamvla_learn.train.display import reading_progress, training_progress
+from teamvla_learn.train.episodes import success_rates
+from teamvla_learn.train.folder import BestCheckpoint, check_out, check_same, create_folder
 from teamvla_learn.train.interrupts import interrupt_flag
-from teamvla_learn.train.log import LOG_FILE, append_row, cut_log
+from teamvla_learn.train.log import append_row, cut_log
 from teamvla_learn.train.precision import native_precision
-from teamvla_learn.train.resuming import STATE_FILE, load_state, save_state
+from teamvla_learn.train.processes import Processes, join_processes
+from teamvla_learn.train.resuming import load_state, save_state
+from teamvla_learn.train.settings import Settings
+from teamvla_learn.train.tensorboard import event_file
 from teamvla_learn.train.trainer import LogRow, Trainer
 
-FILES = (CONFIG_FILE, MODEL_FILE, STATE_FILE, LOG_FILE)
 SAVE_EVERY_S = 60.0
 
 
@@ -44,55 +43,81 @@ class TrainingJob:
     """What to train on what, and where to.
 
     Attributes:
-        demos: Demonstration file.
+        demos: Demonstration files.
         out: Checkpoint folder.
-        policy: Kind of network.
-        config: How to train.
-        auxiliary: What a vla policy also learns to tell; None for the usual.
-        chunk_length: Actions predicted at once.
+        settings: All that the weights depend on besides the demonstrations.
+        init_from: Checkpoint folder whose network, weights and normalization the training begins with; None begins
+            with a new network.
         threads: CPU threads; None takes all cores, as far as there are shards.
+        cache: Whether decoded pictures are kept on disk, for the next time.
+        tensorboard: Whether to write event files.
         resume: Whether to continue what is in the folder.
         overwrite: Whether to replace what is in the folder.
     """
 
-    demos: Path
+    demos: Sequence[Path]
     out: Path
-    policy: PolicyKind
-    config: TrainConfig
-    auxiliary: tuple[str, ...] | None = None
-    chunk_length: int = 1
+    settings: Settings = field(default_factory=Settings)
+    init_from: Path | None = None
     threads: int | None = None
+    cache: bool = True
+    tensorboard: bool = True
     resume: bool = False
     overwrite: bool = False
+
+
+@dataclass(frozen=True)
+class _Prepared:
+    """A training that can begin."""
+
+    trainer: Trainer
+    tokenizer: Tokenizer | None
+    info: CheckpointInfo
 
 
 def run_training(job: TrainingJob) -> None:
     """Train a policy and leave it as a checkpoint folder.
 
+    Under ``torchrun`` every process calls this, with the same job.
+
     Raises:
         UserError: For bad input, before anything is written.
         KeyboardInterrupt: When it was interrupted; the folder then holds all that is needed to resume.
     """
-    _check_numbers(job)
-    _check_out(job)
-    with reading_progress() as on_demo:
-        train, valid, source = load_demos(
-            job.demos, job.policy == "vla", job.policy == "vla" and job.config.paraphrase, on_demo
-        )
-    job = replace(job, config=_settle_precision(job))
-    trainer, info = _make_trainer(job, train, valid, source)
-    if job.resume:
-        _check_same(job.out, trainer.policy, info)
-        load_state(job.out, trainer)
-        cut_log(job.out, trainer.step)
-    else:
-        _create_folder(job, trainer, info)
-    with _one_thread_per_operation():
-        _train(job.out, trainer)
+    if job.threads is not None and job.threads < 1:
+        raise UserError(f"threads is {job.threads}, expected at least 1")
+    check_out(job.out, job.resume, job.overwrite)
+    device = _device(job.settings.train.device)
+    with join_processes(device.type) as processes:
+        if not processes.leads:
+            processes.wait()  # the first one decodes the demonstrations, the others find them decoded
+        with reading_progress() if processes.leads else nullcontext(lambda total: None) as on_demo:
+            train, valid, source = load_demos(
+                job.demos,
+                job.settings.policy != "state",
+                job.settings.policy != "state" and job.settings.train.paraphrase,
+                on_demo,
+                default_folder() if job.cache else None,
+            )
+        if processes.leads:
+            processes.wait()
+        job = replace(job, settings=replace(job.settings, train=_settle_precision(job, processes)))
+        prepared = _prepare(job, train, valid, source, processes, device)
+        if job.resume:
+            check_same(job.out, prepared.trainer.policy, prepared.info)
+            load_state(job.out, prepared.trainer)
+            if processes.leads:
+                cut_log(job.out, prepared.trainer.step)
+        elif processes.leads:
+            create_folder(job.out, prepared.trainer, prepared.info, _settings_file(job))
+        processes.wait()
+        with _one_thread_per_operation():
+            _train(job, prepared, processes)
 
 
-def _train(out: Path, trainer: Trainer) -> None:
-    saved = time.monotonic()
+def _train(job: TrainingJob, prepared: _Prepared, processes: Processes) -> None:
+    trainer, out, saved = prepared.trainer, job.out, time.monotonic()
+    best = BestCheckpoint(out) if processes.leads else None
 
     def save() -> None:
         nonlocal saved
@@ -100,10 +125,14 @@ def _train(out: Path, trainer: Trainer) -> None:
         save_state(out, trainer)
         saved = time.monotonic()
 
-    with interrupt_flag() as interrupted, training_progress(trainer) as show:
+    with ExitStack() as stack:
+        interrupted = stack.enter_context(interrupt_flag())
+        show = stack.enter_context(training_progress(trainer)) if processes.leads else None
+        events = job.tensorboard and processes.leads
+        add_events = stack.enter_context(event_file(out, trainer.step)) if events else lambda row: None
 
         def on_step() -> bool:
-            if time.monotonic() - saved > SAVE_EVERY_S:
+            if processes.leads and time.monotonic() - saved > SAVE_EVERY_S:
                 save()
             return interrupted()
 
@@ -111,26 +140,79 @@ def _train(out: Path, trainer: Trainer) -> None:
             loss = row["train"]["total"]
             if loss != loss:
                 raise UserError(f"training diverged before step {row['step']}: the loss is {loss}; use a smaller lr")
+            if best is None or show is None:
+                return
             append_row(out, row)
+            add_events(row)
             show(row)
+            if "success" in row:
+                rates = row["success"].values()
+                best.offer(trainer.average.policy, prepared.info, row["step"], sum(rates) / len(rates))
 
-        trainer.run(on_step, on_log)
-        save()
+        act = (lambda: _act(job, prepared)) if job.settings.train.validate_episodes else None
+        trainer.run(on_step, on_log, act)
+        if processes.leads:
+            save()
     if trainer.progress < 1.0:
         raise KeyboardInterrupt(f"at step {trainer.step}; continue with --resume")
 
 
-def _make_trainer(
-    job: TrainingJob, train: DemoDataset, valid: DemoDataset, source: DemoSource
-) -> tuple[Trainer, CheckpointInfo]:
-    tokenizer = build_tokenizer((train, valid)) if job.policy == "vla" else None
-    policy = build_policy(job.policy, train, source, tokenizer, job.auxiliary, job.chunk_length, job.config.seed)
-    max_tokens = policy.config.language.max_tokens if job.policy == "vla" else 0
-    changes = job.config.shift, job.config.brightness
-    assemble = [BatchAssembler(data, tokenizer, job.chunk_length, max_tokens, *changes) for data in (train, valid)]
-    threads = min(job.threads or _usable_cores(), job.config.shards)
-    trainer = Trainer(policy, assemble[0], assemble[1] if len(valid) else None, job.config, threads)
-    return trainer, describe(policy, tokenizer, source, job.config)
+def _act(job: TrainingJob, prepared: _Prepared) -> dict[str, float]:
+    """Let the weight average act, on the CPU."""
+    policy = prepared.trainer.average.policy
+    if next(policy.parameters()).device.type != "cpu":
+        policy = copy.deepcopy(policy).cpu()
+    checkpoint = Checkpoint(policy, prepared.tokenizer, prepared.info)
+    return success_rates(checkpoint, job.settings.train.validate_episodes, job.threads)
+
+
+def _prepare(
+    job: TrainingJob,
+    train: MultiTaskDataset,
+    valid: MultiTaskDataset,
+    source: DemoSource,
+    processes: Processes,
+    device: torch.device,
+) -> _Prepared:
+    config = job.settings.train
+    policy, tokenizer = _network(job, train, valid, source)
+    info = describe(policy, tokenizer, source, config)
+    if job.init_from is not None:
+        info = replace(info, training={**info.training, "init_from": job.init_from.name})
+    max_tokens = policy.config.language.max_tokens if tokenizer else 0
+    targets = tuple(policy.normalization.auxiliary)
+    chunk_length = policy.config.space.chunk_length
+    change = Augmentation(config.shift, config.brightness, config.color)
+    assemble = [BatchAssembler(data, tokenizer, chunk_length, max_tokens, change, targets) for data in (train, valid)]
+    threads = min(job.threads or _usable_cores(), max(config.shards // processes.size, 1))
+    trainer = Trainer(policy.to(device), assemble[0], assemble[1] if len(valid) else None, config, threads, processes)
+    return _Prepared(trainer, tokenizer, info)
+
+
+def _network(
+    job: TrainingJob, train: MultiTaskDataset, valid: MultiTaskDataset, source: DemoSource
+) -> tuple[LearnedPolicy, Tokenizer | None]:
+    settings = job.settings
+    if job.init_from is not None:
+        return continued(job.init_from, settings.policy, train, source)
+    tokenizer = build_tokenizer((train, valid), settings.model.language) if settings.policy != "state" else None
+    policy = build_policy(
+        settings.policy,
+        train,
+        source,
+        tokenizer,
+        settings.auxiliary,
+        settings.chunk_length,
+        settings.train.seed,
+        settings.model,
+    )
+    return policy, tokenizer
+
+
+def _settings_file(job: TrainingJob) -> str:
+    begun = f" --init-from {job.init_from}" if job.init_from else ""
+    command = f"teamvla train {' '.join(map(str, job.demos))} --out OTHER_FOLDER{begun} --config THIS_FILE"
+    return f"# {command}\n{job.settings.to_yaml()}"
 
 
 def _usable_cores() -> int:
@@ -149,73 +231,26 @@ def _one_thread_per_operation() -> Generator[None]:
         torch.set_num_threads(before)
 
 
-def _settle_precision(job: TrainingJob) -> TrainConfig:
-    if job.config.precision != "auto":
-        return job.config
+def _device(name: str) -> torch.device:
+    try:
+        device = torch.device(name)
+    except RuntimeError:
+        raise UserError(f"device is {name!r}, expected cpu, cuda or cuda:NUMBER") from None
+    if device.type not in ("cpu", "cuda"):
+        raise UserError(f"device is {name!r}, expected cpu, cuda or cuda:NUMBER")
+    if device.type == "cuda" and not torch.cuda.is_available():
+        raise UserError(f"device is {name!r}, but torch finds no CUDA device here; use cpu")
+    return device
+
+
+def _settle_precision(job: TrainingJob, processes: Processes) -> TrainConfig:
+    config = job.settings.train
+    if config.precision != "auto":
+        return config
     if job.resume:
         begun = load_checkpoint(job.out).info.training.get("precision")
         if begun in ("float32", "bfloat16"):
-            return replace(job.config, precision=begun)
-    return replace(job.config, precision=native_precision())
-
-
-def _check_numbers(job: TrainingJob) -> None:
-    if job.threads is not None and job.threads < 1:
-        raise UserError(f"threads is {job.threads}, expected at least 1")
-    if job.chunk_length < 1:
-        raise UserError(f"chunk_length is {job.chunk_length}, expected at least 1")
-
-
-def _check_out(job: TrainingJob) -> None:
-    if job.resume and job.overwrite:
-        raise UserError("resume and overwrite exclude each other")
-    if job.resume:
-        load_checkpoint(job.out)
-        return
-    if not job.out.exists():
-        return
-    if not job.out.is_dir():
-        raise UserError(f"out is {job.out}, which is a file; expected a folder")
-    present = sorted(path.name for path in job.out.iterdir())
-    if present and not job.overwrite:
-        raise UserError(f"out is {job.out}, which is not empty: use --resume, --overwrite or another folder")
-    if foreign := [name for name in present if name not in FILES]:
-        raise UserError(f"out is {job.out}, which also holds {foreign[0]}: --overwrite would delete it")
-
-
-def _create_folder(job: TrainingJob, trainer: Trainer, info: CheckpointInfo) -> None:
-    job.out.parent.mkdir(parents=True, exist_ok=True)
-    temporary = job.out.with_name(f".{job.out.name}.{os.getpid()}")
-    temporary.mkdir()
-    try:
-        save_checkpoint(temporary, trainer.average.policy, info)
-        save_state(temporary, trainer)
-        if job.out.exists():
-            shutil.rmtree(job.out)
-        temporary.rename(job.out)
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
-
-
-def _check_same(folder: Path, policy: LearnedPolicy, info: CheckpointInfo) -> None:
-    """Refuse to resume with other data, another network or other settings."""
-    begun = load_checkpoint(folder)
-    if begun.info.data.get("content_hash") != info.data["content_hash"]:
-        raise UserError(f"cannot resume: {folder} was begun with other demonstrations ({begun.info.data.get('file')})")
-    ours = {"policy": type(policy).__name__, **_flat(asdict(policy.config)), **_flat(dict(info.training))}
-    theirs = {
-        "policy": type(begun.policy).__name__,
-        **_flat(asdict(begun.policy.config)),
-        **_flat(dict(begun.info.training)),
-    }
-    for name, value in ours.items():
-        if theirs.get(name) != value:
-            raise UserError(f"cannot resume: {name} is {value}, {folder} was begun with {theirs.get(name)}")
-
-
-def _flat(data: dict[str, Any]) -> dict[str, Any]:
-    """Return the entries of nested dicts by their own names, lists as tuples, so that errors can name one."""
-    flat: dict[str, Any] = {}
-    for name, value in data.items():
-        flat |= _flat(value) if isinstance(value, dict) else {name: repr(value).replace("[", "(").replace("]", ")")}
-    return flat
+            return replace(config, precision=begun)
+    fast = config.device != "cpu" or native_precision() == "bfloat16"
+    (told,) = processes.agree(fast)
+    return replace(config, precision="bfloat16" if told else "float32")

@@ -2,7 +2,9 @@
 
 import math
 from dataclasses import dataclass
+from typing import Annotated
 
+import tyro
 from teamvla_envs.errors import UserError
 
 
@@ -12,10 +14,14 @@ class Budget:
 
     With steps the run is reproducible to the last bit. With minutes it ends on time, and is fully annealed
     there, however busy the machine is.
+
+    Attributes:
+        steps: Number of steps.
+        minutes: Time [min].
     """
 
-    steps: int | None = None
-    minutes: float | None = None
+    steps: Annotated[int | None, tyro.conf.arg(aliases=["--steps"])] = None
+    minutes: Annotated[float | None, tyro.conf.arg(aliases=["--minutes"])] = None
 
     def __post_init__(self) -> None:
         if (self.steps is None) == (self.minutes is None):

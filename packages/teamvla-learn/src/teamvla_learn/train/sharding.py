@@ -1,9 +1,9 @@
 """The gradient of a batch, computed in parts side by side.
 
 Each part runs on a thread of its own with a copy of the network that shares its weights, and the parts' gradients are
-added in a fixed order: the result depends on the number of parts, never on the number of threads. (Threads inside the
-convolutions, torch's own way, wait for each other busily: as soon as anything else runs on the machine, a step takes
-ten times as long.)
+added in a fixed order: the result depends on the number of parts, never on the number of threads, nor on the number of
+processes that share the parts. (Threads inside the convolutions, torch's own way, wait for each other busily: as soon
+as anything else runs on the machine, a step takes ten times as long.)
 """
 
 import copy
@@ -12,11 +12,13 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import torch
+from teamvla_envs.errors import UserError
 from torch import Tensor
 
 from teamvla_learn.data.batch import Batch
 from teamvla_learn.policies.base import LearnedPolicy
 from teamvla_learn.policies.losses import weighted_sum
+from teamvla_learn.train.processes import Processes
 
 MakeBatch = Callable[[int, np.ndarray], Batch]  # gets the number of the part and its samples
 
@@ -26,13 +28,26 @@ class ShardedGradient:
 
     Args:
         policy: The network; its gradients are replaced by each call.
-        shards: Parts of a batch.
-        threads: Threads that work on them.
+        shards: Parts of a batch, over all processes.
+        threads: Threads of this process that work on its own.
         autocast: Makes the context of the forward pass.
+        processes: Who shares the parts; each works on equally many.
     """
 
-    def __init__(self, policy: LearnedPolicy, shards: int, threads: int, autocast: Callable[[], torch.autocast]):
-        self._policies = [policy, *(_twin(policy) for _ in range(shards - 1))]
+    def __init__(
+        self,
+        policy: LearnedPolicy,
+        shards: int,
+        threads: int,
+        autocast: Callable[[], torch.autocast],
+        processes: Processes | None = None,
+    ):
+        self._processes = processes or Processes()
+        own, rest = divmod(shards, self._processes.size)
+        if rest:
+            raise UserError(f"shards is {shards}, expected a multiple of the {self._processes.size} processes")
+        self._shards, self._first = shards, own * self._processes.rank
+        self._policies = [policy, *(_twin(policy) for _ in range(own - 1))]
         self._autocast = autocast
         self._pool = ThreadPoolExecutor(threads, "shard", initializer=torch.set_num_threads, initargs=(1,))
 
@@ -40,28 +55,33 @@ class ShardedGradient:
         """Leave the gradient of the mean loss in the policy's parameters.
 
         Args:
-            indices: (B,) samples of the batch.
+            indices: (B,) samples of the batch, of all processes.
             make_batch: Makes the batch of a part.
 
         Returns:
             The mean loss terms and their weighted ``total``.
         """
-        parts = [part for part in np.array_split(indices, len(self._policies)) if len(part)]
+        parts = [part for part in np.array_split(indices, self._shards) if len(part)]
         shares = [len(part) / len(indices) for part in parts]
-        jobs = [
-            self._pool.submit(self._differentiate, number, part, share, make_batch)
-            for number, (part, share) in enumerate(zip(parts, shares, strict=True))
-        ]
+        own = range(self._first, min(self._first + len(self._policies), len(parts)))
+        jobs = [self._pool.submit(self._differentiate, part, parts[part], shares[part], make_batch) for part in own]
         losses = [job.result() for job in jobs]
-        self._add_gradients(len(parts))
+        names = list(losses[0])
+        values = torch.stack([torch.stack([part[name] for name in names]) for part in losses])
+        if self._processes.size == 1:
+            self._add_gradients(len(parts))
+        else:
+            self._add_everyones_gradients()
+            values = self._processes.gather(values)
         return {
-            name: _sum([share * part[name] for share, part in zip(shares, losses, strict=True)]) for name in losses[0]
+            name: _sum([share * value for share, value in zip(shares, column, strict=True)])
+            for name, column in zip(names, values.unbind(1), strict=True)
         }
 
     def _differentiate(
         self, number: int, indices: np.ndarray, share: float, make_batch: MakeBatch
     ) -> dict[str, Tensor]:
-        policy = self._policies[number]
+        policy = self._policies[number - self._first]
         policy.zero_grad()
         batch = make_batch(number, indices)
         with self._autocast():
@@ -76,6 +96,21 @@ class ShardedGradient:
             for parameter, other in zip(self._policies[0].parameters(), twin.parameters(), strict=True):
                 if parameter.grad is not None and other.grad is not None:
                     parameter.grad.add_(other.grad)
+
+    @torch.no_grad()
+    def _add_everyones_gradients(self) -> None:
+        """Add the gradients of all parts of all processes, in the order that a single process adds them."""
+        own = [torch.cat([gradient.flatten() for gradient in _gradients(policy)]) for policy in self._policies]
+        first, *others = self._processes.gather(torch.stack(own)).unbind()
+        for other in others:
+            first.add_(other)
+        gradients = _gradients(self._policies[0])
+        for gradient, total in zip(gradients, first.split([g.numel() for g in gradients]), strict=True):
+            gradient.copy_(total.view_as(gradient))
+
+
+def _gradients(policy: LearnedPolicy) -> list[Tensor]:
+    return [parameter.grad for parameter in policy.parameters() if parameter.grad is not None]
 
 
 def _twin(policy: LearnedPolicy) -> LearnedPolicy:

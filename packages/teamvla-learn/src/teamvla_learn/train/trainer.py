@@ -14,11 +14,13 @@ import torch
 
 from teamvla_learn.data.assemble import BatchAssembler
 from teamvla_learn.data.batch import Batch
+from teamvla_learn.data.loader import step_generator
 from teamvla_learn.data.order import SampleOrder
 from teamvla_learn.policies.base import LearnedPolicy
 from teamvla_learn.policies.losses import LossTerm, weighted_sum
 from teamvla_learn.train.averaging import WeightAverage
 from teamvla_learn.train.config import TrainConfig
+from teamvla_learn.train.processes import Processes
 from teamvla_learn.train.schedule import learning_rate_factor
 from teamvla_learn.train.sharding import ShardedGradient
 
@@ -34,6 +36,7 @@ class Trainer:
         valid: Validation samples, or None.
         config: How to train.
         threads: Threads that compute gradients; None takes as many as there are shards.
+        processes: Who trains together; every process has its own trainer, alike but for this.
 
     Attributes:
         policy: The network.
@@ -50,6 +53,7 @@ class Trainer:
         valid: BatchAssembler | None,
         config: TrainConfig,
         threads: int | None = None,
+        processes: Processes | None = None,
     ):
         self.policy = policy.train()
         self.config = config
@@ -61,29 +65,40 @@ class Trainer:
         self.elapsed_s = 0.0
         self._train = train
         self._valid = valid
-        self._order = SampleOrder(len(train.dataset), config.batch_size, config.seed)
+        task = train.dataset.task if config.balance == "tasks" else np.zeros(len(train.dataset), np.int64)
+        self._order = SampleOrder.over_tasks(task, config.batch_size, config.seed)
         self._device = next(policy.parameters()).device
-        self._gradient = ShardedGradient(policy, config.shards, threads or config.shards, self._autocast)
+        self._processes = processes or Processes()
+        self._gradient = ShardedGradient(
+            policy, config.shards, threads or config.shards, self._autocast, self._processes
+        )
 
     @property
     def progress(self) -> float:
         """How much of the budget is spent, from 0 to 1."""
         return self.config.budget.progress(self.step, self.elapsed_s)
 
-    def run(self, on_step: Callable[[], bool], on_log: Callable[[LogRow], None]) -> None:
+    def run(
+        self,
+        on_step: Callable[[], bool],
+        on_log: Callable[[LogRow], None],
+        act: Callable[[], dict[str, float]] | None = None,
+    ) -> None:
         """Train until the budget is spent.
 
         Args:
-            on_step: Called between steps; returns True to stop here.
+            on_step: Called between steps; returns True to stop here, in the first process.
             on_log: Called with each log row.
+            act: Lets the weight average act in episodes, now and then, and returns each task's success; the first
+                process calls it, the others wait.
         """
         began = time.perf_counter() - self.elapsed_s
         logged_step, logged_s = self.step, self.elapsed_s
         sums: dict[str, torch.Tensor] = {}
-        while self.progress < 1.0 and not on_step():
+        while self.progress < 1.0 and not self._processes.agree(on_step())[0]:
             for name, value in self.train_step().items():
                 sums[name] = sums.get(name, 0.0) + value
-            self.elapsed_s = time.perf_counter() - began
+            self._tell_time(began)
             finished = self.progress >= 1.0
             if finished or self.step % self.config.log_every == 0:
                 steps, seconds = self.step - logged_step, self.elapsed_s - logged_s
@@ -95,9 +110,12 @@ class Trainer:
                 row |= {"train": {name: float(value) / steps for name, value in sums.items()}}
                 if self._valid is not None and (finished or self.step % self.config.validate_every == 0):
                     row["valid"] = self.validate()
+                if act is not None and (finished or self.step % self.config.validate_episodes_every == 0):
+                    row |= {"success": act()} if self._processes.leads else {}
                 on_log(row)
                 sums, logged_step = {}, self.step
-                self.elapsed_s = logged_s = time.perf_counter() - began
+                self._tell_time(began)
+                logged_s = self.elapsed_s
 
     def train_step(self) -> dict[str, torch.Tensor]:
         """Take one step and return the loss terms and their weighted ``total``."""
@@ -126,8 +144,12 @@ class Trainer:
         return {name: value / count for name, value in sums.items()}
 
     def _make_part(self, number: int, indices: np.ndarray) -> Batch:
-        paraphrase = np.random.default_rng((self.config.seed, self.step, number))
-        return self._train.batch(indices, paraphrase).to(self._device)
+        generator = step_generator(self.config.seed, self.step, number)
+        return self._train.batch(indices, generator).to(self._device)
+
+    def _tell_time(self, began: float) -> None:
+        """Note the time spent, in all processes that of the first: their learning rates must not differ."""
+        (self.elapsed_s,) = self._processes.agree(time.perf_counter() - began)
 
     def _learning_rate(self) -> float:
         config = self.config

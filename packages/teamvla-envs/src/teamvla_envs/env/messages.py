@@ -1,0 +1,328 @@
+"""What arms tell one another: a channel that drops, delays and blurs messages, and the PettingZoo wrapper around it.
+
+A message is ``width`` float32 numbers, broadcast to the other arms; each delivery fares by itself. The same
+:class:`MessageBus` serves N worlds of a vector environment and the single world of :class:`MessageChannel`.
+"""
+
+from collections import deque
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import gymnasium as gym
+import numpy as np
+from pettingzoo import ParallelEnv
+from pettingzoo.utils import BaseParallelWrapper
+
+BYTES_PER_FLOAT = 4
+_STREAM = 0xC4A7  # keeps these draws apart from those that the environment makes with the same seed
+_UNSEEDED = 0xC4A8
+
+
+@dataclass(frozen=True)
+class ChannelSettings:
+    """What happens to a message on its way.
+
+    Attributes:
+        drop_rate: Probability that one receiver does not get it.
+        delay: Control steps until it arrives.
+        noise: Standard deviation of Gaussian noise on every number; learned messages lie in [-1, 1].
+        seed: Together with the seed of the episode it determines all draws.
+
+    Raises:
+        ValueError: If one is out of range.
+    """
+
+    drop_rate: float = 0.0
+    delay: int = 0
+    noise: float = 0.0
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.drop_rate <= 1:
+            raise ValueError(f"drop_rate: got {self.drop_rate}, allowed are 0 to 1")
+        if self.delay < 0:
+            raise ValueError(f"delay: got {self.delay}, allowed are whole numbers of control steps from 0")
+        if not 0 <= self.noise < float("inf"):
+            raise ValueError(f"noise: got {self.noise}, allowed are numbers from 0")
+        if self.seed < 0:
+            raise ValueError(f"seed: got {self.seed}, allowed are whole numbers from 0")
+
+
+def others(num_arms: int) -> np.ndarray:
+    """Who is in an inbox: the other arms in order, shape ``(A, A - 1)``."""
+    return np.array([[j for j in range(num_arms) if j != k] for k in range(num_arms)], int).reshape(num_arms, -1)
+
+
+class MessageBus:
+    """Carries the messages of A arms in N worlds, ``rounds`` times in every control step.
+
+    Args:
+        settings: What happens on the way.
+        num_envs: Worlds N.
+        num_arms: Arms A.
+        width: Numbers in a message.
+        rounds: Times per control step that messages go around.
+
+    Attributes:
+        sent: Messages that each arm sent since the reset, ``(N, A)``; a broadcast counts once.
+        delivered: Messages that reached each arm since the reset, ``(N, A)``.
+    """
+
+    def __init__(self, settings: ChannelSettings, num_envs: int, num_arms: int, width: int, rounds: int = 1):
+        for name, value, least in (("num_arms", num_arms, 1), ("width", width, 1), ("rounds", rounds, 1)):
+            if value < least:
+                raise ValueError(f"{name}: got {value}, allowed are whole numbers from {least}")
+        self.settings, self.width, self.rounds = settings, width, rounds
+        self.sent = np.zeros((num_envs, num_arms), int)
+        self.delivered = np.zeros((num_envs, num_arms), int)
+        self._others = others(num_arms)
+        self._generators = [np.random.default_rng((_UNSEEDED, settings.seed, world)) for world in range(num_envs)]
+        empty = np.zeros((num_envs, num_arms, num_arms - 1, width), np.float32)
+        nothing = np.zeros((num_envs, num_arms, num_arms - 1), bool)
+        # What is under way, by round: the oldest first, one entry per control step of delay.
+        self._under_way = [
+            deque((empty.copy(), nothing.copy()) for _ in range(settings.delay)) for _ in range(self.rounds)
+        ]
+        self._round = 0
+
+    def reset(self, mask: np.ndarray, seeds: np.ndarray) -> None:
+        """Begin new episodes: nothing is under way, all counts are zero.
+
+        Args:
+            mask: ``(N,)`` bool, which worlds.
+            seeds: ``(N,)`` seeds of their episodes; -1 goes on with the world's generator.
+        """
+        for world in np.flatnonzero(mask):
+            if seeds[world] >= 0:
+                self._generators[world] = np.random.default_rng((_STREAM, self.settings.seed, int(seeds[world])))
+        for queue in self._under_way:
+            for _, received in queue:
+                received[mask] = False
+        self.sent[mask] = self.delivered[mask] = 0
+        self._round = 0
+
+    def transmit(self, messages: np.ndarray, sent: np.ndarray | None = None) -> tuple[np.ndarray, np.ndarray]:
+        """Carry one round of messages.
+
+        Args:
+            messages: ``(N, A, width)``, finite.
+            sent: ``(N, A)`` bool, which arms say something; None for all.
+
+        Returns:
+            Inboxes ``(N, A, A - 1, width)`` float32, zeros where nothing arrived, and what was received,
+            ``(N, A, A - 1)`` bool; senders in order of their number. With a delay of d they are the messages of the
+            same round d control steps ago.
+
+        Raises:
+            ValueError: If the messages have the wrong shape or are not finite.
+            RuntimeError: If the control step has no rounds left.
+        """
+        worlds, arms = self.sent.shape
+        if np.shape(messages) != (worlds, arms, self.width):
+            raise ValueError(f"messages have shape {np.shape(messages)}, expected {(worlds, arms, self.width)}")
+        if not np.isfinite(messages).all():
+            raise ValueError("messages must be finite")
+        if self._round >= self.rounds:
+            raise RuntimeError(f"all {self.rounds} rounds of this control step are over: step before the next exchange")
+        speaks = np.ones((worlds, arms), bool) if sent is None else sent
+        self.sent += speaks
+        inbox = np.asarray(messages, np.float32)[:, self._others]
+        received = speaks[:, self._others] & ~self._drops()
+        if self.settings.noise:
+            inbox = inbox + (self.settings.noise * self._draw("standard_normal", inbox.shape[1:])).astype(np.float32)
+        queue = self._under_way[self._round]
+        queue.append((inbox, received))
+        inbox, received = queue.popleft()
+        self.delivered += received.sum(-1)
+        self._round += 1
+        return np.where(received[..., None], inbox, np.float32(0)), received
+
+    def advance(self) -> None:
+        """Go on to the next control step; rounds that were not used carried nothing."""
+        worlds, arms = self.sent.shape
+        while self._round < self.rounds:
+            self.transmit(np.zeros((worlds, arms, self.width)), np.zeros((worlds, arms), bool))
+        self._round = 0
+
+    def _drops(self) -> np.ndarray:
+        if not self.settings.drop_rate:
+            return np.zeros((len(self.sent), *self._others.shape), bool)
+        return self._draw("random", self._others.shape) < self.settings.drop_rate
+
+    def _draw(self, distribution: str, shape: tuple[int, ...]) -> np.ndarray:
+        return np.stack([getattr(generator, distribution)(shape) for generator in self._generators])
+
+
+class MessageChannel(BaseParallelWrapper[str, Any, Any]):
+    """Lets the agents of a PettingZoo ``ParallelEnv`` talk.
+
+    Without ``rounds`` a message is part of the action: an action is ``{"motion": (D,), "message": (width,)}``, and the
+    observation gains ``inbox`` ``(A - 1, width)`` and ``received`` ``(A - 1,)``, senders in order of their number.
+    A message of one control step arrives with the observation of the next, so a ``delay`` of 0 means the same as 1.
+    An observation that is not a dict becomes ``{"observation": ..., "inbox": ..., "received": ...}``.
+
+    With ``rounds`` R the agents talk before they move: :meth:`exchange` is called up to R times between two calls of
+    :meth:`step`, and delivers at once, or ``delay`` control steps later in the same round. Actions and observations are
+    those of the wrapped environment.
+
+    Every agent's info gains ``bandwidth``: what it sent and got since the last ``step`` in floats and bytes (float32).
+
+    Args:
+        env: Environment; agents end their episodes together.
+        width: Numbers in a message.
+        rounds: Exchanges within a control step; 0 lets messages travel in actions.
+        drop_rate: See :class:`ChannelSettings`; so are the rest.
+        delay: Control steps until a message arrives.
+        noise: Standard deviation of the noise on every number.
+        seed: Seed of the draws, with the episode's.
+    """
+
+    def __init__(
+        self,
+        env: ParallelEnv[str, Any, Any],
+        width: int = 32,
+        *,
+        rounds: int = 0,
+        drop_rate: float = 0.0,
+        delay: int = 0,
+        noise: float = 0.0,
+        seed: int = 0,
+    ):
+        super().__init__(env)
+        if rounds < 0:
+            raise ValueError(f"rounds: got {rounds}, allowed are whole numbers from 0")
+        ChannelSettings(drop_rate, delay, noise, seed)
+        in_actions = rounds == 0
+        settings = ChannelSettings(drop_rate, max(delay - 1, 0) if in_actions else delay, noise, seed)
+        self.width, self.rounds = width, rounds
+        self._bus = MessageBus(settings, 1, len(env.possible_agents), width, max(rounds, 1))
+        self._counted = self._counts()
+        self._observation_spaces = {agent: self._heard_space(agent) for agent in env.possible_agents}
+        self._action_spaces = {agent: self._spoken_space(agent) for agent in env.possible_agents}
+
+    def observation_space(self, agent: str) -> gym.Space[Any]:
+        """What an agent observes; without rounds with its inbox."""
+        return self._observation_spaces[agent]
+
+    def action_space(self, agent: str) -> gym.Space[Any]:
+        """What an agent can do; without rounds also say."""
+        return self._action_spaces[agent]
+
+    def _heard_space(self, agent: str) -> gym.Space[Any]:
+        space = self.env.observation_space(agent)
+        if self.rounds:
+            return space
+        senders = len(self.env.possible_agents) - 1
+        spaces = dict(space.spaces) if isinstance(space, gym.spaces.Dict) else {"observation": space}
+        inbox = gym.spaces.Box(-np.inf, np.inf, (senders, self.width), np.float32)
+        return gym.spaces.Dict({**spaces, "inbox": inbox, "received": gym.spaces.MultiBinary(senders)})
+
+    def _spoken_space(self, agent: str) -> gym.Space[Any]:
+        space = self.env.action_space(agent)
+        if self.rounds:
+            return space
+        message = gym.spaces.Box(-1.0, 1.0, (self.width,), np.float32)
+        return gym.spaces.Dict({"motion": space, "message": message})
+
+    def reset(
+        self, seed: int | None = None, options: dict[str, Any] | None = None
+    ) -> tuple[dict[str, Any], dict[str, Any]]:
+        """Begin an episode with nothing under way; ``seed`` determines it and the channel's draws."""
+        obs, infos = self.env.reset(seed=seed, options=options)
+        self._bus.reset(np.ones(1, bool), np.array([-1 if seed is None else seed]))
+        self._counted = self._counts()
+        arms, senders = self._bus.sent.shape[1], self._bus.sent.shape[1] - 1
+        empty = np.zeros((arms, senders, self.width), np.float32), np.zeros((arms, senders), bool)
+        return self._with_inbox(obs, *empty), self._with_bandwidth(infos)
+
+    def exchange(self, messages: Mapping[str, np.ndarray]) -> dict[str, tuple[np.ndarray, np.ndarray]]:
+        """Let messages go around once within the present control step.
+
+        Args:
+            messages: Agent to message ``(width,)``; an agent that is left out says nothing.
+
+        Returns:
+            Agent to its inbox ``(A - 1, width)`` float32 and what of it was received, ``(A - 1,)`` bool.
+
+        Raises:
+            ValueError: For an unknown agent or a message of the wrong shape.
+            RuntimeError: When the rounds of this control step are used up, or there are none.
+        """
+        if not self.rounds:
+            raise RuntimeError("this channel has no rounds: messages are part of the actions; make it with rounds=1")
+        if unknown := sorted(set(messages) - set(self.env.possible_agents)):
+            raise ValueError(f"messages: {unknown[0]!r} is no agent, allowed are {', '.join(self.env.possible_agents)}")
+        inbox, received = self._transmit(messages)
+        return {
+            agent: (inbox[k], received[k])
+            for k, agent in enumerate(self.env.possible_agents)
+            if agent in self.env.agents
+        }
+
+    def step(
+        self, actions: dict[str, Any]
+    ) -> tuple[dict[str, Any], dict[str, float], dict[str, bool], dict[str, bool], dict[str, dict[str, Any]]]:
+        """Advance by one control step; see the class for what an action is."""
+        if self.rounds:
+            obs, reward, terminated, truncated, infos = self.env.step(actions)
+            self._bus.advance()
+            return obs, reward, terminated, truncated, self._with_bandwidth(infos)
+        for agent, action in actions.items():
+            if not isinstance(action, Mapping) or "motion" not in action or set(action) - {"motion", "message"}:
+                raise ValueError(f"action for {agent}: expected a dict of motion and message, got {action!r}")
+        messages = {agent: action["message"] for agent, action in actions.items() if "message" in action}
+        inbox, received = self._transmit(messages)
+        motions = {agent: action["motion"] for agent, action in actions.items()}
+        obs, reward, terminated, truncated, infos = self.env.step(motions)
+        self._bus.advance()
+        return self._with_inbox(obs, inbox, received), reward, terminated, truncated, self._with_bandwidth(infos)
+
+    @property
+    def bandwidth(self) -> dict[str, dict[str, int]]:
+        """What each agent sent and got since the reset; a broadcast to several arms is sent once."""
+        return {agent: self._account(*counts) for agent, counts in self._by_agent(self._counts())}
+
+    def _transmit(self, messages: Mapping[str, np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
+        agents = self.env.possible_agents
+        rows, says = np.zeros((1, len(agents), self.width), np.float32), np.zeros((1, len(agents)), bool)
+        for k, agent in enumerate(agents):
+            if agent in messages:
+                message = np.asarray(messages[agent])
+                if message.shape != (self.width,):
+                    raise ValueError(f"message of {agent} has shape {message.shape}, expected ({self.width},)")
+                rows[0, k], says[0, k] = message, True
+        inbox, received = self._bus.transmit(rows, says)
+        return inbox[0], received[0]
+
+    def _with_inbox(self, obs: dict[str, Any], inbox: np.ndarray, received: np.ndarray) -> dict[str, Any]:
+        if self.rounds:
+            return obs
+        result = {}
+        for k, agent in enumerate(self.env.possible_agents):
+            if agent in obs:
+                own = obs[agent] if isinstance(obs[agent], dict) else {"observation": obs[agent]}
+                result[agent] = {**own, "inbox": inbox[k], "received": received[k].astype(np.int8)}
+        return result
+
+    def _with_bandwidth(self, infos: dict[str, Any]) -> dict[str, Any]:
+        now = self._counts()
+        since = now - self._counted
+        self._counted = now
+        step = dict(self._by_agent(since))
+        return {agent: info | {"bandwidth": self._account(*step[agent])} for agent, info in infos.items()}
+
+    def _counts(self) -> np.ndarray:
+        """Messages sent and delivered so far, ``(A, 2)``."""
+        return np.stack([self._bus.sent[0], self._bus.delivered[0]], axis=1)
+
+    def _by_agent(self, counts: np.ndarray) -> list[tuple[str, tuple[int, int]]]:
+        return [(agent, (int(a), int(b))) for agent, (a, b) in zip(self.env.possible_agents, counts, strict=True)]
+
+    def _account(self, sent: int, delivered: int) -> dict[str, int]:
+        return {
+            "sent_floats": sent * self.width,
+            "sent_bytes": sent * self.width * BYTES_PER_FLOAT,
+            "delivered_floats": delivered * self.width,
+            "delivered_bytes": delivered * self.width * BYTES_PER_FLOAT,
+        }

@@ -1,0 +1,315 @@
+"""N worlds in one batch on a GPU: mujoco_warp advances the Newton-compiled model, torch reads its arrays in place.
+
+The model is the one that the host simulator runs, so both move alike up to single precision. Newton's own
+``SolverMuJoCo`` wraps the same engine; it is driven directly here because it knows neither contact sensors nor the
+per-world constants that a reset changes.
+"""
+
+from collections.abc import Mapping
+from contextlib import AbstractContextManager
+from typing import Any
+
+import numpy as np
+
+from teamvla_envs.arrays import to_numpy
+from teamvla_envs.control.kinematics import Chains
+from teamvla_envs.scene.compose import Scene
+from teamvla_envs.sim.addresses import Addresses
+from teamvla_envs.sim.base import ModelFields, WorldState
+from teamvla_envs.sim.compile import compile_scene
+from teamvla_envs.sim.host import SUBSTEPS
+from teamvla_envs.sim.model_fields import SEEN_ONLY, VARIED, write_fields
+from teamvla_envs.sim.warp_setup import announce_if_slow, prepare_warp, silent_stderr
+
+MAX_CONTACTS, MAX_CONSTRAINTS = 128, 400  # room for each world
+_LARGEST = 1e10  # MuJoCo calls a state that exceeds it unstable
+_NAMED = 8  # worlds that an error lists
+
+Tensor = Any
+
+
+class DeviceSimulator:
+    """N worlds of one scene, advanced by ``mujoco_warp`` on one device.
+
+    All arrays are float32 torch tensors on the device that share memory with the simulation or are made from it there.
+    Every control step starts its solver cold, as the host simulator does.
+
+    Args:
+        scene: What stands in every world.
+        body_names: Free bodies whose poses the task reads, in this order.
+        num_worlds: N.
+        device: ``"cuda:0"`` and the like, or ``"cpu"`` (slow; for tests).
+        joint_names: Joints of props whose positions the task reads, in this order.
+        max_contacts: Room for contacts, times N shared by all worlds.
+        max_constraints: Room for constraint rows in each world.
+
+    Attributes:
+        addresses: Where the numbers stand in the state and control vectors.
+        template: The nominal ``mujoco.MjModel``.
+        joint_target: Commanded joint positions, shape ``(N, A, J)`` [rad].
+        gripper_target: Commanded opening, shape ``(N, A)`` [m].
+        contacts: Count and mean force [N] of each watched pair, shape ``(N, W, 2)``.
+
+    Raises:
+        ValueError: If there is no such device.
+    """
+
+    def __init__(
+        self,
+        scene: Scene,
+        body_names: tuple[str, ...],
+        num_worlds: int,
+        device: str = "cuda:0",
+        joint_names: tuple[str, ...] = (),
+        max_contacts: int = MAX_CONTACTS,
+        max_constraints: int = MAX_CONSTRAINTS,
+    ):
+        import mujoco
+        import torch
+
+        self.template = compile_scene(scene)
+        self._device = find_device(device)
+        import mujoco_warp
+        import warp as wp
+
+        self._wp, self._engine, self._torch = wp, mujoco_warp, torch
+        self.scene, self.num_worlds = scene, num_worlds
+        self.body_names, self.joint_names = body_names, joint_names
+        self.device = torch.device(wp.device_to_torch(self._device))
+        self.addresses = Addresses.of(self.template, scene, body_names, joint_names)
+        self._room = f"{max_contacts} contacts and {max_constraints} constraints for each world"
+
+        source = mujoco.MjModel.__copy__(self.template)
+        source.opt.disableflags &= ~int(mujoco.mjtDisableBit.mjDSBL_MIDPHASE)  # there is none to disable
+        with self.scope():
+            self._model = mujoco_warp.put_model(source, batch_sizes=dict.fromkeys(VARIED, num_worlds))
+            self._model.opt.warn_overflow = 0  # it raises instead
+            self._data = mujoco_warp.put_data(
+                source, mujoco.MjData(source), nworld=num_worlds, nconmax=max_contacts, njmax=max_constraints
+            )
+            self._ctrl = wp.zeros((SUBSTEPS, num_worlds, source.nu), dtype=float)
+            self._readings = wp.zeros((SUBSTEPS, num_worlds, source.nsensordata), dtype=float)
+        self._scratch, self._scratch_data = source, mujoco.MjData(source)
+        self._varied = {field: wp.to_torch(getattr(self._model, field)) for field in VARIED}
+        # The engine places the geoms of fixed bodies once and for all; those of the others it places in every step.
+        self._varied["geom_xpos"] = wp.to_torch(self._data.geom_xpos)
+        parts = (self._data.time, self._data.qpos, self._data.qvel, self._data.act)
+        self._parts = [wp.to_torch(part).reshape(num_worlds, -1) for part in parts]
+        self._overflow, self._ramps = wp.to_torch(self._data.overflow), wp.to_torch(self._ctrl)
+        self._sensed = wp.to_torch(self._readings).reshape(SUBSTEPS, num_worlds, -1, 4)
+        self._columns, self._commands = self.send(self.addresses.columns), self.send(self.addresses.commands)
+        self.chains = Chains(**{name: self.send(array) for name, array in vars(Chains.of(scene)).items()})
+        self._ramp = torch.arange(1, SUBSTEPS + 1, device=self.device)[:, None, None] / SUBSTEPS
+        self.joint_target = torch.zeros(num_worlds, *self.addresses.joint_pos.shape, device=self.device)
+        self.gripper_target = torch.zeros(num_worlds, scene.num_arms, device=self.device)
+        self.contacts = torch.zeros(num_worlds, len(scene.contact_pairs), 2, device=self.device)
+        flags = mujoco_warp.OverflowType
+        # Iteration limits are MuJoCo's everyday life; what is dropped for lack of room is not.
+        self._fatal = int(flags.ALL & ~(flags.ITERATIONS | flags.LS_ITERATIONS))
+        self._graph: Any = None
+        self._warm = False
+
+    def scope(self) -> AbstractContextManager[Any]:
+        """Where Warp works: on the device, on CUDA in torch's present stream."""
+        if self._device.is_cuda:
+            return self._wp.ScopedStream(self._wp.stream_from_torch(self._wp.device_to_torch(self._device)), True, True)
+        return self._wp.ScopedDevice(self._device)
+
+    @property
+    def state(self) -> Tensor:
+        """MuJoCo's full physics state (time, qpos, qvel, act), shape ``(N, S)``; a copy."""
+        return self._torch.cat(self._parts, dim=1)
+
+    @state.setter
+    def state(self, value: Any) -> None:
+        value = self._torch.as_tensor(value, dtype=self._torch.float32, device=self.device)
+        for part, new in zip(self._parts, value.split([part.shape[1] for part in self._parts], dim=1), strict=True):
+            part.copy_(new)
+
+    def reset(
+        self, worlds: np.ndarray, joint_pos: np.ndarray, body_pose: Mapping[str, np.ndarray], fields: ModelFields
+    ) -> None:
+        """Put some worlds at rest into a new configuration, grippers open and joints of props at 0.
+
+        Args:
+            worlds: Indices, shape ``(n,)``.
+            joint_pos: Arm joints, shape ``(n, A, J)`` [rad]; also commanded.
+            body_pose: Body name to position and quaternion wxyz, shape ``(n, 7)``.
+            fields: Model fields to change, first axis n.
+        """
+        self.apply_fields(worlds, fields)
+        at, n = self.addresses, len(worlds)
+        opening = np.array([robot.gripper_range[1] for robot in self.scene.robots])
+        state = np.zeros((n, sum(part.shape[1] for part in self._parts)))
+        state[:, at.joint_pos.ravel()] = np.reshape(joint_pos, (n, -1))
+        state[:, at.finger_pos.ravel()] = np.repeat(opening / 2, 2)
+        for b, name in enumerate(self.body_names):
+            state[:, at.body_pose[b]] = body_pose[name]
+        rows, new = self.send(worlds), self.send(state)
+        for part, values in zip(self._parts, new.split([part.shape[1] for part in self._parts], dim=1), strict=True):
+            part[rows] = values
+        # States handed out before share these arrays: replace them.
+        self.joint_target = self.joint_target.index_put((rows,), self.send(joint_pos))
+        self.gripper_target = self.gripper_target.index_put((rows,), self.send(opening))
+        self.contacts = self.contacts.index_fill(0, rows, 0.0)
+
+    def apply_fields(self, worlds: np.ndarray, fields: ModelFields) -> None:
+        """Write model fields of some worlds and bring MuJoCo's derived constants up to date."""
+        if len(worlds) == 0:
+            return
+        import mujoco
+
+        model, data = self._scratch, self._scratch_data
+        for field, _ in fields:
+            if field not in (*VARIED, *SEEN_ONLY, "gain", "friction"):
+                raise ValueError(f"fields: {field!r} cannot vary on a device, allowed are {', '.join(VARIED)}")
+        new: dict[str, list[np.ndarray]] = {name: [] for name in self._varied}
+        for row in range(len(worlds)):
+            own = {key: values[row] for key, values in fields.items()}
+            write_fields(model, data, self.template, self.addresses.joint_ctrl, own)
+            mujoco.mj_kinematics(model, data)
+            for name, rows in new.items():
+                source = data.geom_xpos if name == "geom_xpos" else getattr(model, name)
+                rows.append(np.array(source))
+        chosen = self.send(worlds)
+        for name, varied in self._varied.items():
+            varied[chosen] = self.send(np.stack(new[name])).reshape(len(worlds), *varied.shape[1:])
+
+    def send(self, values: np.ndarray) -> Tensor:
+        """Host numbers as a tensor on the device; floats become float32, uint64 the int64 of the same bits."""
+        values = np.asarray(values)
+        if values.dtype == np.float64:
+            values = values.astype(np.float32)
+        elif values.dtype == np.uint64:
+            values = values.view(np.int64)
+        return self._torch.tensor(values, device=self.device)
+
+    def fetch(self, array: Tensor) -> np.ndarray:
+        """A tensor's numbers on the host."""
+        return to_numpy(array)
+
+    def push(self, world: int, body: str, impulse: np.ndarray) -> None:
+        """Change the velocity of a free body by an impulse (3,) [N·s] at its center of mass."""
+        mass = self._varied["body_mass"][world, self.template.body(body).id]
+        first = int(self.addresses.body_vel[self.body_names.index(body), 0]) - 1 - self.template.nq
+        self._parts[2][world, first : first + 3] += self.send(impulse) / mass
+
+    def advance(self, joint_target: Tensor, gripper_target: Tensor, active: Tensor | None = None) -> None:
+        """Advance by one control step while the commands ramp linearly from the old targets to the new.
+
+        Args:
+            joint_target: Shape ``(N, A, J)`` [rad].
+            gripper_target: Shape ``(N, A)`` [m].
+            active: Which worlds to advance, shape ``(N,)`` bool; ``None`` for all. The others stay as they are.
+
+        Raises:
+            FloatingPointError: If a world became unstable or there was no room for its contacts; it names the worlds.
+        """
+        torch, n = self._torch, self.num_worlds
+        before: Tensor = None if active is None else self.state
+        begin, end = (
+            torch.cat([joints.reshape(n, -1), gripper_target / 2], dim=1)[:, self._commands]
+            for joints in (self.joint_target, joint_target)
+        )
+        self._ramps.copy_(begin + self._ramp * (end - begin))
+        self._run()
+        state, overflow = self.state, (self._overflow & self._fatal) != 0
+        unstable = ~(state.abs() < _LARGEST).all(dim=1)
+        mean_force = torch.linalg.vector_norm(self._sensed[..., 1:], dim=-1).mean(dim=0)
+        contacts = torch.stack([self._sensed[-1, ..., 0], mean_force], dim=-1)
+        if active is not None:
+            moved = active[:, None]
+            overflow, unstable = overflow & active, unstable & active
+            self.state = torch.where(moved, state, before)
+            joint_target = torch.where(moved[..., None], joint_target, self.joint_target)
+            gripper_target = torch.where(moved, gripper_target, self.gripper_target)
+            contacts = torch.where(moved[..., None], contacts, self.contacts)
+        self.joint_target, self.gripper_target, self.contacts = joint_target, gripper_target, contacts
+        if (overflow | unstable).any():  # the one wait for the device in a step
+            self._fail(overflow, unstable)
+
+    def _fail(self, overflow: Tensor, unstable: Tensor) -> None:
+        """Say which worlds cannot be believed any more, and why."""
+        if overflow.any():
+            raise FloatingPointError(
+                f"the simulation of world {_listed(overflow)} ran out of room: it has {self._room}; "
+                "give max_contacts and max_constraints"
+            )
+        raise FloatingPointError(f"the simulation of world {_listed(unstable)} became unstable")
+
+    def _run(self) -> None:
+        """All physics steps of a control step: made one by one at first, then from a recorded graph."""
+        wp = self._wp
+        if self._graph is None and self._warm:
+            with wp.ScopedCapture(device=self._device) as capture:
+                self._substeps()
+            self._graph = capture.graph
+        with self.scope():
+            if self._graph is not None:
+                wp.capture_launch(self._graph)
+            else:  # kernels are compiled and loaded before anything is recorded
+                with announce_if_slow("TeamVLA: compiling the physics kernels (once) …"), silent_stderr():
+                    self._substeps()
+                self._warm = True
+
+    def _substeps(self) -> None:
+        data = self._data
+        data.overflow.zero_()
+        data.qacc_warmstart.zero_()
+        for i in range(SUBSTEPS):
+            self._wp.copy(data.ctrl, self._ctrl[i])
+            self._engine.step(self._model, data)
+            self._wp.copy(self._readings[i], data.sensordata)
+
+    def world(self) -> WorldState:
+        """The present state of all worlds; tensors are fresh copies."""
+        numbers = self.state[:, self._columns]
+        return self.addresses.read(numbers, self.chains, self.joint_target, self.gripper_target, self.contacts)
+
+    def body_transforms(self, worlds: np.ndarray) -> tuple[Tensor, Tensor]:
+        """Poses of all bodies of some worlds, for rendering.
+
+        Args:
+            worlds: Indices, shape ``(n,)``.
+
+        Returns:
+            Positions ``(n, bodies, 3)`` and quaternions wxyz ``(n, bodies, 4)``, in the order of the compiled model.
+        """
+        with self.scope():
+            self._engine.kinematics(self._model, self._data)
+        rows = self.send(worlds)
+        return self._wp.to_torch(self._data.xpos)[rows], self._wp.to_torch(self._data.xquat)[rows]
+
+    def close(self) -> None:
+        """Free the device's memory."""
+        self._graph = None
+
+
+def find_device(name: str) -> Any:
+    """Warp's device of that name.
+
+    Raises:
+        ValueError: If this machine or this installation has none; the message lists those there are.
+    """
+    try:
+        import torch
+    except ImportError as error:
+        raise ImportError(f"device: {name!r} needs torch, which is not installed: pip install torch") from error
+    prepare_warp()
+    import warp as wp
+
+    known = [device.alias for device in wp.get_devices()]
+    if name == "cuda":
+        name = "cuda:0"
+    if name not in known:
+        raise ValueError(f"device: got {name!r}, this machine has {', '.join(map(repr, known))}")
+    if name != "cpu" and not torch.cuda.is_available():
+        raise ValueError(f"device: got {name!r}, but the installed torch {torch.__version__} was built without CUDA")
+    return wp.get_device(name)
+
+
+def _listed(worlds: Tensor) -> str:
+    """Indices of the marked worlds, the first of many."""
+    indices = worlds.nonzero()[:, 0].tolist()
+    more = f" and {len(indices) - _NAMED} more" if len(indices) > _NAMED else ""
+    return f"{indices[:_NAMED]}{more}"

@@ -1,0 +1,57 @@
+"""A clip as a file: USD for Omniverse, Blender and others, or a Rerun recording."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from teamvla_envs.demos.writer import replacing
+from teamvla_envs.errors import UserError
+from teamvla_envs.sim.warp_setup import prepare_warp
+from teamvla_envs.view.clips import Clip
+from teamvla_envs.view.stage import Stage
+
+if TYPE_CHECKING:
+    from teamvla_envs.env.vector import TeamVectorEnv
+
+USD_SUFFIXES = (".usd", ".usda", ".usdc")
+RERUN_SUFFIXES = (".rrd",)
+
+
+def check_export(argument: str, path: Path, suffixes: tuple[str, ...]) -> None:
+    """Raise ``UserError`` unless a file can be written there under such a name."""
+    if path.suffix.lower() not in suffixes:
+        raise UserError(f"{argument} is {path}, expected a name that ends in {' or '.join(suffixes)}")
+    if path.is_dir():
+        raise UserError(f"{argument} is {path}, which is a folder; expected a file")
+
+
+def export_usd(env: "TeamVectorEnv", clip: Clip, path: Path) -> None:
+    """Write a USD stage with one time code per control step; a file that exists is replaced."""
+    prepare_warp()
+    from newton.viewer import ViewerUSD
+
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with replacing(path) as temporary:
+        _play(env, clip, ViewerUSD(str(temporary), fps=round(1 / clip.dt), num_frames=None))
+
+
+def export_rerun(env: "TeamVectorEnv", clip: Clip, path: Path) -> None:
+    """Write a Rerun recording with the timeline ``time``; a file that exists is replaced."""
+    prepare_warp()
+    from newton.viewer import ViewerRerun
+
+    class ToFile(ViewerRerun):  # type: ignore[misc]  # Newton has no types
+        """Writes the file only: like in a notebook, no server is started and no window opened."""
+
+        is_jupyter_notebook = property(lambda self: True, lambda self, value: None)
+
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with replacing(path) as temporary:
+        _play(env, clip, ToFile(app_id="teamvla", keep_historical_data=True, record_to_rrd=str(temporary)))
+
+
+def _play(env: "TeamVectorEnv", clip: Clip, viewer: object) -> None:
+    stage = Stage(env, viewer)
+    stage.show(clip)
+    for step in range(len(clip)):
+        stage.go_to(clip, step, step * clip.dt)
+    viewer.close()  # type: ignore[attr-defined]

@@ -1,0 +1,45 @@
+"""A scene in Newton, put into the states of a clip one after the other, for any of Newton's viewers."""
+
+from typing import TYPE_CHECKING, Any
+
+from teamvla_envs.scene.looks import load_skins
+from teamvla_envs.sim.cameras import Painter
+from teamvla_envs.sim.compile import compile_scene
+from teamvla_envs.view.clips import Clip
+
+if TYPE_CHECKING:
+    from teamvla_envs.env.vector import TeamVectorEnv
+
+
+class Stage:
+    """The scene of an environment as cameras see it, in a Newton viewer.
+
+    Args:
+        env: The environment.
+        viewer: A ``newton.viewer`` object.
+    """
+
+    def __init__(self, env: "TeamVectorEnv", viewer: Any):
+        scene = env.task.scene(tuple(env.env_kwargs["robot"]))
+        model = compile_scene(scene)
+        bodies = {model.body(i).name: i for i in range(model.nbody)}
+        self._painter = Painter(scene, bodies, load_skins(scene, env.env_kwargs["looks"]))
+        self._viewer = viewer
+
+    def show(self, clip: Clip) -> None:
+        """Begin another clip: sizes and colors are those of its episode."""
+        self._painter.pose(clip.positions[0], clip.quaternions[0], clip.fields)
+        self._viewer.set_model(self._painter.model)
+
+    def go_to(self, clip: Clip, step: int, time: float) -> None:
+        """Show one moment.
+
+        Args:
+            clip: The clip that was begun last.
+            step: Which of its control steps.
+            time: The viewer's time [s].
+        """
+        self._painter.pose(clip.positions[step], clip.quaternions[step], {})
+        self._viewer.begin_frame(time)
+        self._viewer.log_state(self._painter.state)
+        self._viewer.end_frame()

@@ -1,0 +1,146 @@
+"""Policies with something taken away from them: an arm, their eyes, some of their messages."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from teamvla_envs.env.vector import TeamVectorEnv
+    from teamvla_envs.policies import Policy
+
+    from teamvla_eval.evaluate import EvaluationSettings
+
+
+def ablated(policy: "Policy", settings: "EvaluationSettings") -> "Policy":
+    """The policy with what the settings take away from it, and with the arithmetic that they ask for."""
+    from teamvla_eval.one_by_one import OneByOne
+
+    if settings.drop_messages is not None:
+        policy = LossyMessages(policy, settings.drop_messages)
+    if settings.blind:
+        policy = Blind(policy)
+    if settings.deterministic:
+        policy = OneByOne(policy)
+    if settings.freeze_arm is not None:
+        policy = FrozenArm(policy, settings.freeze_arm)
+    return policy
+
+
+class FrozenArm:
+    """A policy of whose actions one arm executes none: it keeps its posture, with an open gripper.
+
+    Args:
+        policy: The policy.
+        arm: Index of the arm.
+    """
+
+    def __init__(self, policy: "Policy", arm: int):
+        self._policy, self._arm = policy, arm
+        self._env: TeamVectorEnv | None = None
+
+    @property
+    def env_kwargs(self) -> Mapping[str, Any]:
+        """Those of the policy."""
+        return self._policy.env_kwargs
+
+    def bind(self, env: "TeamVectorEnv") -> None:
+        """Take the environment; ValueError if it lacks the arm."""
+        from teamvla_envs.control.actions import ActionMode
+        from teamvla_envs.control.kinematics import Chains
+
+        if not 0 <= self._arm < env.num_arms:
+            raise ValueError(f"freeze-arm is {self._arm}, the arms are 0 to {env.num_arms - 1}")
+        robots: Any = env.env_kwargs["robot"]
+        scene = env.task.scene(tuple(robots))
+        opening = np.array([robot.gripper_range[1] for robot in scene.robots])
+        self._mode = ActionMode(env.action_mode, Chains.of(scene), opening)
+        self._env = env
+        self._policy.bind(env)
+
+    def reset(self, mask: np.ndarray) -> None:
+        """Tell the policy."""
+        self._policy.reset(mask)
+
+    def act(self, obs: Any) -> np.ndarray:
+        """The policy's actions (N, A*D), except for the frozen arm."""
+        env = self._env
+        assert env is not None, "bind(env) comes before act"
+        actions = np.array(self._policy.act(obs), dtype=np.float32).reshape(env.num_envs, env.num_arms, -1)
+        world = env.world
+        still = self._mode.encode(np.zeros_like(world.joint_target), np.ones_like(world.gripper_target), world)
+        actions[:, self._arm] = still[:, self._arm]
+        return actions.reshape(env.num_envs, -1)
+
+
+class Blind:
+    """A policy whose cameras show black.
+
+    Args:
+        policy: The policy; it must see cameras.
+    """
+
+    def __init__(self, policy: "Policy"):
+        self._policy = policy
+
+    @property
+    def env_kwargs(self) -> Mapping[str, Any]:
+        """Those of the policy."""
+        return self._policy.env_kwargs
+
+    def bind(self, env: "TeamVectorEnv") -> None:
+        """Take the environment; ValueError if it shows no images."""
+        if env.obs_mode == "state":
+            raise ValueError("blind: it acts on the state and sees no cameras")
+        self._policy.bind(env)
+
+    def reset(self, mask: np.ndarray) -> None:
+        """Tell the policy."""
+        self._policy.reset(mask)
+
+    def act(self, obs: Any) -> np.ndarray:
+        """The policy's actions (N, A*D) in the dark."""
+        dark = {
+            key: {camera: np.zeros_like(image) for camera, image in value.items()}
+            for key, value in obs.items()
+            if isinstance(value, dict)
+        }
+        return self._policy.act(obs | dark)
+
+
+class LossyMessages:
+    """A policy whose arms lose some of what they tell one another.
+
+    Args:
+        policy: A policy with a ``channel`` (:class:`teamvla_envs.env.messages.ChannelSettings`) and, once bound, a
+            ``bus``.
+        drop_rate: Probability that a receiver does not get a message.
+    """
+
+    def __init__(self, policy: "Policy", drop_rate: float):
+        self._policy: Any = policy
+        self._drop_rate = drop_rate
+
+    @property
+    def env_kwargs(self) -> Mapping[str, Any]:
+        """Those of the policy."""
+        kwargs: Mapping[str, Any] = self._policy.env_kwargs
+        return kwargs
+
+    def bind(self, env: "TeamVectorEnv") -> None:
+        """Take the environment; ValueError if the policy sends no messages."""
+        if hasattr(self._policy, "channel"):
+            self._policy.channel = replace(self._policy.channel, drop_rate=self._drop_rate)
+        self._policy.bind(env)
+        if getattr(self._policy, "bus", None) is None:
+            raise ValueError("drop-messages: its arms send no messages")
+
+    def reset(self, mask: np.ndarray) -> None:
+        """Tell the policy."""
+        self._policy.reset(mask)
+
+    def act(self, obs: Any) -> np.ndarray:
+        """The policy's actions (N, A*D)."""
+        actions: np.ndarray = self._policy.act(obs)
+        return actions

@@ -1,0 +1,104 @@
+"""A whole benchmark: every policy on every task, over the same episodes, with everything a result must say."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from teamvla_envs.cluster.engine import RayEngine, connect
+
+from teamvla_eval.ablations import ablated
+from teamvla_eval.console import episode_progress
+from teamvla_eval.evaluate import EvaluationSettings, evaluate, open_env
+from teamvla_eval.provenance import git_state, hardware
+from teamvla_eval.results import BenchResults, Suite
+from teamvla_eval.spread import evaluate_spread
+from teamvla_eval.versions import installed_versions
+
+if TYPE_CHECKING:
+    from teamvla_envs.env.vector import TeamVectorEnv
+    from teamvla_envs.policies import Policy
+
+    from teamvla_eval.videos import Clip
+
+
+@dataclass(frozen=True)
+class BenchRun:
+    """What a benchmark gave.
+
+    Attributes:
+        results: Every episode.
+        clips: Videos of some of them.
+        phases: Task to the names of its phases, in order.
+    """
+
+    results: BenchResults
+    clips: "tuple[Clip, ...]"
+    phases: Mapping[str, tuple[str, ...]]
+
+
+def run_benchmark(
+    policies: "Mapping[str, Policy]",
+    tasks: Sequence[str],
+    settings: EvaluationSettings,
+    command: str,
+    videos: int = 0,
+    cluster: RayEngine | None = None,
+    trust: bool = False,
+) -> BenchRun:
+    """Measure policies on tasks.
+
+    Args:
+        policies: Name to policy.
+        tasks: Task names.
+        settings: What all share.
+        command: Command line that repeats it.
+        videos: Videos per policy and task.
+        cluster: Where the episodes run; None for this process.
+        trust: Whether the cluster's processes may read files that can run code.
+    """
+    started = datetime.now(UTC).isoformat(timespec="seconds")
+    suites: list[Suite] = []
+    clips: list[Clip] = []
+    phases: dict[str, tuple[str, ...]] = {}
+    with connect(cluster) as pool:
+        for name, policy in policies.items():
+            loaded = ablated(policy, settings)
+            for task in tasks:
+                with open_env(loaded, name, task, settings) as env:
+                    with episode_progress(f"{task} · {name}", settings.episodes) as progress:
+                        suites.append(
+                            evaluate(env, loaded, name, settings, progress)
+                            if pool is None
+                            else evaluate_spread(pool, name, task, settings, trust, progress)
+                        )
+                    phases[task] = tuple(env.phases)
+                    clips += _clips(env, loaded, suites[-1], settings, videos)
+    results = BenchResults(
+        command=command,
+        versions=installed_versions(),
+        settings=settings.to_json(),
+        suites=tuple(suites),
+        git=git_state(),
+        hardware=hardware(),
+        started=started,
+    )
+    return BenchRun(results, tuple(clips), phases)
+
+
+def _clips(
+    env: "TeamVectorEnv", policy: "Policy", suite: Suite, settings: EvaluationSettings, count: int
+) -> "list[Clip]":
+    """Videos of a suite's successes and failures, which run once more to be filmed."""
+    if count == 0:
+        return []
+    from teamvla_eval.clip_files import choose_episodes
+    from teamvla_eval.rollouts import run_suite
+    from teamvla_eval.swapping import SwappedGoals
+    from teamvla_eval.trajectories import StateRecorder
+    from teamvla_eval.videos import make_clip
+
+    chosen = choose_episodes(suite.records, min(count, len(suite.records)), count // 2)
+    recorder, swap = StateRecorder(), SwappedGoals(env) if settings.swap_instruction else None
+    filmed = run_suite(env, policy, [record.seed for record in chosen], record=recorder, swap=swap)
+    return [make_clip(env, recorder.trajectory(record.seed), suite.policy, record) for record in filmed]

@@ -1,0 +1,67 @@
+"""``teamvla demo``: say a sentence in the browser and watch a team of arms do it."""
+
+import importlib.util
+from pathlib import Path
+from typing import Annotated
+
+import tyro
+from teamvla_envs.errors import UserError
+from teamvla_envs.ports import free_port
+
+from teamvla_eval.demo.protocol import Choice
+from teamvla_eval.demo.settings import OFFERED, DemoSettings
+
+
+def demo(
+    policy: Annotated[tuple[str, ...], tyro.conf.arg(metavar="SPEC [SPEC ...]")] = OFFERED,
+    checkpoints: Annotated[tuple[Path, ...], tyro.conf.arg(metavar="FOLDER [FOLDER ...]")] = (),
+    task: str = "lift",
+    seed: int = 0,
+    host: str = "127.0.0.1",
+    port: int = 7860,
+    max_visitors: int = 8,
+    idle_s: float = 300.0,
+    max_run_s: float = 120.0,
+    height: int = 236,
+) -> None:
+    """Say a sentence in the browser and watch a team of arms do it.
+
+    Args:
+        policy: What visitors can choose: expert, random, zero, baseline:NAME, a checkpoint folder; the first is
+            chosen at the start.
+        checkpoints: Visitors may type the name of any checkpoint folder inside these folders, too.
+        task: The task that is shown at the start.
+        seed: The episode that is shown at the start.
+        host: Address to listen on; by default only this machine can connect.
+        port: Port to listen on; 0 takes one that is free.
+        max_visitors: Visitors that are served at once; further ones are asked to come back.
+        idle_s: After so many seconds without a click a visitor's place is given away.
+        max_run_s: After so many seconds a run is stopped.
+        height: Height of the moving picture [pixels]; from 240 on it has shadows and takes much longer.
+    """
+    from teamvla_envs.registration import get_task, registered_tasks
+
+    if importlib.util.find_spec("gradio") is None:
+        raise UserError("the demo needs gradio: pip install 'teamvla-eval[demo]'")
+    if task not in registered_tasks():
+        raise UserError(f"task is {task!r}, allowed are {', '.join(registered_tasks())}")
+    if seed < 0:
+        raise UserError(f"seed is {seed}, expected 0 or more")
+    for spec in policy:
+        check_policy(spec)
+    port = free_port(host, port)
+    settings = DemoSettings(policy, checkpoints, max_visitors, idle_s, max_run_s, height)
+    first = Choice(task, get_task(task).arm_counts[0], seed, policy[:1])
+    from teamvla_eval.demo.server import serve
+
+    serve(settings, first, host, port)
+
+
+def check_policy(spec: str) -> None:
+    """Raise ``UserError`` if a specification names nothing; what it names is made when somebody chooses it."""
+    from teamvla_envs.policies import policy_factories
+
+    name, _, attribute = spec.partition(":")
+    if name not in policy_factories() and not Path(spec).is_dir() and not (attribute and "/" not in spec):
+        known = ", ".join(policy_factories())
+        raise UserError(f"policy is {spec!r}, neither one of {known}, nor an existing folder, nor module:attribute")

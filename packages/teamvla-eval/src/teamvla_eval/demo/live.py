@@ -1,0 +1,176 @@
+"""One policy at work in one world, in front of an audience: it can be pushed, its arms can be frozen."""
+
+import io
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from gymnasium.vector import AutoresetMode
+from teamvla_envs.demos.video import tile
+from teamvla_envs.env.vector import TeamVectorEnv
+from teamvla_envs.errors import UserError
+from teamvla_envs.policies import make_policy
+
+from teamvla_eval.demo.protocol import View
+from teamvla_eval.demo.recording import Recorder
+from teamvla_eval.measuring import Meter
+
+OVERVIEW = "front"
+_ENV_DECIDED_HERE = ("task", "num_arms", "max_episode_steps", "render_mode", "device", "num_threads")
+_JPEG_QUALITY = 85
+
+
+class LiveEpisode:
+    """A policy and a world of its own.
+
+    Args:
+        spec: Specification of the policy, already checked.
+        task: Registered task.
+        num_arms: Number of arms.
+
+    Attributes:
+        env: The environment, with one world.
+        told: What the policy is told.
+        ended: Whether the episode has ended.
+
+    Raises:
+        UserError: If the policy cannot act there.
+    """
+
+    def __init__(self, spec: str, task: str, num_arms: int):
+        self.spec, self._policy = spec, make_policy(spec)
+        needed = self._policy.env_kwargs
+        if needed.get("num_arms", num_arms) != num_arms:
+            raise UserError(f"{spec} acts for {needed['num_arms']} arms, not for {num_arms}")
+        if needed.get("task", task) != task:
+            raise UserError(f"{spec} learned {needed['task']}, not {task}")
+        wanted = {key: value for key, value in needed.items() if key not in _ENV_DECIDED_HERE}
+        self.env = TeamVectorEnv(
+            task, num_arms=num_arms, num_threads=1, autoreset_mode=AutoresetMode.DISABLED, **wanted
+        )
+        try:
+            self._policy.bind(self.env)
+        except ValueError as error:
+            self.env.close()
+            raise UserError(f"{spec} does not fit {task}: {error}") from error
+        self._wrists = tuple(f"wrist_{k}" for k in range(num_arms))
+        self._meter = Meter(self.env)
+        self._only = np.ones(1, dtype=bool)
+        self._expert_knows = self.env.obs_mode == "state"
+
+    @property
+    def hears(self) -> bool:
+        """Whether the policy reads the sentence; else it knows the goal."""
+        return not self._expert_knows
+
+    def begin(self, seed: int, goal: str | None, sentence: str) -> None:
+        """Begin an episode.
+
+        Args:
+            seed: Seed of the scene.
+            goal: Its goal; None for the seed's own.
+            sentence: What the policy is told; empty for the environment's own sentence.
+        """
+        self._obs, info = self.env.reset(seed=seed, options={"goal": goal})
+        self.told = sentence or self.env.instructions[0]
+        self._policy.reset(self._only)
+        self._meter.begin(self._only)
+        self._recorder = Recorder(self.env, self.spec, self.told)
+        self._note(info)
+        self._steps, self._return = 0, 0.0
+        self._seen: list[int] = [self._phase]
+        self._events: list[tuple[float, str]] = []
+        self.ended = False
+
+    def step(self, frozen: tuple[int, ...] = ()) -> None:
+        """Let the policy act once; ``frozen`` arms keep still with their grippers open."""
+        if self.ended:
+            return
+        env, before = self.env, self._recorder.observed(self._obs, self._phase)
+        action = np.array(self._policy.act(self._hear(self._obs)), np.float32)
+        rows = action.reshape(env.num_arms, -1)
+        for arm in frozen:
+            rows[arm, :-1], rows[arm, -1] = 0.0, 1.0
+        self._obs, reward, terminated, truncated, info = env.step(action)
+        self._meter.capture(self._only, action)
+        self.ended = bool(terminated[0] or truncated[0])
+        self._note(info)
+        self._recorder.add(before, np.clip(action, -1.0, 1.0), reward[0], self.ended, self._success)
+        self._steps += 1
+        self._return += float(reward[0])
+        self._seen.append(self._phase)
+
+    def push(self, body: str, impulse: tuple[float, float, float]) -> None:
+        """Push an object, if there is one of that name and the episode goes on."""
+        if not self.ended:
+            self.env.push(0, body, impulse)
+            self._recorder.cut()
+            self.mark(f"{body} pushed")
+
+    def mark(self, event: str) -> None:
+        """Note that something happened to the episode."""
+        self._events.append((self._steps * self.env.control_dt, event))
+
+    def view(self, height: int) -> View:
+        """The present moment.
+
+        Args:
+            height: Height of the picture [px].
+        """
+        env = self.env
+        side = height // len(self._wrists)
+        overview = env.render_cameras((OVERVIEW,), height)[0, 0]
+        image = tile([overview, *env.render_cameras(self._wrists, side)[0]])
+        messages = getattr(self._policy, "messages", None)
+        return View(
+            policy=self.spec,
+            picture=_jpeg(image),
+            aspect=image.shape[1] / image.shape[0],
+            goal=env.goal_names[0],
+            time_s=self._steps * env.control_dt,
+            phase=self._phase,
+            success=self._success,
+            end_reason=self._end_reason,
+            measures=self._measures(),
+            phases_seen=tuple(self._seen),
+            events=tuple(self._events),
+            messages=None if messages is None else np.asarray(messages)[0],
+        )
+
+    def write(self, path: Path) -> bool:
+        """Write the episode as a demonstration file; see :meth:`Recorder.write`."""
+        return self._recorder.write(path)
+
+    def close(self) -> None:
+        """Free the environment."""
+        self.env.close()
+
+    def _hear(self, obs: Any) -> Any:
+        return {**obs, "instruction": (self.told,)} if isinstance(obs, Mapping) and "instruction" in obs else obs
+
+    def _note(self, info: Mapping[str, Any]) -> None:
+        self._phase, self._success = int(info["phase"][0]), bool(info["is_success"][0])
+        self._end_reason = str(info["end_reason"][0])
+
+    def _measures(self) -> dict[str, str]:
+        if not self._steps:
+            return {}
+        found = self._meter.measure(0)
+        score = found["coordination_score"]
+        return {
+            "return": f"{self._return:.1f}",
+            "coordination": "–" if score is None else f"{score:.0%}",
+            "collision cost": f"{found['collision_cost']:.2f} N·s",
+            "dropped objects": str(found["dropped_objects"]),
+            "idle time": " · ".join(f"{seconds:.1f}" for seconds in found["idle_time_s"]) + " s",
+            "energy": f"{found['energy']:.0f} J",
+        }
+
+
+def _jpeg(image: np.ndarray) -> bytes:
+    from PIL import Image
+
+    buffer = io.BytesIO()
+    Image.fromarray(image).save(buffer, "JPEG", quality=_JPEG_QUALITY)
+    return buffer.getvalue()

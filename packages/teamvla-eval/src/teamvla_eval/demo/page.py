@@ -1,0 +1,239 @@
+"""The page: choices on the left, the moving picture on the right, pushes and downloads below it.
+
+What comes from a visitor is checked here before anything is done with it; the simulator checks the rest.
+"""
+
+from collections.abc import Iterator
+from typing import Any
+
+import gradio as gr
+from teamvla_envs.cli import one_line
+from teamvla_envs.errors import UserError
+from teamvla_envs.registration import get_task, registered_tasks
+
+from teamvla_eval.demo.drawing import STYLE, frame_html, refused_html
+from teamvla_eval.demo.protocol import Choice, Ended, Freeze, Push, Refused, Run, Scene, Stop
+from teamvla_eval.demo.sentences import cleaned
+from teamvla_eval.demo.settings import MAX_IMPULSE, MAX_SEED, MAX_SENTENCE, DemoSettings
+from teamvla_eval.demo.visitors import NoPlaceError, Visitor, Visitors
+
+NOBODY = "nobody"
+DIRECTIONS = {
+    "← left": (-1.0, 0.0, 0.0),
+    "right →": (1.0, 0.0, 0.0),
+    "↑ away": (0.0, 1.0, 0.0),
+    "↓ nearer": (0.0, -1.0, 0.0),
+    "⤒ up": (0.0, 0.0, 1.0),
+}
+CSS = (
+    STYLE
+    + """
+#run, #stop { flex: 1 1 0; }
+footer { display: none !important; }
+.gradio-container { max-width: 1280px !important; }
+#stage { min-height: 420px; }
+"""
+)
+PICK = "or pick one that is true here"
+
+
+class Handlers:
+    """What the page's buttons do. Each answers in words, whatever it is given.
+
+    Args:
+        settings: What the operator decided.
+        visitors: Who is here.
+    """
+
+    def __init__(self, settings: DemoSettings, visitors: Visitors):
+        self._settings, self._visitors = settings, visitors
+
+    def look(
+        self, task: Any, policy: Any, beside: Any, seed: Any, num_arms: Any, request: gr.Request
+    ) -> tuple[Any, ...]:
+        """Show the scene; returns stage, sentence, sentences to pick, objects, arms and arm counts."""
+        kept = (gr.skip(),) * 5
+        found = self._choice(task, policy, beside, seed, num_arms)
+        visitor = self._visitor(request)
+        if isinstance(found, Refused) or isinstance(visitor, Refused):
+            refused = found if isinstance(found, Refused) else visitor
+            return (refused_html(refused.reason), *kept)
+        scene = visitor.look(found)
+        if isinstance(scene, Refused):
+            return (refused_html(scene.reason), *kept)
+        visitor.tell(Freeze(()))
+        pick = [(said, said) for told in scene.sentences.values() for said in told]
+        return (
+            frame_html(scene.frame),
+            scene.frame.sentence,
+            gr.update(choices=pick, value=None),
+            gr.update(choices=list(scene.bodies), value=scene.bodies[0], visible=len(scene.bodies) > 1),
+            gr.update(choices=[(f"arm_{k}", k) for k in range(found.num_arms)], value=[]),
+            gr.update(choices=list(get_task(found.task).arm_counts), value=found.num_arms),
+        )
+
+    def run(
+        self, task: Any, policy: Any, beside: Any, seed: Any, num_arms: Any, sentence: Any, fine: Any,
+        request: gr.Request,
+    ) -> Iterator[tuple[Any, ...]]:  # fmt: skip
+        """Let the policies act; yields stage and the three downloads."""
+        nothing = (gr.update(value=None, interactive=False),) * 3
+        found = self._choice(task, policy, beside, seed, num_arms)
+        visitor = self._visitor(request)
+        if isinstance(found, Refused) or isinstance(visitor, Refused):
+            refused = found if isinstance(found, Refused) else visitor
+            yield (refused_html(refused.reason), *nothing)
+            return
+        said = cleaned(str(sentence or ""))
+        refusal, files_of_before = None, nothing
+        for answer in visitor.run(Run(found, said, bool(fine))):
+            if isinstance(answer, Refused):
+                refusal = answer
+            elif isinstance(answer, Ended):
+                files: list[Any] = [*answer.demonstrations, None, None][:2]
+                updates = [
+                    gr.update(value=file and str(file), interactive=file is not None) for file in (*files, answer.video)
+                ]
+                yield (frame_html(answer.frame), *updates)
+            else:
+                yield (frame_html(answer), *files_of_before)
+                files_of_before = (gr.skip(),) * 3
+        if refusal is not None:
+            yield (refused_html(refusal.reason, _still(visitor.look(found))), *nothing)
+
+    def push(self, body: Any, strength: Any, direction: str, request: gr.Request) -> None:
+        """Push the object."""
+        visitor = self._visitors.find(_session(request))
+        impulse = _number(strength, 0.0, MAX_IMPULSE)
+        if visitor is not None and impulse is not None:
+            x, y, z = (impulse * share for share in DIRECTIONS[direction])
+            visitor.tell(Push(str(body)[:60], (x, y, z)))
+
+    def freeze(self, arms: Any, request: gr.Request) -> None:
+        """Freeze these arms and no others."""
+        visitor = self._visitors.find(_session(request))
+        if visitor is not None and isinstance(arms, list):
+            visitor.tell(Freeze(tuple(arm for arm in arms if isinstance(arm, int))))
+
+    def stop(self, request: gr.Request) -> None:
+        """End what runs."""
+        visitor = self._visitors.find(_session(request))
+        if visitor is not None:
+            visitor.tell(Stop())
+
+    def leave(self, request: gr.Request) -> None:
+        """The page was closed."""
+        self._visitors.leave(_session(request))
+
+    def _visitor(self, request: gr.Request) -> Visitor | Refused:
+        try:
+            return self._visitors.get(_session(request))
+        except NoPlaceError:
+            places = self._settings.max_visitors
+            return Refused(
+                f"All {places} places are taken at the moment. Try again in a minute: a place becomes free when "
+                f"somebody leaves, or does nothing for {self._settings.idle_s:.0f} seconds."
+            )
+        except ConnectionError as error:
+            return Refused(str(error))
+
+    def _choice(self, task: Any, policy: Any, beside: Any, seed: Any, num_arms: Any) -> Choice | Refused:
+        if task not in registered_tasks():
+            return Refused(f"There is no task {str(task)[:60]!r}; there are {', '.join(registered_tasks())}.")
+        number = _number(seed, 0, MAX_SEED)
+        if number is None or number != int(number):
+            return Refused(f"The seed is {str(seed)[:60]!r}; whole numbers from 0 to {MAX_SEED} are allowed.")
+        allowed = get_task(task).arm_counts
+        arms = num_arms if num_arms in allowed else allowed[0]
+        specs = [policy, *([] if beside in (None, "", NOBODY) else [beside])]
+        try:
+            chosen = tuple(self._settings.allowed_policy(str(spec)) for spec in specs)
+        except UserError as error:
+            return Refused(one_line(error))
+        return Choice(task, int(arms), int(number), chosen)
+
+
+def make_page(settings: DemoSettings, handlers: Handlers, first: Choice) -> gr.Blocks:
+    """The page, with what is chosen at the start."""
+    with gr.Blocks(title="TeamVLA", analytics_enabled=False, delete_cache=(60, 900)) as page:
+        gr.Markdown("## TeamVLA\nSay what the arms should do. They share one scene and one sentence.")
+        with gr.Row():
+            with gr.Column(scale=1, min_width=300):
+                sentence = gr.Textbox(label="Say", max_length=MAX_SENTENCE, elem_id="sentence", lines=2)
+                pick = gr.Dropdown(label=PICK, choices=[], value=None, elem_id="pick")
+                with gr.Row():
+                    run = gr.Button("Run", variant="primary", elem_id="run", min_width=80)
+                    stop = gr.Button("Stop", elem_id="stop", min_width=80)
+                task = gr.Dropdown(list(registered_tasks()), value=first.task, label="Task", elem_id="task")
+                typed = bool(settings.checkpoint_folders)
+                policy = gr.Dropdown(
+                    list(settings.policies), value=first.policies[0], label="Policy", allow_custom_value=typed,
+                    info="one of these, or the name of a checkpoint folder" if typed else None, elem_id="policy",
+                )  # fmt: skip
+                beside = gr.Dropdown(
+                    [NOBODY, *settings.policies], value=NOBODY, label="Beside it", allow_custom_value=typed,
+                    elem_id="beside",
+                )  # fmt: skip
+                with gr.Row():
+                    seed = gr.Number(
+                        value=first.seed, precision=0, minimum=0, label="Seed", elem_id="seed", min_width=90
+                    )
+                    arms = gr.Radio(
+                        list(get_task(first.task).arm_counts), value=first.num_arms, label="Arms", min_width=150
+                    )
+                fine = gr.Checkbox(False, label="Larger pictures with shadows (slower)", elem_id="fine")
+            with gr.Column(scale=3, min_width=480):
+                stage = gr.HTML("", elem_id="stage", js_on_load=None)
+                with gr.Row(equal_height=True):
+                    frozen = gr.CheckboxGroup([], label="Freeze", elem_id="freeze", min_width=160)
+                    body = gr.Radio([], label="Object", visible=False, elem_id="body", min_width=160)
+                    strength = gr.Slider(0.02, MAX_IMPULSE, 0.3, step=0.01, label="Push [N·s]", min_width=160)
+                with gr.Row():
+                    pushes = {name: gr.Button(name, size="sm", min_width=60) for name in DIRECTIONS}
+                with gr.Row():
+                    files = [
+                        gr.DownloadButton("Demonstration (HDF5)", interactive=False, size="sm", elem_id="hdf5"),
+                        gr.DownloadButton("… of the second policy", interactive=False, size="sm", elem_id="hdf5_2"),
+                        gr.DownloadButton("Video (mp4)", interactive=False, size="sm", elem_id="mp4"),
+                    ]
+        chosen: list[Any] = [task, policy, beside, seed, arms]
+        shown: list[Any] = [stage, sentence, pick, body, frozen, arms]
+        hidden: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
+        running: dict[str, Any] = {**hidden, "concurrency_limit": 2 * settings.max_visitors, "trigger_mode": "multiple"}
+        looking = running | {"trigger_mode": "always_last"}
+        to_run: list[Any] = [*chosen, sentence, fine]
+        page.load(handlers.look, chosen, shown, **looking).then(handlers.run, to_run, [stage, *files], **running)
+        for part in (task, policy, beside, seed):
+            part.change(handlers.look, chosen, shown, **looking)
+        arms.input(handlers.look, chosen, shown, **looking)
+        pick.input(lambda said: said or "", pick, sentence, queue=False, **hidden)
+        gr.on([run.click, sentence.submit], handlers.run, to_run, [stage, *files], **running)
+        stop.click(handlers.stop, queue=False, **hidden)
+        for name, button in pushes.items():
+            button.click(_pusher(handlers, name), [body, strength], queue=False, trigger_mode="multiple", **hidden)
+        frozen.input(handlers.freeze, frozen, queue=False, trigger_mode="multiple", **hidden)
+        page.unload(handlers.leave)
+    page.queue(default_concurrency_limit=2 * settings.max_visitors, max_size=16 * settings.max_visitors)
+    return page
+
+
+def _pusher(handlers: Handlers, direction: str) -> Any:
+    def push(body: Any, strength: Any, request: gr.Request) -> None:
+        handlers.push(body, strength, direction, request)
+
+    return push
+
+
+def _still(scene: Scene | Refused) -> str:
+    return frame_html(scene.frame) if isinstance(scene, Scene) else refused_html(scene.reason)
+
+
+def _session(request: gr.Request) -> str:
+    return str(request.session_hash)
+
+
+def _number(value: Any, low: float, high: float) -> float | None:
+    """The value if it is a number in the range."""
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not low <= value <= high:
+        return None
+    return value

@@ -1,0 +1,59 @@
+"""Which goal a typed sentence tells, in the scene that is shown."""
+
+import difflib
+import unicodedata
+from typing import TYPE_CHECKING
+
+from teamvla_eval.demo.settings import MAX_SENTENCE
+
+if TYPE_CHECKING:
+    from teamvla_envs.env.vector import TeamVectorEnv
+
+
+def sentences_of_goals(env: "TeamVectorEnv", seed: int) -> dict[str, tuple[str, ...]]:
+    """Every sentence that is true of some goal in the scene of a seed, of both splits; resets the environment.
+
+    Args:
+        env: Environment with one world.
+        seed: Seed of the scene.
+
+    Returns:
+        Goal to its sentences, the seed's own goal first.
+    """
+    from teamvla_envs.registration import get_task
+    from teamvla_envs.tasks.base import SPLITS
+
+    tellers = [get_task(env.task_name)(num_arms=env.num_arms, split=split) for split in SPLITS]
+    _, info = env.reset(seed=seed)
+    own = str(info["goal"][0])
+    told: dict[str, tuple[str, ...]] = {}
+    for goal in (own, *(goal for goal in env.goals if goal != own)):
+        env.reset(seed=seed, options={"goal": goal})
+        state = env.get_state()
+        facts = {key.removeprefix("episode."): rows for key, rows in state.items() if key.startswith("episode.")}
+        told[goal] = tuple(dict.fromkeys(said for teller in tellers for said in teller.sentences(facts, 0)))
+    return told
+
+
+def cleaned(text: str) -> str:
+    """What a visitor typed as one line of at most ``MAX_SENTENCE`` printable characters."""
+    text = unicodedata.normalize("NFKC", text[: 4 * MAX_SENTENCE])
+    printable = "".join(" " if unicodedata.category(letter)[0] in "CZ" else letter for letter in text)
+    return " ".join(printable.split())[:MAX_SENTENCE].strip()
+
+
+def goal_of(sentence: str, sentences: dict[str, tuple[str, ...]]) -> str | None:
+    """The goal that a sentence tells, if it is one of those sentences but for case and closing punctuation."""
+    heard = _plain(sentence)
+    return next((goal for goal, told in sentences.items() if heard in map(_plain, told)), None)
+
+
+def suggestions(sentence: str, sentences: dict[str, tuple[str, ...]], count: int = 3) -> list[str]:
+    """Sentences of the scene that are most like what was said; if none is, one of each goal."""
+    every = {_plain(said): said for told in sentences.values() for said in told}
+    near = difflib.get_close_matches(_plain(sentence), list(every), n=count, cutoff=0.5)
+    return [every[said] for said in near] or [told[0] for told in sentences.values()]
+
+
+def _plain(sentence: str) -> str:
+    return cleaned(sentence).casefold().rstrip(".!? ")

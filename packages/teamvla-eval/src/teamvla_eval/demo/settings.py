@@ -1,0 +1,63 @@
+"""What the operator of the demo decides: who may come, for how long, and which policies they may choose."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from teamvla_envs.errors import UserError
+
+MAX_SENTENCE = 200  # characters of a typed sentence that are read
+MAX_SEED = 2**31 - 1
+MAX_IMPULSE = 1.0  # [N·s] of one push
+MAX_PUSHES = 20  # of one episode: each begins a demonstration of its own
+OFFERED = ("expert", "random", "zero")
+
+
+@dataclass(frozen=True)
+class DemoSettings:
+    """Limits of the demo, and what it offers.
+
+    Attributes:
+        policies: Specifications that visitors may choose from; the first is chosen at the start.
+        checkpoint_folders: Checkpoint folders inside these may be typed, too.
+        max_visitors: Visitors that are served at once.
+        idle_s: After so long without a click a visitor's place is given away [s].
+        max_run_s: After so long an episode is stopped [s].
+        height: Height of the moving picture [px].
+    """
+
+    policies: tuple[str, ...] = OFFERED
+    checkpoint_folders: tuple[Path, ...] = ()
+    max_visitors: int = 8
+    idle_s: float = 300.0
+    max_run_s: float = 120.0
+    height: int = 236
+
+    def __post_init__(self) -> None:
+        if not self.policies:
+            raise UserError("policy is empty, expected at least one specification")
+        if not 1 <= self.max_visitors <= 64:
+            raise UserError(f"max-visitors is {self.max_visitors}, expected 1 to 64")
+        for name in ("idle_s", "max_run_s"):
+            if not 5 <= getattr(self, name) <= 86_400:
+                raise UserError(f"{name.replace('_', '-')} is {getattr(self, name)}, expected 5 to 86400 seconds")
+        if not 64 <= self.height <= 720:
+            raise UserError(f"height is {self.height}, expected 64 to 720 pixels")
+        for folder in self.checkpoint_folders:
+            if not folder.is_dir():
+                raise UserError(f"checkpoint folder {folder} is not an existing folder")
+
+    def allowed_policy(self, spec: str) -> str:
+        """The specification that a visitor chose or typed, if visitors may use it.
+
+        Raises:
+            UserError: If it is neither offered, nor a checkpoint folder inside one of ``checkpoint_folders``.
+        """
+        spec = spec.strip()
+        if spec in self.policies:
+            return spec
+        if "\0" not in spec and len(spec) < 1000:
+            for folder in self.checkpoint_folders:
+                inside = (folder / spec).resolve()
+                if spec and inside.is_relative_to(folder.resolve()) and (inside / "config.json").is_file():
+                    return str(inside)
+        raise UserError(f"policy {spec[:60]!r} is not offered here; choose one of {', '.join(self.policies)}")

@@ -1,0 +1,254 @@
+"""The simulator's process: every visitor is served by a thread with environments of its own.
+
+It is apart from the web server so that both start at the same time, and so that simulating never keeps the page
+waiting. Visitors share nothing but the processor; a visitor's environments are closed when the connection is.
+"""
+
+import contextlib
+import logging
+import shutil
+import signal
+import sys
+import tempfile
+import threading
+import time
+from multiprocessing import AuthenticationError, connection, current_process, get_context, parent_process
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from teamvla_envs.cli import one_line
+
+from teamvla_eval.demo.protocol import Choice, Ended, Frame, Freeze, Look, Push, Refused, Run, Scene, Stop
+from teamvla_eval.demo.sentences import cleaned, goal_of, sentences_of_goals, suggestions
+from teamvla_eval.demo.settings import MAX_PUSHES, DemoSettings
+
+if TYPE_CHECKING:
+    from teamvla_eval.demo.live import LiveEpisode
+
+STRIDE = 2  # control steps from one picture to the next
+_log = logging.getLogger(__name__)
+# One at a time: what loads Newton and compiles its kernels redirects the process's standard error.
+_starting = threading.Lock()
+
+
+class SimulatorProcess:
+    """The process, seen from the web server.
+
+    Args:
+        settings: What the operator decided.
+        first: What most visitors will look at first; it is prepared at once.
+    """
+
+    def __init__(self, settings: DemoSettings, first: Choice):
+        context = get_context("spawn")
+        self._ready, started = context.Pipe(duplex=False)
+        # As a daemon it ends with this process.
+        self._process = context.Process(target=_serve, args=(started, settings, first), daemon=True)
+        self._process.start()
+        started.close()
+        self._address: str | None = None
+        self._lock = threading.Lock()
+
+    def connect(self) -> "connection.Connection[Any, Any]":
+        """Open a visitor's connection.
+
+        Raises:
+            ConnectionError: If the process has ended.
+        """
+        with self._lock:
+            if self._address is None:
+                try:
+                    self._address = self._ready.recv()
+                except EOFError:
+                    raise ConnectionError("the simulator did not start") from None
+        try:
+            return connection.Client(self._address, authkey=bytes(current_process().authkey))
+        except OSError as error:
+            raise ConnectionError("the simulator has ended") from error
+
+    def close(self) -> None:
+        """End the process."""
+        self._process.terminate()
+        self._process.join(5)
+
+
+def _serve(started: Any, settings: DemoSettings, first: Choice) -> None:
+    """Serve visitors until the web server's process ends, or ends this one."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+    server = parent_process()
+    assert server is not None
+    with tempfile.TemporaryDirectory(prefix="teamvla-demo-", ignore_cleanup_errors=True) as folder:
+        listener = connection.Listener(authkey=bytes(current_process().authkey))
+        started.send(listener.address)
+        started.close()
+        threading.Thread(target=_warm_up, args=(first,), daemon=True).start()
+        threading.Thread(target=_accept, args=(listener, settings, Path(folder)), daemon=True).start()
+        server.join()
+
+
+def _accept(listener: connection.Listener, settings: DemoSettings, folder: Path) -> None:
+    while True:
+        with contextlib.suppress(AuthenticationError, OSError):
+            visitor = _Visitor(listener.accept(), settings, Path(tempfile.mkdtemp(dir=folder)))
+            threading.Thread(target=visitor.serve, daemon=True).start()
+
+
+def _warm_up(first: Choice) -> None:
+    """Load what the first picture needs."""
+    from teamvla_eval.demo.live import LiveEpisode
+
+    with _starting:
+        live = LiveEpisode(first.policies[0], first.task, first.num_arms)
+        live.begin(first.seed, None, "")
+        live.view(64)
+        live.close()
+
+
+class _Visitor:
+    """Serves one connection.
+
+    Args:
+        pipe: The connection.
+        settings: What the operator decided.
+        folder: Where this visitor's files go.
+    """
+
+    def __init__(self, pipe: "connection.Connection[Any, Any]", settings: DemoSettings, folder: Path):
+        self._pipe, self._settings, self._folder = pipe, settings, folder
+        self._lives: tuple[LiveEpisode, ...] = ()
+        self._made_for: tuple[Any, ...] = ()
+        self._frozen: tuple[int, ...] = ()
+        self._runs = 0
+
+    def serve(self) -> None:
+        """Answer until the visitor leaves."""
+        try:
+            while True:
+                request = self._pipe.recv()
+                if isinstance(request, Freeze):
+                    self._frozen = request.arms
+                elif isinstance(request, (Look, Run)):
+                    self._answer(request)
+        except (EOFError, OSError):
+            pass
+        finally:
+            self._close()
+            self._pipe.close()
+            shutil.rmtree(self._folder, ignore_errors=True)
+
+    def _answer(self, request: Look | Run) -> None:
+        try:
+            answer = self._look(request.choice) if isinstance(request, Look) else self._run(request)
+        except (EOFError, OSError):
+            raise
+        except ValueError as error:  # what does not fit, told in words
+            answer = Refused(one_line(error))
+        except Exception:
+            _log.exception("the demo failed at %s", request)
+            self._close()
+            answer = Refused("something went wrong in the simulator; the operator finds it in the log")
+        self._pipe.send(answer)
+
+    def _prepare(self, choice: Choice) -> None:
+        """Make the environments of a choice, unless they are there."""
+        made_for = (choice.task, choice.num_arms, choice.policies)
+        if made_for == self._made_for:
+            return
+        self._close()
+        from teamvla_eval.demo.live import LiveEpisode
+
+        with _starting:
+            lives: list[LiveEpisode] = []
+            self._lives = ()
+            for spec in choice.policies:
+                lives.append(LiveEpisode(spec, choice.task, choice.num_arms))
+                self._lives = tuple(lives)
+                lives[-1].begin(choice.seed, None, "")
+                lives[-1].view(64)
+        self._made_for = made_for
+
+    def _look(self, choice: Choice) -> Scene:
+        self._prepare(choice)
+        env = self._lives[0].env
+        sentences = sentences_of_goals(env, choice.seed)
+        for live in self._lives:
+            live.begin(choice.seed, None, "")
+        return Scene(self._frame("", self._settings.height), sentences, tuple(env.task.bodies))
+
+    def _run(self, run: Run) -> Ended | Refused:
+        choice, sentence = run.choice, cleaned(run.sentence)
+        self._prepare(choice)
+        sentences = sentences_of_goals(self._lives[0].env, choice.seed)
+        goal = goal_of(sentence, sentences) if sentence else None
+        note = ""
+        if sentence and goal is None:
+            near = "; ".join(f"“{said}”" for said in suggestions(sentence, sentences))
+            if not any(live.hears for live in self._lives):
+                return Refused(f"I did not understand “{sentence}”. In this scene I understand, for example: {near}.")
+            note = f"None of the task's sentences; success is judged by the seed's own goal. Understood: {near}."
+        for live in self._lives:
+            live.begin(choice.seed, goal, sentence)
+        height = 2 * self._settings.height if run.fine else self._settings.height
+        return self._play(height, note)
+
+    def _play(self, height: int, note: str) -> Ended:
+        """Simulate no faster than real time, show every ``STRIDE`` steps, and do what the visitor asks for."""
+        lives = self._lives
+        control_dt, shown = lives[0].env.control_dt, []
+        began, step, pushes = time.monotonic(), 0, 0
+        self._mark_frozen()
+        while True:
+            frame = self._frame(note, height)
+            self._pipe.send(frame)
+            shown.append([view.picture for view in frame.views])
+            stopped = time.monotonic() - began > self._settings.max_run_s
+            while self._pipe.poll():
+                request = self._pipe.recv()
+                if isinstance(request, Freeze):
+                    self._frozen = request.arms
+                    self._mark_frozen()
+                elif isinstance(request, Push) and pushes < MAX_PUSHES:
+                    pushes += 1
+                    for live in lives:
+                        live.push(request.body, request.impulse)
+                stopped |= isinstance(request, Stop)
+            if stopped or all(live.ended for live in lives):
+                break
+            for _ in range(STRIDE):
+                for live in lives:
+                    live.step(self._frozen)
+            step += STRIDE
+            time.sleep(max(began + step * control_dt - time.monotonic(), 0.0))
+        return self._finish(frame, shown, 1 / (STRIDE * control_dt))
+
+    def _finish(self, frame: Frame, shown: list[list[bytes]], fps: float) -> Ended:
+        from teamvla_eval.demo.recording import write_video
+
+        self._runs += 1
+        for old in self._folder.iterdir():
+            old.unlink()
+        env = self._lives[0].env
+        stem = f"{env.task_name}_seed{int(env.seeds[0])}_{self._runs}"
+        files = [self._folder / f"{stem}_{index}.hdf5" for index in range(len(self._lives))]
+        written = tuple(file for file, live in zip(files, self._lives, strict=True) if live.write(file))
+        video = self._folder / f"{stem}.mp4"
+        write_video(video, shown, fps)
+        return Ended(frame, written, video)
+
+    def _frame(self, note: str, height: int) -> Frame:
+        lives = self._lives
+        views = tuple(live.view(height) for live in lives)
+        return Frame(views, tuple(lives[0].env.phases), lives[0].told, note)
+
+    def _mark_frozen(self) -> None:
+        """Leave out arms that do not exist, and note it in the episodes."""
+        self._frozen = tuple(arm for arm in self._frozen if 0 <= arm < self._lives[0].env.num_arms)
+        for live in self._lives:
+            if self._frozen:
+                live.mark("frozen: " + ", ".join(f"arm_{arm}" for arm in self._frozen))
+
+    def _close(self) -> None:
+        for live in self._lives:
+            live.close()
+        self._lives, self._made_for = (), ()

@@ -1,0 +1,29 @@
+"""Why episodes failed, in words that a table can count."""
+
+from collections import Counter
+from collections.abc import Sequence
+
+from teamvla_eval.records import EpisodeRecord
+
+LEFT, DROPPED = "object left the table", "object was dropped"
+
+
+def failure_kind(record: EpisodeRecord) -> str:
+    """Why a failed episode failed: what was lost, else the phase in which time ran out.
+
+    Raises:
+        ValueError: If the episode succeeded.
+    """
+    if record.success:
+        raise ValueError(f"the episode of seed {record.seed} succeeded")
+    if record.end_reason == "object_left_table":
+        return LEFT
+    if record.dropped_objects:
+        return DROPPED
+    return f"stuck in {record.final_phase}"
+
+
+def failure_counts(records: Sequence[EpisodeRecord]) -> dict[str, int]:
+    """Kind of failure to number of episodes, the most frequent first."""
+    counts = Counter(failure_kind(record) for record in records if not record.success)
+    return dict(sorted(counts.items(), key=lambda item: (-item[1], item[0])))

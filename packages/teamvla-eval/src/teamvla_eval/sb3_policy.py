@@ -1,0 +1,92 @@
+"""Policies trained with Stable-Baselines3. Their files are pickles, which can run any code: read on request only.
+
+Registered as ``sb3``; ``teamvla bench --policy sb3:FILE --trust`` reads one.
+"""
+
+import json
+import zipfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from teamvla_envs.errors import UserError
+
+if TYPE_CHECKING:
+    from teamvla_envs.env.vector import TeamVectorEnv
+
+PREFIX = "sb3:"
+
+
+def refuse(argument: str) -> Any:
+    """Say why a file is not read just because it is named; the factory of the entry point ``sb3``."""
+    raise UserError(
+        f"policy {PREFIX}{argument} is a pickle, which can run any code; pass --trust if you trust its author"
+    )
+
+
+def load(path: Path) -> "Sb3Policy":
+    """Read a model that Stable-Baselines3 saved. Only for files whose author is trusted.
+
+    Raises:
+        UserError: If the file is no such model or of an unknown algorithm.
+    """
+    try:
+        import stable_baselines3
+    except ModuleNotFoundError:
+        raise UserError(f"policy {PREFIX}{path} needs stable-baselines3: pip install stable-baselines3") from None
+    algorithm = getattr(stable_baselines3, _algorithm(path))
+    return Sb3Policy(algorithm.load(path, device="cpu"))
+
+
+class Sb3Policy:
+    """Acts greedily on the privileged state; implements ``teamvla_envs.policies.Policy``.
+
+    Args:
+        model: A loaded model, trained on the state observations of a team with ``MlpPolicy``.
+    """
+
+    def __init__(self, model: Any):
+        self._model = model
+
+    @property
+    def env_kwargs(self) -> Mapping[str, Any]:
+        """The privileged state."""
+        return {"obs_mode": "state"}
+
+    def bind(self, env: "TeamVectorEnv") -> None:
+        """Take the environment; ValueError if the shapes differ from those of the training."""
+        for name, space in (("observation", env.single_observation_space), ("action", env.single_action_space)):
+            trained = getattr(self._model, f"{name}_space").shape
+            if trained != space.shape:
+                raise ValueError(
+                    f"the environment's {name} has shape {space.shape}, the model was trained with {trained}"
+                )
+
+    def reset(self, mask: np.ndarray) -> None:
+        """Forget nothing: the model acts on what it sees now."""
+
+    def act(self, obs: Any) -> np.ndarray:
+        """Return actions (N, A*D) float32 in [-1, 1]."""
+        actions, _ = self._model.predict(obs, deterministic=True)
+        return np.asarray(actions, np.float32)
+
+
+def _algorithm(path: Path) -> str:
+    """Which algorithm saved a file, from the plain part of its description."""
+    try:
+        with zipfile.ZipFile(path) as file:
+            description = json.loads(file.read("data"))
+        module = str(description["policy_class"].get("__module__", "")) if "policy_class" in description else ""
+    except FileNotFoundError:
+        raise UserError(f"policy {PREFIX}{path}: there is no such file") from None
+    except (OSError, ValueError, KeyError, AttributeError, TypeError, zipfile.BadZipFile) as error:
+        raise UserError(f"policy {PREFIX}{path} is not a model of Stable-Baselines3: {error}") from None
+    for name in ("sac", "td3"):
+        if f".{name}." in module:
+            return name.upper()
+    if ".common." in module:
+        return "PPO" if "n_epochs" in description else "A2C"
+    raise UserError(
+        f"policy {PREFIX}{path} was trained with {module or 'an unknown algorithm'}, known: PPO, A2C, SAC, TD3"
+    )

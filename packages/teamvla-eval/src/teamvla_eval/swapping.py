@@ -1,0 +1,71 @@
+"""Episodes in which the sentence tells another goal of the same scene, judged under both goals.
+
+The environment runs the goal that is said, so everything that could tell a goal says the same. The goal that the seed
+drew is judged beside it, with the task's own rules.
+"""
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from teamvla_envs.env.vector import TeamVectorEnv
+
+
+class SwappedGoals:
+    """Resets an environment to swapped goals and judges the original ones.
+
+    Args:
+        env: An environment whose task has two goals or more.
+
+    Attributes:
+        goals: Original goal of each world, N names.
+        success_step: Control step in which the original goal was reached and held, 0 before that, shape ``(N,)``.
+    """
+
+    def __init__(self, env: "TeamVectorEnv"):
+        self._env, self._task = env, env.task
+        if len(env.goals) < 2:
+            raise ValueError(f"swap-instruction: task {env.task_name} has the goal {env.goals[0]} only")
+        n = env.num_envs
+        self.goals = [""] * n
+        self.success_step = np.zeros(n, np.int64)
+        self._held, self._steps = np.zeros(n, np.int64), np.zeros(n, np.int64)
+        self._facts: dict[str, np.ndarray] = {}
+        self._memory = self._task.blank_memory(n)
+
+    def reset(self, seeds: list[int], worlds: np.ndarray) -> tuple[Any, dict[str, Any]]:
+        """Begin the episodes of ``seeds`` in the (N,) masked worlds, with another goal said than the seed's."""
+        env, rows = self._env, np.flatnonzero(worlds)
+        _, info = env.reset(seed=seeds, options={"reset_mask": worlds})
+        said: list[str | None] = [None] * env.num_envs
+        for world in rows.tolist():
+            self.goals[world] = str(info["goal"][world])
+            said[world] = another_goal(env.goals, self.goals[world], seeds[world])
+        facts = {key: value for key, value in env.get_state().items() if key.startswith("episode.")}
+        if not self._facts:
+            self._facts = {key.removeprefix("episode."): value.copy() for key, value in facts.items()}
+        for key, value in self._facts.items():
+            value[rows] = facts[f"episode.{key}"][rows]
+        blank = self._task.blank_memory(len(rows))
+        for key, value in self._memory.items():
+            value[rows] = blank[key]
+        for count in (self.success_step, self._held, self._steps):
+            count[rows] = 0
+        return env.reset(seed=seeds, options={"reset_mask": worlds, "goal": said})
+
+    def judge(self, worlds: np.ndarray) -> None:
+        """Take note of the step that the (N,) masked worlds just made."""
+        task = self._task
+        signals = task.signals(self._env.world, self._facts, self._memory)
+        self._memory = {key: np.array(value) for key, value in task.remember(signals).items()}
+        self._steps += worlds
+        self._held = np.where(worlds, np.where(task.succeeds(signals), self._held + 1, 0), self._held)
+        reached = worlds & (self._held >= task.hold_steps(self._facts)) & (self.success_step == 0)
+        self.success_step[reached] = self._steps[reached]
+
+
+def another_goal(goals: tuple[str, ...], goal: str, seed: int) -> str:
+    """One of the other goals, each equally often over consecutive seeds."""
+    others = [other for other in goals if other != goal]
+    return others[seed % len(others)]

@@ -1,0 +1,80 @@
+"""``teamvla dagger``: improve a trained policy where it gets stuck."""
+
+from collections.abc import Sequence
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import tyro
+from teamvla_envs.errors import UserError
+
+if TYPE_CHECKING:
+    from teamvla_learn.train.settings import Settings
+
+
+def dagger(
+    demos: Annotated[tuple[Path, ...], tyro.conf.Positional, tyro.conf.arg(metavar="FILE [FILE ...]")],
+    *,
+    init_from: Path,
+    out: Path,
+    num_rounds: int = 2,
+    episodes: int = 40,
+    style: Literal["intervention", "classic"] = "intervention",
+    patience: int = 50,
+    stray_steps: int = 15,
+    num_envs: int = 16,
+    preset: str | None = None,
+    config: tuple[Path, ...] = (),
+    settings: "Settings | None" = None,
+    threads: int | None = None,
+) -> None:
+    """Let a trained policy act, let the expert help where it gets stuck, and train on that too.
+
+    Stop with Ctrl-C; the same command goes on from there.
+
+    Args:
+        demos: Demonstration files that the policy was trained on.
+        init_from: Checkpoint folder of the policy.
+        out: Folder for the demonstrations and the checkpoint of each round.
+        num_rounds: Rounds of acting and training.
+        episodes: Episodes of a round and task.
+        style: intervention keeps what the expert does once it took over; classic labels all that the policy does.
+        patience: Steps without progress after which the policy is stuck.
+        stray_steps: Steps in a row of doing something else than the expert after which the policy has gone astray.
+        num_envs: Worlds that run at once.
+        preset: Shipped settings for the training of a round: tiny, laptop or gpu.
+        config: YAML files of settings; by default the policy's own train.yaml.
+        settings: The training of a round, as dotted options such as `--train.learning-rate`; see `teamvla train`.
+        threads: CPU threads. Default: all cores.
+    """
+    from teamvla_learn.dagger.collecting import DrivingSettings
+    from teamvla_learn.dagger.rounds import DaggerJob, run_dagger
+    from teamvla_learn.dagger.takeover import TakeoverRule
+    from teamvla_learn.train.settings import layered_settings
+
+    if not demos:
+        raise UserError("demos is empty, expected the demonstration files that the policy was trained on")
+    rule = TakeoverRule(patience=patience, stray_steps=stray_steps)
+    last = run_dagger(
+        DaggerJob(
+            demos=demos,
+            init_from=init_from,
+            out=out,
+            rounds=num_rounds,
+            driving=DrivingSettings(episodes, style, rule, num_envs),
+            settings=layered_settings(preset, config) if settings is None else settings,
+            threads=threads,
+        )
+    )
+    print(f"the last policy is {last}")
+
+
+def _run_arguments(prog: str, args: Sequence[str]) -> Any:
+    """Parse a command line on top of what its preset and YAML files, or those of the policy, say, and run it."""
+    from teamvla_learn.train.settings import SettingsArgument, settings_below
+
+    dagger.__annotations__["settings"] = SettingsArgument  # late, because the network's options need torch
+    return tyro.cli(partial(dagger, settings=settings_below(args)), prog=prog, args=args)
+
+
+dagger.__dict__["run_arguments"] = _run_arguments  # which ``teamvla`` calls instead of parsing itself

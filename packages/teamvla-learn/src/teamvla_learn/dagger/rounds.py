@@ -1,0 +1,120 @@
+"""Rounds of driving and learning: each begins with the weights of the last, on all that was collected until then."""
+
+import json
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from teamvla_envs.errors import UserError
+
+from teamvla_learn.dagger.collecting import DrivingSettings, collect_round
+from teamvla_learn.policies.checkpoint import CheckpointInfo, load_checkpoint, write_text
+from teamvla_learn.train.folder import check_out
+from teamvla_learn.train.layers import to_plain
+from teamvla_learn.train.run import TrainingJob, run_training
+from teamvla_learn.train.settings import Settings
+
+PLAN_FILE = "dagger.json"
+
+
+@dataclass(frozen=True)
+class DaggerJob:
+    """What to improve with what, and where to.
+
+    Attributes:
+        demos: Demonstration files that the learner was trained on.
+        init_from: Checkpoint folder of the learner.
+        out: Folder for the rounds: ``round_1/`` is a checkpoint, ``round_1_lift.hdf5`` what it also learned from.
+        rounds: Number of rounds.
+        driving: How the learner drives.
+        settings: How each round trains.
+        threads: CPU threads.
+    """
+
+    demos: tuple[Path, ...]
+    init_from: Path
+    out: Path
+    rounds: int = 2
+    driving: DrivingSettings = field(default_factory=DrivingSettings)
+    settings: Settings = field(default_factory=Settings)
+    threads: int | None = None
+
+
+def run_dagger(job: DaggerJob) -> Path:
+    """Run all rounds, or go on where an interrupted run stopped; returns the last round's checkpoint folder.
+
+    Raises:
+        UserError: For bad input.
+    """
+    if job.rounds < 1:
+        raise UserError(f"rounds is {job.rounds}, expected at least 1")
+    tasks = _tasks(job, load_checkpoint(job.init_from).info)
+    finished = _finished_rounds(job)
+    learner, files = job.init_from, list(job.demos)
+    for number in range(1, job.rounds + 1):
+        new = [job.out / f"round_{number}_{task}.hdf5" for task in tasks]
+        folder = job.out / f"round_{number}"
+        if number > finished:
+            kept = [
+                collect_round(learner, tasks[task], path, number, job.driving, job.threads)
+                for task, path in zip(tasks, new, strict=True)
+            ]
+            if not any(kept):
+                print(f"the learner needed no help in round {number}: its policy is {learner}")
+                return learner
+            resume = folder.exists()
+            check_out(folder, resume, overwrite=False)
+            present = [*files, *(path for path in new if path.exists())]
+            run_training(
+                TrainingJob(present, folder, job.settings, init_from=learner, threads=job.threads, resume=resume)
+            )
+            _note(job, number)
+        files += [path for path in new if path.exists()]
+        learner = folder
+    return learner
+
+
+def _tasks(job: DaggerJob, info: CheckpointInfo) -> dict[str, Path]:
+    """Return each task of the learner and a file of it."""
+    from teamvla_envs.demos.reader import open_demos
+
+    found: dict[str, Path] = {}
+    for path in job.demos:
+        try:
+            with open_demos(path) as file:
+                found.setdefault(str(file.env_kwargs.get("task")), path)
+        except OSError as error:
+            raise UserError(f"cannot read demonstrations {path}: {error.strerror or error}") from error
+    if missing := [task for task in info.tasks if task not in found]:
+        raise UserError(f"demos has no file of {missing[0]}, which {job.init_from} was trained on")
+    return {task: found[task] for task in info.tasks}
+
+
+def _finished_rounds(job: DaggerJob) -> int:
+    """Return how many rounds an earlier run of the same job finished, and note the job if it is new."""
+    path = job.out / PLAN_FILE
+    if not path.exists():
+        if job.out.exists() and any(job.out.iterdir()):
+            raise UserError(f"out is {job.out}, which is not empty and holds no {PLAN_FILE}: use another folder")
+        job.out.mkdir(parents=True, exist_ok=True)
+        _note(job, 0)
+        return 0
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+        plan, finished = found["plan"], int(found["finished"])
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise UserError(f"{path} is damaged: {error}") from error
+    for name, wanted in _plan(job).items():
+        if plan.get(name) != wanted:
+            raise UserError(f"{job.out} was begun with {name} {plan.get(name)}, now it is {wanted}: use another folder")
+    return finished
+
+
+def _note(job: DaggerJob, finished: int) -> None:
+    write_text(job.out / PLAN_FILE, json.dumps({"plan": _plan(job), "finished": finished}, indent=1))
+
+
+def _plan(job: DaggerJob) -> dict[str, object]:
+    """What may not change between the runs of a job; more rounds may be added."""
+    told = to_plain(replace(job, demos=(), init_from=Path(), out=Path()))
+    names = {"demos": [path.name for path in job.demos], "init_from": job.init_from.name}
+    return json.loads(json.dumps(names | {name: told[name] for name in ("driving", "settings")}))

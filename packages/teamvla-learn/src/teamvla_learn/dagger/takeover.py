@@ -1,0 +1,90 @@
+"""When a learner needs help: it gets no further, or it does something else than the expert for a while."""
+
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+from teamvla_envs.errors import UserError
+
+DRIVING, STALLED, STRAYED, LATE = 0, 1, 2, 3
+REASONS: Final = ("", "stalled", "strayed", "late")
+
+
+@dataclass(frozen=True)
+class TakeoverRule:
+    """When the expert takes over.
+
+    Attributes:
+        patience: Control steps without progress after which the learner has stalled.
+        progress: Smallest gain of the dense reward that is progress; the experts gain that much every 24 steps.
+        stray_steps: Control steps in a row that the learner does something else before it has strayed.
+        stray_distance: How far an arm's joint action is from the expert's when it does something else, as a share of
+            the largest joint step: root of the mean square over its joints. Grippers do not count: a learner that
+            closes one earlier or later often succeeds, and one that closes it on air stalls.
+    """
+
+    patience: int = 50
+    progress: float = 0.001
+    stray_steps: int = 15
+    stray_distance: float = 0.65
+
+    def __post_init__(self) -> None:
+        """Refuse what makes no rule."""
+        for name in ("patience", "stray_steps"):
+            if getattr(self, name) < 1:
+                raise UserError(f"{name} is {getattr(self, name)}, expected at least 1")
+        for name in ("progress", "stray_distance"):
+            if not getattr(self, name) > 0:
+                raise UserError(f"{name} is {getattr(self, name)}, expected more than 0")
+
+
+class TakeoverMonitor:
+    """Watches N worlds.
+
+    Args:
+        rule: When the expert takes over.
+        num_envs: N.
+        num_arms: A.
+        horizon: Control steps that a learner has for an episode.
+    """
+
+    def __init__(self, rule: TakeoverRule, num_envs: int, num_arms: int, horizon: int):
+        self._rule, self._num_arms, self._horizon = rule, num_arms, horizon
+        self._best = np.full(num_envs, -np.inf)
+        self._steps = np.zeros(num_envs, np.int64)
+        self._still = np.zeros(num_envs, np.int64)
+        self._apart = np.zeros((num_envs, num_arms), np.int64)
+
+    def reset(self, worlds: np.ndarray) -> None:
+        """Forget the past of the worlds in a mask (N,) bool."""
+        self._best[worlds] = -np.inf
+        for count in (self._steps, self._still, self._apart):
+            count[worlds] = 0
+
+    def observe(self, reward: np.ndarray, learner: np.ndarray, expert: np.ndarray) -> np.ndarray:
+        """Take in one control step.
+
+        Args:
+            reward: (N,) dense reward of the step.
+            learner: (N, A*D) action of the learner in it.
+            expert: (N, A*D) what the expert would have done.
+
+        Returns:
+            (N,) index into ``REASONS``: why the expert should take over now, 0 for no reason.
+        """
+        rule = self._rule
+        gained = reward > self._best + rule.progress
+        self._best = np.where(gained, reward, self._best)
+        self._still = np.where(gained, 0, self._still + 1)
+        self._steps += 1
+        apart = self._differ(learner, expert)
+        self._apart = np.where(apart, self._apart + 1, 0)
+        strayed = (self._apart >= rule.stray_steps).any(axis=1)
+        reason = np.where(self._steps >= self._horizon, LATE, DRIVING)
+        reason = np.where(strayed, STRAYED, reason)
+        return np.where(self._still >= rule.patience, STALLED, reason)
+
+    def _differ(self, learner: np.ndarray, expert: np.ndarray) -> np.ndarray:
+        """Which arms do something else than the expert would, (N, A) bool; the last entry of an arm is its gripper."""
+        ours, theirs = (actions.reshape(len(actions), self._num_arms, -1) for actions in (learner, expert))
+        return np.sqrt(np.square(ours[..., :-1] - theirs[..., :-1]).mean(axis=-1)) > self._rule.stray_distance

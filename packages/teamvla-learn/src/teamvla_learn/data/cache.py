@@ -1,0 +1,137 @@
+"""Decoded demonstrations on disk, memory-mapped: gunzipping every picture is done once, not at every start.
+
+An entry is a folder of ``.npy`` files and ``entry.json``, which tells their shapes and checksums. Its name is a hash of
+the demonstrations' own hashes and of what was decoded. A folder that is incomplete, damaged or of another program is
+decoded again. The whole cache may be deleted at any time.
+"""
+
+import json
+import os
+import shutil
+import time
+import zlib
+from collections.abc import Callable, Mapping, Sequence
+from hashlib import sha256
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from teamvla_learn.data.decode import DecodedDemos, decode
+
+if TYPE_CHECKING:
+    from teamvla_envs.demos.reader import Demo
+
+FORMAT = "teamvla-decoded-demos"
+VERSION = 1  # raise it when the same demonstrations are decoded differently
+ENTRY = "entry.json"
+UNUSED_DAYS = 30.0  # entries that nobody opened for so long are removed when another is written
+_CHUNK = 1 << 24  # [bytes] read at once for a checksum
+
+
+def default_folder() -> Path:
+    """Return the cache's folder: in ``TEAMVLA_CACHE`` or the user's cache folder."""
+    import platformdirs
+
+    return Path(os.environ.get("TEAMVLA_CACHE") or platformdirs.user_cache_dir("teamvla")) / "demos"
+
+
+def decode_cached(
+    folder: Path, demos: "Sequence[Demo]", cameras: Sequence[str], on_demo: Callable[[], None]
+) -> DecodedDemos:
+    """Return decoded demonstrations from the cache, decoding them into it first if need be.
+
+    Args:
+        folder: The cache.
+        demos: Which demonstrations, in this order.
+        cameras: Cameras whose pictures are read.
+        on_demo: Called for each demonstration.
+    """
+    entry = folder / _key(demos, cameras)
+    found = open_entry(entry)
+    if found is not None:
+        for _ in demos:
+            on_demo()
+        return found
+    folder.mkdir(parents=True, exist_ok=True)
+    _remove_unused(folder)
+    temporary = folder / f".{entry.name}.{os.getpid()}"
+    shutil.rmtree(temporary, ignore_errors=True)
+    temporary.mkdir()
+    try:
+        _write_entry(temporary, demos, cameras, on_demo)
+        shutil.rmtree(entry, ignore_errors=True)
+        temporary.rename(entry)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+    written = open_entry(entry)
+    if written is None:
+        raise OSError(f"the cache entry {entry} cannot be read back")
+    return written
+
+
+def open_entry(entry: Path) -> DecodedDemos | None:
+    """Open an entry of the cache; None when it is missing, damaged or foreign."""
+    try:
+        header = json.loads((entry / ENTRY).read_text(encoding="utf-8"))
+        if (header["format"], header["version"], header["key"]) != (FORMAT, VERSION, entry.name):
+            return None
+        arrays = {name: _open(entry / spec["file"], spec) for name, spec in header["arrays"].items()}
+        facts = {name: np.array(_open(entry / spec["file"], spec)) for name, spec in header["facts"].items()}
+        lengths, told = tuple(map(int, header["lengths"])), tuple(map(str, header["told"]))
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return None
+    if len(lengths) != len(told) or any(len(array) != sum(lengths) for array in arrays.values()):
+        return None
+    os.utime(entry / ENTRY)
+    return DecodedDemos(arrays, lengths, told, facts)
+
+
+def _key(demos: "Sequence[Demo]", cameras: Sequence[str]) -> str:
+    parts = [FORMAT, str(VERSION), *cameras, "", *(demo.content_hash for demo in demos)]
+    return sha256("\n".join(parts).encode()).hexdigest()
+
+
+def _write_entry(folder: Path, demos: "Sequence[Demo]", cameras: Sequence[str], on_demo: Callable[[], None]) -> None:
+    files: dict[str, str] = {}
+
+    def storage(name: str, shape: tuple[int, ...], dtype: np.dtype) -> np.ndarray:
+        files[name] = f"{len(files)}.npy"
+        return np.lib.format.open_memmap(folder / files[name], mode="w+", dtype=dtype, shape=shape)
+
+    decoded, checksums = decode(demos, cameras, storage, on_demo)
+    arrays = {name: _spec(files[name], array, checksums[name]) for name, array in decoded.arrays.items()}
+    for array in decoded.arrays.values():
+        assert isinstance(array, np.memmap)
+        array.flush()
+    facts: dict[str, Any] = {}
+    for number, (name, values) in enumerate(decoded.facts.items()):
+        np.save(folder / f"fact_{number}.npy", values, allow_pickle=False)
+        facts[name] = _spec(f"fact_{number}.npy", values, zlib.crc32(np.ascontiguousarray(values).data))
+    lists = {"lengths": decoded.lengths, "told": decoded.told}
+    header = {"format": FORMAT, "version": VERSION, "key": _key(demos, cameras), "arrays": arrays, "facts": facts}
+    (folder / ENTRY).write_text(json.dumps(header | lists), encoding="utf-8")
+
+
+def _spec(file: str, array: np.ndarray, checksum: int) -> dict[str, Any]:
+    return {"file": file, "shape": list(array.shape), "dtype": array.dtype.str, "crc32": checksum}
+
+
+def _open(path: Path, spec: Mapping[str, Any]) -> np.ndarray:
+    """Memory-map one array and compare it with what was written."""
+    array = np.load(path, mmap_mode="r", allow_pickle=False)
+    if list(array.shape) != spec["shape"] or array.dtype.str != spec["dtype"]:
+        raise ValueError(f"{path} has shape {array.shape} and type {array.dtype}")
+    checksum, content = 0, array.reshape(-1).view(np.uint8)
+    for start in range(0, len(content), _CHUNK):
+        checksum = zlib.crc32(content[start : start + _CHUNK].data, checksum)
+    if checksum != spec["crc32"]:
+        raise ValueError(f"{path} is damaged")
+    return np.asarray(array)
+
+
+def _remove_unused(folder: Path) -> None:
+    for entry in folder.iterdir():
+        header = entry / ENTRY
+        if header.is_file() and time.time() - header.stat().st_mtime > UNUSED_DAYS * 86400:
+            shutil.rmtree(entry, ignore_errors=True)

@@ -1,0 +1,116 @@
+"""One demonstration file as arrays of all its samples: read once, checked against its hashes, decoded."""
+
+import zlib
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Protocol
+
+import numpy as np
+from teamvla_envs.demos import schema
+from teamvla_envs.errors import UserError
+
+if TYPE_CHECKING:
+    from teamvla_envs.demos.reader import Demo
+
+AGENT_POS, ENVIRONMENT_STATE, EXPERT_ACTIONS, PIXELS = "agent_pos", "environment_state", "expert_actions", "pixels/"
+FACTS = "episode."  # prefix of the task's facts about an episode among the recorded states
+
+
+@dataclass(frozen=True)
+class DecodedDemos:
+    """The samples of E demonstrations, one demonstration after the other.
+
+    Attributes:
+        arrays: ``agent_pos``, ``expert_actions``, maybe ``environment_state``, and ``pixels/<camera>``; first axis is
+            the samples of all demonstrations.
+        lengths: Samples of each demonstration.
+        told: The sentence of each demonstration.
+        facts: The task's numeric facts of each episode by ``episode.<name>``, first axis E.
+    """
+
+    arrays: Mapping[str, np.ndarray]
+    lengths: tuple[int, ...]
+    told: tuple[str, ...]
+    facts: Mapping[str, np.ndarray]
+
+
+class Storage(Protocol):
+    """Makes the arrays that are decoded into, in memory or in a file."""
+
+    def __call__(self, name: str, shape: tuple[int, ...], dtype: np.dtype) -> np.ndarray:
+        """Return an array to fill from its first row to its last."""
+
+
+def in_memory(name: str, shape: tuple[int, ...], dtype: np.dtype) -> np.ndarray:
+    """Make an array in memory."""
+    return np.zeros(shape, dtype)
+
+
+def decode(
+    demos: "Sequence[Demo]", cameras: Sequence[str], storage: Storage, on_demo: Callable[[], None]
+) -> tuple[DecodedDemos, dict[str, int]]:
+    """Read demonstrations that were found to be alike.
+
+    Args:
+        demos: Which, in this order.
+        cameras: Cameras whose pictures are read; with all of a file's cameras its hashes are checked too.
+        storage: Makes the arrays.
+        on_demo: Called after each demonstration.
+
+    Returns:
+        The samples, and the CRC-32 of each array.
+
+    Raises:
+        UserError: When a demonstration is not what its hash says.
+    """
+    total = sum(demo.num_samples for demo in demos)
+    arrays: dict[str, np.ndarray] = {}
+    checksums: dict[str, int] = {}
+    facts: dict[str, list[Any]] = {}
+    start = 0
+    for demo in demos:
+        found = _read(demo, cameras)
+        for name, part in _samples(found, cameras).items():
+            if name not in arrays:
+                arrays[name] = storage(name, (total, *part.shape[1:]), part.dtype)
+            arrays[name][start : start + demo.num_samples] = part
+            checksums[name] = zlib.crc32(np.ascontiguousarray(part).data, checksums.get(name, 0))
+        for path, values in found.items():
+            if path.startswith(schema.STATES + FACTS):
+                facts.setdefault(path.removeprefix(schema.STATES), []).append(values[0])
+        start += demo.num_samples
+        on_demo()
+    whole = {key: np.stack(values) for key, values in facts.items() if len(values) == len(demos)}
+    lengths, told = tuple(demo.num_samples for demo in demos), tuple(demo.instruction for demo in demos)
+    return DecodedDemos(arrays, lengths, told, whole), checksums
+
+
+def _read(demo: "Demo", cameras: Sequence[str]) -> dict[str, np.ndarray]:
+    """Return the datasets of a demonstration by path, its pictures as far as they are wanted."""
+    wanted = [path for path in demo.paths if schema.find_field(path) and not path.startswith(schema.STATES)]
+    skipped = [path for path in wanted if path.startswith(schema.PIXELS) and path[len(schema.PIXELS) :] not in cameras]
+    named = {
+        schema.ACTIONS: lambda: demo.actions,
+        schema.EXPERT_ACTIONS: lambda: demo.expert_actions,
+        schema.REWARDS: lambda: demo.rewards,
+        schema.DONES: lambda: demo.dones.astype(np.uint8),
+        schema.PHASE: lambda: demo.phase,
+    }
+    found = {
+        path: named[path]() if path in named else demo.obs(path.removeprefix("obs/"))
+        for path in wanted
+        if path not in skipped
+    }
+    found |= {schema.STATES + key: values for key, values in demo.states.items()}
+    if cameras and not skipped:
+        attributes = {attribute.name: getattr(demo, attribute.name) for attribute in schema.DEMO_ATTRIBUTES}
+        if schema.content_hash(attributes, found) != demo.content_hash:
+            raise UserError(f"{demo.name} is not what its content hash says: the file was damaged or changed")
+    return found
+
+
+def _samples(found: Mapping[str, np.ndarray], cameras: Sequence[str]) -> dict[str, np.ndarray]:
+    samples = {AGENT_POS: found[schema.AGENT_POS], EXPERT_ACTIONS: found[schema.EXPERT_ACTIONS]}
+    if schema.ENVIRONMENT_STATE in found:
+        samples[ENVIRONMENT_STATE] = found[schema.ENVIRONMENT_STATE]
+    return samples | {PIXELS + camera: found[schema.PIXELS + camera] for camera in cameras}

@@ -1,0 +1,123 @@
+"""Demonstrations of one or several tasks: what was seen at t and the expert's actions from t on, for every t."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from teamvla_learn.data.layout import PartLayout
+from teamvla_learn.data.pictures import Pictures
+
+
+@dataclass(frozen=True)
+class MultiTaskDataset:
+    """M samples of some demonstrations, one after the other.
+
+    Attributes:
+        agent_pos: (M, A*P) float32.
+        environment_state: (M, S) float32; S = 0 when a file does not hold it or the tasks' differ.
+        pixels: Camera name -> (M, H, W, 3) uint8.
+        expert_actions: (M, A*D) float32 in [-1, 1].
+        begins: (M,) int64, index of the first sample of the sample's demonstration.
+        ends: (M,) int64, index one after its last sample.
+        demo: (M,) int64, which demonstration the sample is of.
+        sentences: For each demonstration the sentences that are true of it, first the one that it was told in.
+        tasks: Names of the tasks.
+        task: (M,) int64, which task the sample is of.
+        states: For each file the layout of its privileged state and the states (m, S).
+    """
+
+    agent_pos: np.ndarray
+    environment_state: np.ndarray
+    pixels: Mapping[str, Pictures]
+    expert_actions: np.ndarray
+    begins: np.ndarray
+    ends: np.ndarray
+    demo: np.ndarray
+    sentences: tuple[tuple[str, ...], ...]
+    tasks: tuple[str, ...]
+    task: np.ndarray
+    states: tuple[tuple[PartLayout, np.ndarray], ...] = field(repr=False)
+
+    def __len__(self) -> int:
+        return len(self.expert_actions)
+
+    @property
+    def parts(self) -> dict[str, int]:
+        """Name and length of the parts of the privileged state, but for those whose length differs between tasks."""
+        sizes: dict[str, set[int]] = {}
+        for layout, _ in self.states:
+            for name, size in layout.parts:
+                sizes.setdefault(name, set()).add(size)
+        return {name: size.pop() for name, size in sizes.items() if len(size) == 1}
+
+    def part(self, name: str) -> tuple[np.ndarray, np.ndarray]:
+        """Return a part of the privileged state.
+
+        Returns:
+            (M, k) float32, zeros for samples of tasks that do not have it, and which samples have it, (M,) bool.
+        """
+        size, values, known = self.parts[name], [], []
+        for layout, state in self.states:
+            has = name in layout.names
+            values.append(state[:, slice(*layout.span(name))] if has else np.zeros((len(state), size), np.float32))
+            known.append(np.full(len(state), has))
+        return _joined(values), np.concatenate(known)
+
+    def action_chunks(self, indices: np.ndarray, length: int) -> tuple[np.ndarray, np.ndarray]:
+        """Return the expert's next actions.
+
+        Args:
+            indices: (B,) samples.
+            length: K, the number of actions from the sample's own on.
+
+        Returns:
+            Actions (B, K, A*D) float32, the last one repeated after the end of the demonstration, and a mask
+            (B, K) bool that is False there.
+        """
+        wanted = indices[:, None] + np.arange(length)
+        ends = self.ends[indices][:, None]
+        return self.expert_actions[np.minimum(wanted, ends - 1)], wanted < ends
+
+    def windows(self, indices: np.ndarray, length: int) -> np.ndarray:
+        """Return the samples up to and with each of some samples.
+
+        Args:
+            indices: (B,) samples.
+            length: H, the number of samples of a window.
+
+        Returns:
+            (B, H) int64; before the beginning of a demonstration its first sample is repeated.
+        """
+        wanted = indices[:, None] + np.arange(1 - length, 1)
+        return np.maximum(wanted, self.begins[indices][:, None])
+
+
+def join(datasets: Sequence[MultiTaskDataset]) -> MultiTaskDataset:
+    """Put the samples of several datasets, equal in cameras, proprioception and actions, one after the other."""
+    if len(datasets) == 1:
+        return datasets[0]
+    samples = np.cumsum([0, *map(len, datasets)])
+    demos = np.cumsum([0, *(len(data.sentences) for data in datasets)])
+    tasks = tuple(dict.fromkeys(name for data in datasets for name in data.tasks))
+    numbers = [np.array([tasks.index(name) for name in data.tasks], np.int64)[data.task] for data in datasets]
+    layouts = {layout for data in datasets for layout, _ in data.states}
+    states = [data.environment_state for data in datasets]
+    same = len(layouts) == 1
+    return MultiTaskDataset(
+        agent_pos=np.concatenate([data.agent_pos for data in datasets]),
+        environment_state=np.concatenate(states) if same else np.zeros((samples[-1], 0), np.float32),
+        pixels={camera: Pictures.join([data.pixels[camera] for data in datasets]) for camera in datasets[0].pixels},
+        expert_actions=np.concatenate([data.expert_actions for data in datasets]),
+        begins=np.concatenate([data.begins + start for data, start in zip(datasets, samples, strict=False)]),
+        ends=np.concatenate([data.ends + start for data, start in zip(datasets, samples, strict=False)]),
+        demo=np.concatenate([data.demo + first for data, first in zip(datasets, demos, strict=False)]),
+        sentences=tuple(sentences for data in datasets for sentences in data.sentences),
+        tasks=tasks,
+        task=np.concatenate(numbers),
+        states=tuple(state for data in datasets for state in data.states),
+    )
+
+
+def _joined(arrays: list[np.ndarray]) -> np.ndarray:
+    return arrays[0] if len(arrays) == 1 else np.concatenate(arrays)

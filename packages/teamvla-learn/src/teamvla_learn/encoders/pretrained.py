@@ -1,0 +1,106 @@
+"""Points from the features of a pretrained vision backbone of the ``transformers`` library.
+
+The backbone is frozen and not part of the checkpoint: whoever loads the policy needs the same model on the machine. It
+is read from a folder or from the library's cache, never downloaded, and never from pickle. What is trained is what
+follows it: the sentence scales and shifts its features, and a linear layer turns them into maps of activation.
+"""
+
+import math
+from functools import lru_cache
+from typing import Any
+
+import torch
+from teamvla_envs.errors import UserError
+from torch import Tensor, nn
+from torch.nn import functional
+
+from teamvla_learn.encoders.spatial_softmax import SpatialSoftmax
+
+PREFIX = "pretrained:"
+# Of ImageNet's pictures, with which most backbones were trained.
+MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+
+
+class PretrainedPoints(nn.Module):
+    """Pictures (B, H, W, 3) uint8 and conditions (B, E) float32 to points (B, output_size) float32.
+
+    Args:
+        name: Name of the model, as ``facebook/dinov2-small``, or a folder.
+        condition_size: E.
+        size: Length of a feature after the first trained layer.
+        points: Points that are located.
+
+    Raises:
+        UserError: When the model is not on this machine.
+    """
+
+    def __init__(self, name: str, condition_size: int, size: int = 96, points: int = 48):
+        super().__init__()
+        config = _configuration(name)
+        self._name = name
+        self._image_size = getattr(config, "image_size", None)
+        channels = config.hidden_sizes[-1] if hasattr(config, "hidden_sizes") else config.hidden_size
+        self.film = nn.Linear(condition_size, 2 * size)
+        self.features = nn.Linear(channels, size)
+        self.maps = nn.Linear(size, points)
+        self.output_size = 2 * points
+
+    def forward(self, images: Tensor, condition: Tensor) -> Tensor:
+        """Locate what the condition makes worth locating.
+
+        With k conditions per picture, (B k, E), each picture is read under k neighboring ones: (B k, output_size).
+        """
+        seen = self._backbone(images)  # (B, C, h, w)
+        height, width = seen.shape[2:]
+        features = self.features(seen.flatten(2).transpose(1, 2))
+        features = features.repeat_interleave(len(condition) // len(images), dim=0)
+        scale, shift = self.film(condition)[:, None].chunk(2, dim=-1)
+        maps = self.maps(functional.relu(features * (1 + scale) + shift))
+        locate = SpatialSoftmax(height, width).to(maps.device)
+        return locate(maps.transpose(1, 2).unflatten(2, (height, width)))
+
+    @torch.no_grad()
+    def _backbone(self, images: Tensor) -> Tensor:
+        backbone = _model(self._name).to(images.device)
+        pictures = images.permute(0, 3, 1, 2).float().div(255)
+        if self._image_size is not None:
+            size = (self._image_size,) * 2 if isinstance(self._image_size, int) else tuple(self._image_size)
+            pictures = functional.interpolate(pictures, size, mode="bilinear", antialias=True)
+        mean, std = (torch.tensor(values, device=images.device)[:, None, None] for values in (MEAN, STD))
+        seen = backbone(pixel_values=(pictures - mean) / std).last_hidden_state
+        if seen.ndim == 4:
+            return seen
+        side = math.isqrt(seen.shape[1])  # patches in a square; class and register tokens come before them
+        return seen[:, -side * side :].transpose(1, 2).unflatten(2, (side, side))
+
+
+def _configuration(name: str) -> Any:
+    transformers = _library(name)
+    config = _read(name, transformers.AutoConfig)
+    return getattr(config, "vision_config", config)
+
+
+@lru_cache(maxsize=2)
+def _model(name: str) -> Any:
+    model = _read(name, _library(name).AutoModel, use_safetensors=True)
+    return getattr(model, "vision_model", model).eval().requires_grad_(False)
+
+
+def _library(name: str) -> Any:
+    try:
+        import transformers
+    except ModuleNotFoundError:
+        raise UserError(f"encoder {PREFIX}{name} needs the package transformers: teamvla-learn[transformers]") from None
+    return transformers
+
+
+def _read(name: str, kind: Any, **options: Any) -> Any:
+    try:
+        with torch.device("cpu"), torch.inference_mode(False):
+            return kind.from_pretrained(name, local_files_only=True, **options)
+    except (OSError, ValueError) as error:
+        reason = str(error).strip().partition("\n")[0]
+        raise UserError(
+            f"vision encoder is {PREFIX}{name}, but the model {name} is not on this machine and nothing is downloaded; "
+            f"give the folder of a model, or fetch it first ({reason})"
+        ) from error

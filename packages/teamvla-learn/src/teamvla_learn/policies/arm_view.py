@@ -1,0 +1,148 @@
+"""What one arm sees: its share of the team's input, in a frame that makes arms interchangeable."""
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from teamvla_learn.data.batch import PolicyInput
+from teamvla_learn.data.layout import PartLayout
+from teamvla_learn.data.normalization import Statistics
+
+OWN_CAMERA = "wrist"
+_OF_ARM = re.compile(rf"{OWN_CAMERA}_(\d+)$")
+_VECTORS = ("tool_pos", "tool_rot6d")  # parts in world axes, three numbers at a time
+
+
+@dataclass(frozen=True)
+class ArmInput:
+    """What M arms see, each for itself.
+
+    Attributes:
+        shared: Camera -> (M / k, H, W, 3) uint8; k neighboring arms look at the same picture.
+        own: (M, H, W, 3) uint8 of each arm's wrist camera, or None.
+        agent_pos: (M, P) float32, proprioception.
+        peers: (M, 4 (A-1)) float32: for each other arm in order its tool relative to the own [m], and its gripper's
+            opening [m]; or None.
+        tokens: (U, L) int64, the different sentences.
+        sentence: (M,) int64, which of them each arm was told, -1 for none.
+        arm: (M,) int64, number of the arm in its team.
+    """
+
+    shared: Mapping[str, Tensor]
+    own: Tensor | None
+    agent_pos: Tensor
+    peers: Tensor | None
+    tokens: Tensor
+    sentence: Tensor
+    arm: Tensor
+
+
+def shared_cameras(cameras: Sequence[str]) -> tuple[str, ...]:
+    """Return the cameras that all arms look through."""
+    return tuple(camera for camera in cameras if not _OF_ARM.fullmatch(camera))
+
+
+def split_team(
+    seen: PolicyInput, cameras: Sequence[str], layout: PartLayout, told: Sequence[bool], with_peers: bool
+) -> ArmInput:
+    """Give every arm of a team its share.
+
+    Args:
+        seen: What the team sees, first axis B.
+        cameras: Cameras to look through.
+        layout: Parts of one arm's proprioception.
+        told: For each of the A arms, whether it is told the sentence.
+        with_peers: Whether an arm sees the others' tools.
+
+    Returns:
+        M = B * A rows, the arms of a sample side by side.
+    """
+    assert seen.agent_pos is not None
+    assert seen.tokens is not None
+    assert seen.sentence is not None
+    batch, arms = len(seen.agent_pos), len(told)
+    wrists = [camera for camera in cameras if _OF_ARM.fullmatch(camera)]
+    agent_pos = seen.agent_pos.unflatten(1, (arms, layout.size))
+    hears = torch.tensor(told, device=agent_pos.device)
+    return ArmInput(
+        shared={camera: seen.pixels[camera] for camera in shared_cameras(cameras)},
+        own=torch.stack([seen.pixels[camera] for camera in sorted(wrists)], dim=1).flatten(0, 1) if wrists else None,
+        agent_pos=agent_pos.flatten(0, 1),
+        peers=_peers(agent_pos, layout) if with_peers else None,
+        tokens=seen.tokens,
+        sentence=torch.where(hears, seen.sentence[:, None], -1).flatten(),
+        arm=torch.arange(arms, device=agent_pos.device).repeat(batch),
+    )
+
+
+def pool_arms(statistics: Statistics, num_arms: int) -> Statistics:
+    """Return statistics of one arm's entries, (n,), over all arms, from those of a team, (A*n,)."""
+    mean, std = (values.reshape(num_arms, -1).astype(np.float64) for values in (statistics.mean, statistics.std))
+    pooled = np.sqrt((std**2).mean(0) + mean.var(0))
+    return Statistics(mean.mean(0).astype(np.float32), pooled.astype(np.float32))
+
+
+class OwnFrame(nn.Module):
+    """The tool's pose as the arm itself sees it: world axes turned by the heading of the arm's base.
+
+    The bases stand in a circle around the middle of the table, arm k with heading 2 pi k / A (as in
+    ``teamvla_envs.scene.compose``), so that after turning all arms look alike.
+
+    Args:
+        layout: Parts of one arm's proprioception; of ``tool_pos`` and ``tool_rot6d`` those that exist are turned.
+        arms: A.
+        statistics: Of the team's proprioception, (A*P,).
+    """
+
+    def __init__(self, layout: PartLayout, arms: int, statistics: Statistics):
+        super().__init__()
+        spans = [layout.span(name) for name in _VECTORS if name in layout.names]
+        self._entries = [entry for span in spans for entry in range(*span)]
+        headings = 2 * np.pi * np.arange(arms) / arms
+        turns = np.array([[[np.cos(h), np.sin(h), 0], [-np.sin(h), np.cos(h), 0], [0, 0, 1]] for h in headings])
+        self.register_buffer("_turns", torch.tensor(turns, dtype=torch.float32), persistent=False)
+        self._turns: Tensor
+        if self._entries:
+            mean, std = (v.reshape(arms, -1)[:, self._entries] for v in (statistics.mean, statistics.std))
+            vectors = (arms, len(self._entries) // 3, 3)
+            turned = np.einsum("aij,avj->avi", turns, mean.reshape(vectors))
+            spread = np.einsum("aij,avj->avi", turns**2, std.reshape(vectors) ** 2)  # as if axes were uncorrelated
+            scale = np.sqrt(spread.mean(0) + turned.var(0))
+            for name, value in (("_mean", turned.mean(0)), ("_std", scale)):
+                self.register_buffer(name, torch.tensor(value.ravel(), dtype=torch.float32), persistent=False)
+            self._mean: Tensor
+            self._std: Tensor
+
+    @property
+    def size(self) -> int:
+        """Length of the turned vector."""
+        return len(self._entries)
+
+    def forward(self, agent_pos: Tensor, arm: Tensor) -> Tensor:
+        """Return the normalized turned parts, (M, size), of proprioception (M, P) of arms (M,)."""
+        if not self._entries:
+            return agent_pos[:, :0]
+        with torch.autocast(agent_pos.device.type, enabled=False):
+            turned = self.turn(agent_pos[:, self._entries], arm)
+            return (turned - self._mean) / self._std
+
+    def turn(self, vectors: Tensor, arm: Tensor) -> Tensor:
+        """Turn vectors (M, 3 v) from world axes to those of each arm."""
+        parts = vectors.unflatten(1, (-1, 3))
+        return torch.einsum("mij,mvj->mvi", self._turns[arm], parts).flatten(1)
+
+
+def _peers(agent_pos: Tensor, layout: PartLayout) -> Tensor:
+    """What the parallel view calls ``peers``, (B*A, 4 (A-1)), from the team's proprioception (B, A, P)."""
+    arms = agent_pos.shape[1]
+    tool = agent_pos[:, :, slice(*layout.span("tool_pos"))]
+    opening = agent_pos[:, :, slice(*layout.span("gripper_opening"))]
+    rows = []
+    for k in range(arms):
+        others = [j for j in range(arms) if j != k]
+        rows.append(torch.cat([tool[:, others] - tool[:, k : k + 1], opening[:, others]], dim=-1).flatten(1))
+    return torch.stack(rows, dim=1).flatten(0, 1)

@@ -1,0 +1,144 @@
+"""One arm that runs alone: its own observation and inbox in, its own message and action out.
+
+Nothing here knows the other arms. Together with ``teamvla_envs.env.messages.MessageChannel`` it is how a
+:class:`~teamvla_learn.policies.msg_passing.MsgPassingVLA` runs where every arm has a computer of its own.
+"""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any, Protocol
+
+import numpy as np
+import torch
+from teamvla_envs.env.messages import MessageChannel
+
+from teamvla_learn.policies.arm_view import OWN_CAMERA, ArmInput, shared_cameras
+from teamvla_learn.policies.checkpoint import Checkpoint
+from teamvla_learn.policies.ensembling import make_ensemble
+from teamvla_learn.policies.msg_passing import ArmThoughts, MsgPassingVLA
+
+
+class ArmController:
+    """Runs a team's network for one arm.
+
+    When an episode begins: :meth:`reset`. In every control step: :meth:`look` once, then :meth:`write` and :meth:`read`
+    once per round, then :meth:`act`.
+
+    Args:
+        checkpoint: A loaded checkpoint of a ``MsgPassingVLA``.
+        arm: Number of the arm in its team.
+
+    Raises:
+        ValueError: If the checkpoint is of another kind of policy or has no such arm.
+    """
+
+    def __init__(self, checkpoint: Checkpoint, arm: int):
+        policy, tokenizer = checkpoint.policy, checkpoint.tokenizer
+        if not isinstance(policy, MsgPassingVLA) or tokenizer is None:
+            raise ValueError(f"policy: got a {type(policy).__name__}, which acts for the whole team at once")
+        if not 0 <= arm < policy.config.space.num_arms:
+            raise ValueError(f"arm: got {arm}, allowed are 0 to {policy.config.space.num_arms - 1}")
+        self.rounds, self.width = policy.rounds, policy.config.messages.size
+        self._policy, self._tokenizer, self._arm = policy, tokenizer, arm
+        self._ensemble = make_ensemble(replace(policy.config.space, num_arms=1), policy.config.head, 1)
+        self._thoughts: ArmThoughts | None = None
+        self._round = 0
+
+    def reset(self) -> None:
+        """Forget the past: a new episode begins."""
+        if self._ensemble is not None:
+            self._ensemble.reset(np.ones(1, bool))
+
+    @torch.inference_mode()
+    def look(self, obs: Mapping[str, Any]) -> None:
+        """Take in the arm's own observation, as ``teamvla_envs.parallel_env`` gives it in ``vision`` mode."""
+        config, sentence = self._policy.config, obs["instruction"]
+        tokens = torch.from_numpy(self._tokenizer.encode([sentence], config.language.max_tokens))
+        pixels = {camera: torch.from_numpy(np.array(image))[None] for camera, image in obs["pixels"].items()}
+        arms = ArmInput(
+            shared={camera: pixels[camera] for camera in shared_cameras(config.cameras)},
+            own=pixels.get(OWN_CAMERA),
+            agent_pos=torch.from_numpy(np.array(obs["agent_pos"], np.float32))[None],
+            peers=torch.from_numpy(np.array(obs["peers"], np.float32))[None] if config.messages.peers else None,
+            tokens=tokens,
+            sentence=torch.tensor([0 if sentence else -1]),
+            arm=torch.tensor([self._arm]),
+        )
+        self._thoughts, self._round = self._policy.begin(arms), 0
+
+    @torch.inference_mode()
+    def write(self) -> np.ndarray:
+        """Return the message of the coming round, (W,) float32 in [-1, 1]."""
+        return self._policy.write(self._present, self._round)[0].numpy()
+
+    @torch.inference_mode()
+    def read(self, inbox: np.ndarray, received: np.ndarray) -> None:
+        """Take in the inbox of this round.
+
+        Args:
+            inbox: (A-1, W).
+            received: (A-1,) bool.
+        """
+        letters = torch.from_numpy(np.array(inbox, np.float32))[None]
+        arrived = torch.from_numpy(np.array(received, bool))[None]
+        self._thoughts = self._policy.read(self._present, self._round, letters, arrived)
+        self._round += 1
+
+    @torch.inference_mode()
+    def act(self) -> np.ndarray:
+        """Return the arm's action, (D,) float32 in [-1, 1]."""
+        if self._round < self.rounds:
+            raise RuntimeError(f"act() after {self._round} of {self.rounds} rounds: read the other messages first")
+        chunk = self._policy.arm_chunks(self._policy.features(self._present)).numpy()
+        return chunk[0, 0] if self._ensemble is None else self._ensemble.blend(chunk)[0]
+
+    @property
+    def _present(self) -> ArmThoughts:
+        if self._thoughts is None:
+            raise RuntimeError("the arm has not looked yet: call look(obs) first")
+        return self._thoughts
+
+
+class Controls(Protocol):
+    """What an arm can be asked for, wherever it runs."""
+
+    @property
+    def rounds(self) -> int:
+        """Messages that it writes per control step."""
+
+    def reset(self) -> None:
+        """Forget the past."""
+
+    def look(self, obs: Mapping[str, Any]) -> None:
+        """Take in its own observation."""
+
+    def write(self) -> np.ndarray:
+        """Return the message of the coming round, (W,)."""
+
+    def read(self, inbox: np.ndarray, received: np.ndarray) -> None:
+        """Take in an inbox (A-1, W) and which of its messages arrived, (A-1,) bool."""
+
+    def act(self) -> np.ndarray:
+        """Return its action, (D,)."""
+
+
+def team_actions(
+    channel: MessageChannel, controllers: Mapping[str, Controls], obs: Mapping[str, Any]
+) -> dict[str, np.ndarray]:
+    """Let every arm look, talk and decide; the arms meet only in the channel.
+
+    Args:
+        channel: Made with the ``rounds`` and ``width`` of the controllers.
+        controllers: Agent to controller.
+        obs: Agent to observation.
+
+    Returns:
+        Agent to action (D,).
+    """
+    for agent, controller in controllers.items():
+        controller.look(obs[agent])
+    for _ in range(next(iter(controllers.values())).rounds):
+        inboxes = channel.exchange({agent: controller.write() for agent, controller in controllers.items()})
+        for agent, controller in controllers.items():
+            controller.read(*inboxes[agent])
+    return {agent: controller.act() for agent, controller in controllers.items()}

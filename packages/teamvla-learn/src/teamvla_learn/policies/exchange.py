@@ -1,0 +1,46 @@
+"""How messages get from arm to arm: at once in training, through a channel in execution.
+
+An exchange takes a round's messages (B, A, W) and returns inboxes (B, A, A-1, W), senders in order of their number,
+and which of them were received, (B, A, A-1) bool.
+"""
+
+from collections.abc import Callable
+
+import torch
+from teamvla_envs.env.messages import MessageBus, others
+from torch import Tensor
+
+Exchange = Callable[[Tensor], tuple[Tensor, Tensor]]
+
+
+def perfect(messages: Tensor) -> tuple[Tensor, Tensor]:
+    """Deliver everything; gradients flow from the receivers to the senders."""
+    arms = messages.shape[1]
+    inbox = messages[:, torch.from_numpy(others(arms)).to(messages.device)]
+    return inbox, torch.ones(inbox.shape[:-1], dtype=torch.bool, device=messages.device)
+
+
+def dropping(rate: float, generator: torch.Generator) -> Exchange:
+    """Make an exchange that loses each delivery with a probability.
+
+    Args:
+        rate: The probability.
+        generator: Draws what is lost, on the CPU.
+    """
+
+    def exchange(messages: Tensor) -> tuple[Tensor, Tensor]:
+        inbox, received = perfect(messages)
+        kept = torch.rand(received.shape, generator=generator) >= rate
+        return inbox, received & kept.to(messages.device)
+
+    return exchange
+
+
+def through(bus: MessageBus) -> Exchange:
+    """Make an exchange over a channel; the bus counts the rounds."""
+
+    def exchange(messages: Tensor) -> tuple[Tensor, Tensor]:
+        inbox, received = bus.transmit(messages.cpu().numpy())
+        return torch.from_numpy(inbox).to(messages.device), torch.from_numpy(received).to(messages.device)
+
+    return exchange

@@ -1,0 +1,116 @@
+"""``teamvla policies``: which policies there are, and what a checkpoint folder holds."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import tyro
+from teamvla_envs.errors import UserError
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from teamvla_learn.policies.checkpoint import Checkpoint
+
+CONFIG_FILE = "config.json"
+DEPTH = 4  # folders below the given one that are looked into
+
+
+def policies(
+    action: Annotated[Literal["list", "info"], tyro.conf.Positional],
+    folder: Annotated[Path | None, tyro.conf.Positional] = None,
+) -> None:
+    """List policies, or tell what a checkpoint folder holds.
+
+    Args:
+        action: list shows the names that --policy takes and the checkpoint folders below a folder; info describes one
+            checkpoint.
+        folder: For list, where to look for checkpoints: by default runs. For info, the checkpoint folder.
+    """
+    from rich.console import Console
+
+    if action == "list":
+        for table in (_names(), _checkpoints(Path("runs") if folder is None else folder)):
+            Console().print(table)
+        return
+    if folder is None:
+        raise UserError("folder is missing: teamvla policies info FOLDER")
+    from teamvla_learn.policies.checkpoint import load_checkpoint
+
+    Console().print(_description(folder, load_checkpoint(folder)))
+
+
+def find_checkpoints(folder: Path) -> Iterator[tuple[Path, dict[str, Any]]]:
+    """Yield the checkpoint folders in and below a folder, in order, with what their ``config.json`` says."""
+    for depth in range(DEPTH + 1):
+        for path in sorted(folder.glob("/".join([*["*"] * depth, CONFIG_FILE]))):
+            try:
+                config = json.loads(path.read_text(encoding="utf-8"))
+            except (OSError, ValueError):
+                continue
+            if isinstance(config, dict) and {"schema_version", "policy", "tasks"} <= config.keys():
+                yield path.parent, config
+
+
+def _names() -> "Table":
+    from rich.table import Table
+    from teamvla_envs.policies import policy_factories
+
+    table = Table("name", "made by", title="policies by name", title_justify="left")
+    for name, entry in policy_factories().items():
+        table.add_row(name, entry.value)
+    return table
+
+
+def _checkpoints(folder: Path) -> "Table":
+    from rich.table import Table
+
+    if not folder.is_dir():
+        kind = "is a file" if folder.exists() else "is missing"
+        raise UserError(f"folder is {folder}, which {kind}; expected a folder with checkpoints in it")
+    columns = ("folder", "policy", "tasks", "demos", "success")
+    table = Table(*columns, title=f"checkpoints in {folder}", title_justify="left")
+    for path, config in find_checkpoints(folder):
+        success = config.get("training", {}).get("success")
+        table.add_row(
+            str(path),
+            str(config["policy"]),
+            ", ".join(map(str, config["tasks"])),
+            str(config.get("data", {}).get("demos", "")),
+            f"{success:.0%}" if isinstance(success, float) else "",
+        )
+    return table
+
+
+def _description(folder: Path, checkpoint: "Checkpoint") -> "Table":
+    from rich.table import Table
+
+    from teamvla_learn.policies.checkpoint import MODEL_FILE, SCHEMA_VERSION
+
+    info, network = checkpoint.info, checkpoint.policy
+    space = network.config.space
+    weights = sum(parameter.numel() for parameter in network.parameters())
+    table = Table("", "", box=None, show_header=False, title=str(folder), title_justify="left")
+    table.columns[1].overflow = "fold"
+    rows: dict[str, object] = {
+        "policy": type(network).__name__,
+        "tasks": ", ".join(info.tasks),
+        "weights": f"{weights:,} numbers, {(folder / MODEL_FILE).stat().st_size / 1e6:.1f} MB",
+        "actions": f"{space.num_arms} arms of {space.action_size} entries, {space.chunk_length} at once",
+        "words": len(info.vocabulary) or "reads no sentence",
+        "also learned": ", ".join(network.normalization.auxiliary) or "nothing",
+        "schema version": SCHEMA_VERSION,
+        "data hash": info.data.get("content_hash", ""),
+    }
+    rows |= {f"demonstrations {file['file']}": _file(file) for file in info.data.get("files", ())}
+    rows |= {f"environment {name}": value for name, value in info.env_kwargs.items()}
+    rows |= {f"training {name}": value for name, value in info.training.items()}
+    rows |= {f"version {name}": value for name, value in info.versions.items()}
+    for name, value in rows.items():
+        table.add_row(name, str(value))
+    return table
+
+
+def _file(file: dict[str, Any]) -> str:
+    return f"{file.get('demos')} of {file.get('task')}, hash {str(file.get('content_hash'))[:12]}"

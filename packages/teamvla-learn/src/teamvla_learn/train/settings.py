@@ -1,0 +1,136 @@
+"""All that a training depends on besides its demonstrations, and the layers that it is put together from.
+
+Later layers win: the shipped files ``common`` and ``train_bc``, then a preset, then the files of ``--config``, then
+what stands on the command line.
+"""
+
+import argparse
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from importlib.resources import files
+from pathlib import Path
+from typing import Annotated, Any
+
+import tyro
+import yaml
+from teamvla_envs.errors import UserError
+
+from teamvla_learn.policies.options import PolicyOptions
+from teamvla_learn.train.build import PolicyKind
+from teamvla_learn.train.config import TrainConfig
+from teamvla_learn.train.layers import apply_layer, read_layer, to_plain
+from teamvla_learn.train.schedule import Budget
+
+SETTINGS_FILE = "train.yaml"
+DEFAULT_MINUTES: dict[str, float] = {"vla": 5.0, "msg": 5.0, "state": 1.0}
+BASE_LAYERS = ("common", "train_bc")
+_LENGTHS = {name: (f"--{name}", f"--train.budget.{name}") for name in ("steps", "minutes")}
+
+
+@dataclass(frozen=True)
+class Settings:
+    """All that a training depends on besides its demonstrations.
+
+    Attributes:
+        policy: ``vla`` is one network for all arms, ``msg`` one network per arm that sends messages; both see pictures,
+            proprioception and the sentence. ``state`` sees the privileged state.
+        chunk_length: Actions predicted at once; the first is executed.
+        auxiliary: Parts of ``environment_state`` that a policy also learns to tell, in training only. By default
+            tool_to_grasp, object_pos, object_rot6d and goal_pos, as far as the files have them.
+        model: The network.
+        train: The training.
+    """
+
+    policy: PolicyKind = "vla"
+    chunk_length: int = 1
+    auxiliary: tuple[str, ...] | None = None
+    model: PolicyOptions = field(default_factory=PolicyOptions)
+    train: TrainConfig = field(default_factory=lambda: TrainConfig(Budget(minutes=DEFAULT_MINUTES["vla"])))
+
+    def __post_init__(self) -> None:
+        """Refuse what no network can be made with."""
+        if self.chunk_length < 1:
+            raise UserError(f"chunk_length is {self.chunk_length}, expected at least 1")
+
+    def to_yaml(self) -> str:
+        """Return the settings as a file that ``--config`` takes."""
+        return yaml.safe_dump(to_plain(self), sort_keys=False, width=120)
+
+
+SettingsArgument = Annotated[Settings, tyro.conf.arg(name="")]
+
+
+def layered_settings(preset: str | None = None, configs: Sequence[Path] = (), policy: str | None = None) -> Settings:
+    """Put settings together from their layers, without a command line.
+
+    Args:
+        preset: Name of a shipped preset.
+        configs: YAML files, or names of shipped ones such as ``lift``; later ones win.
+        policy: Kind of network, which decides the default length of the training.
+
+    Raises:
+        UserError: For a file that is missing or has a name or value that is not allowed.
+    """
+    named = [(name, _shipped(name)) for name in BASE_LAYERS]
+    if preset is not None:
+        named.append((preset, _preset(preset)))
+    named += [(str(config), _find(config)) for config in configs]
+    layers = [(name, read_layer(path)) for name, path in named]
+    kinds = [policy, *(layer.get("policy") for _, layer in reversed(layers))]
+    kind: Any = next((kind for kind in kinds if kind in DEFAULT_MINUTES), "vla")
+    settings = Settings(policy=kind, train=TrainConfig(Budget(minutes=DEFAULT_MINUTES[kind])))
+    for name, layer in layers:
+        settings = apply_layer(settings, layer, f"config {name}")
+    return settings if policy is None else replace(settings, policy=kind)
+
+
+def settings_below(arguments: Sequence[str]) -> Settings:
+    """Return the settings that a command line changes: what its ``--preset`` and ``--config`` make of the defaults."""
+    scan = argparse.ArgumentParser(add_help=False, allow_abbrev=False, exit_on_error=False)
+    scan.add_argument("--preset")
+    scan.add_argument("--policy")
+    scan.add_argument("--config", nargs="*", action="extend", type=Path, default=[])
+    for name, flags in _LENGTHS.items():
+        scan.add_argument(*flags, dest=name)
+    try:
+        found: Any = scan.parse_known_args(list(arguments))[0]
+    except argparse.ArgumentError:  # the full parser says it better
+        return Settings()
+    settings = layered_settings(found.preset, found.config, found.policy)
+    if found.steps and not found.minutes:  # the command line's steps replace minutes, and the other way around
+        return replace(settings, train=replace(settings.train, budget=Budget(steps=1)))
+    if found.minutes and not found.steps:
+        return replace(settings, train=replace(settings.train, budget=Budget(minutes=1.0)))
+    return settings
+
+
+def presets() -> list[str]:
+    """Return the names of the shipped presets."""
+    return _names(_configs() / "presets")
+
+
+def _preset(name: str) -> Path:
+    if name not in presets():
+        raise UserError(f"preset is {name!r}, allowed are {', '.join(presets())}")
+    return _configs() / "presets" / f"{name}.yaml"
+
+
+def _find(config: Path) -> Path:
+    """Return a file that exists, or the shipped one of that name."""
+    if config.exists() or config.suffix or len(config.parts) > 1:
+        return config
+    return _shipped(str(config))
+
+
+def _shipped(name: str) -> Path:
+    if name not in _names(_configs()):
+        raise UserError(f"config is {name!r}, which is no file; shipped are {', '.join(_names(_configs()))}")
+    return _configs() / f"{name}.yaml"
+
+
+def _names(folder: Path) -> list[str]:
+    return sorted(path.stem for path in folder.glob("*.yaml"))
+
+
+def _configs() -> Path:
+    return Path(str(files("teamvla_learn"))) / "configs"

@@ -1,0 +1,46 @@
+from itertools import combinations
+
+import pytest
+import teamvla_envs
+from teamvla_envs.env.vector import TeamVectorEnv
+from teamvla_eval.demo.sentences import cleaned, goal_of, sentences_of_goals, suggestions
+from teamvla_eval.demo.settings import MAX_SENTENCE
+
+TOLD = {"hold": ("hold the bar up", "lift the bar and hold it"), "front": ("put the bar on the front stand",)}
+
+
+@pytest.mark.parametrize("task", teamvla_envs.registered_tasks())
+def test_every_sentence_of_a_scene_tells_one_goal(task: str):
+    env = TeamVectorEnv(task)
+    sentences = sentences_of_goals(env, seed=11)
+    env.reset(seed=11)
+    assert next(iter(sentences)) == env.goal_names[0]
+    assert set(sentences) == set(env.goals)
+    assert env.instructions[0] in sentences[env.goal_names[0]]
+    for first, second in combinations(sentences.values(), 2):
+        assert not set(first) & set(second)
+    env.close()
+
+
+@pytest.mark.parametrize(
+    "said", ["hold the bar up", "  Hold the BAR up. ", "hold\tthe bar\nup!", "ｈｏｌｄ the bar up"]
+)
+def test_case_spacing_and_closing_punctuation_do_not_matter(said: str):
+    assert goal_of(said, TOLD) == "hold"
+
+
+@pytest.mark.parametrize("said", ["", "hold the bar", "drop the bar", "../../etc/passwd", "<b>hold the bar up</b>"])
+def test_other_words_tell_no_goal(said: str):
+    assert goal_of(said, TOLD) is None
+
+
+def test_what_was_typed_becomes_one_short_printable_line():
+    assert cleaned("a\x00b\u202ec\n\n d") == "a b c d"
+    assert len(cleaned("word " * 100_000)) <= MAX_SENTENCE
+    assert cleaned("\u200b\ufeff \r\n") == ""
+    assert cleaned("שלום 🤖 Ａ") == "שלום 🤖 A"
+
+
+def test_suggestions_are_near_or_one_of_each_goal():
+    assert suggestions("hold bar up please", TOLD)[0] == "hold the bar up"
+    assert suggestions("qwertz", TOLD) == ["hold the bar up", "put the bar on the front stand"]

@@ -1,0 +1,89 @@
+import os
+import signal
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+from teamvla_envs.cli import main
+from teamvla_envs.cluster.engine import RayEngine
+from teamvla_envs.env.vector import TeamVectorEnv
+from teamvla_envs.errors import UserError
+from teamvla_envs.policies import make_policy
+from teamvla_eval import spread
+from teamvla_eval.evaluate import EvaluationSettings, evaluate, open_env
+from teamvla_eval.records import EpisodeRecord
+from teamvla_eval.results import Suite, read_results
+from teamvla_eval.versions import installed_versions
+
+SETTINGS = EvaluationSettings(episodes=8, num_envs=2, offset=3)
+
+
+def test_the_records_are_the_same_though_a_worker_is_killed(
+    ray_engine: RayEngine, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+):
+    policy = make_policy("expert")
+    with open_env(policy, "expert", "lift", SETTINGS) as env:
+        local = evaluate(env, policy, "expert", SETTINGS)
+    monkeypatch.setattr(spread, "_CHUNK", 2)
+    told: list[int] = []
+
+    def count_and_kill(record: EpisodeRecord) -> None:
+        told.append(record.seed)
+        if len(told) == 2:
+            children = psutil.Process().children(recursive=True)
+            workers = [child.pid for child in children if " ".join(child.cmdline()).startswith("ray::_Process")]
+            os.kill(workers[0], signal.SIGKILL)
+
+    with ray_engine.connect() as pool:
+        suite = spread.evaluate_spread(pool, "expert", "lift", SETTINGS, progress=count_and_kill)
+    assert "a Ray worker was lost" in caplog.text
+    assert suite == local
+    assert sorted(told) == [record.seed for record in local.records]
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("ray_engine")
+def test_the_command_writes_the_same_results(tmp_path: Path):
+    words = "bench --no-history --policy random expert --tasks lift handoff --episodes 5 --num-envs 2 --out {}"
+    assert main(words.format(tmp_path / "local").split()) == 0
+    assert main(f"{words} --engine ray --workers 2".format(tmp_path / "cluster").split()) == 0
+    local, cluster = (read_results(tmp_path / name / "results.json") for name in ("local", "cluster"))
+    assert cluster.suites == local.suites
+    assert (cluster.command, cluster.settings, cluster.versions) == (local.command, local.settings, local.versions)
+
+
+@pytest.mark.usefixtures("ray_engine")
+@pytest.mark.parametrize(("words", "message"), [("--num-arms 7", "num_arms: got 7"), ("--workers 9", "workers is 9")])
+def test_what_does_not_fit_is_one_line(words: str, message: str, capsys: pytest.CaptureFixture[str]):
+    assert main(f"bench --policy expert --tasks lift --engine ray {words}".split()) == 2
+    assert message in capsys.readouterr().err.splitlines()[-1]
+
+
+def test_a_worker_runs_its_seeds_in_as_many_worlds_as_one_process_would(monkeypatch: pytest.MonkeyPatch):
+    def look(env: TeamVectorEnv, *arguments: Any) -> Suite:
+        worlds.append(env.num_envs)
+        return evaluate(env, *arguments)
+
+    worlds: list[int] = []
+    monkeypatch.setattr(spread, "evaluate", look)
+    seeds, versions = [2_000_003], installed_versions()  # fewer than worlds
+    records = dict(spread._evaluate_seeds("expert", None, "expert", "lift", SETTINGS, False, versions, seeds))
+    assert worlds == [SETTINGS.num_envs]
+    assert list(records) == seeds
+
+
+def test_a_checkpoint_that_a_worker_cannot_reach_is_named(tmp_path: Path):
+    path, versions = tmp_path / "policy", installed_versions()
+    with pytest.raises(UserError, match=r"policy runs/x: the Ray worker on .* has no .*/policy; .* the same path"):
+        list(spread._evaluate_seeds(str(path), path, "runs/x", "lift", SETTINGS, False, versions, [2_000_000]))
+
+
+def test_policies_from_files_are_named_by_their_whole_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "x").mkdir()
+    (tmp_path / "expert").mkdir()
+    assert spread._locate("x") == (f"{tmp_path}/x", tmp_path / "x")
+    assert spread._locate("checkpoint:x") == (f"checkpoint:{tmp_path}/x", tmp_path / "x")
+    for spec in ("expert", "random:7", "my_module:make"):
+        assert spread._locate(spec) == (spec, None)

@@ -1,0 +1,194 @@
+"""A team whose arms run for themselves does what the team does at once."""
+
+from typing import Any, ClassVar, cast
+
+import numpy as np
+import pytest
+from teamvla_envs.env.messages import ChannelSettings, MessageChannel
+from teamvla_learn.policies.acting import CheckpointPolicy
+from teamvla_learn.policies.action_head import HeadConfig
+from teamvla_learn.policies.arm_process import arm_processes
+from teamvla_learn.policies.checkpoint import load_checkpoint
+from teamvla_learn.policies.decentralized import ArmController, team_actions
+
+from tests.learn.policies.teams import LAYOUT, SIZE, make_team, save_team
+
+SENTENCE = "Put the bar on the green stand."
+
+
+class Scenes:
+    """The vector environment and the parallel one at once: N = 1 world of random pictures."""
+
+    metadata: ClassVar[dict] = {}
+    render_mode = None
+    image_size = (SIZE, SIZE)
+    action_size = 8
+    num_envs = 1
+
+    def __init__(self, arms: int, told: str = "all"):
+        import gymnasium as gym
+
+        self.num_arms, self._told, self.seeds = arms, told, np.zeros(1, int)
+        self.possible_agents = self.agents = [f"arm_{k}" for k in range(arms)]
+        self.cameras = ("front", *(f"wrist_{k}" for k in range(arms)))
+        self.env_kwargs = {"num_arms": arms, "obs_mode": "vision", "instruction_for": told}
+        box = gym.spaces.Box(-np.inf, np.inf, (arms * LAYOUT.size,), np.float32)
+        self.single_observation_space = gym.spaces.Dict({"agent_pos": box})
+
+    def action_space(self, agent: str) -> Any:
+        return None
+
+    def observation_space(self, agent: str) -> Any:
+        return None
+
+    def team(self) -> dict[str, Any]:
+        """What the vector environment shows."""
+        return {
+            "pixels": {camera: image[None] for camera, image in self._pixels.items()},
+            "agent_pos": self._agent_pos.reshape(1, -1),
+            "instruction": (SENTENCE,),
+        }
+
+    def arms(self) -> dict[str, Any]:
+        """What the parallel environment shows."""
+        return {
+            agent: {
+                "pixels": {"front": self._pixels["front"], "wrist": self._pixels[f"wrist_{k}"]},
+                "agent_pos": self._agent_pos[k],
+                "instruction": SENTENCE if self._told in ("all", agent) else "",
+            }
+            for k, agent in enumerate(self.agents)
+        }
+
+    def reset(self, seed: int | None = None, options: Any = None) -> tuple[Any, Any]:
+        self._rng = np.random.default_rng(seed)
+        self.seeds = np.array([seed])
+        self._draw()
+        return self.arms(), {agent: {} for agent in self.agents}
+
+    def step(self, actions: Any) -> tuple[Any, ...]:
+        self._draw()
+        nothing = dict.fromkeys(self.agents, 0.0)
+        over = dict.fromkeys(self.agents, False)
+        return self.arms(), nothing, over, over, {agent: {} for agent in self.agents}
+
+    def _draw(self) -> None:
+        self._pixels = {c: self._rng.integers(0, 256, (SIZE, SIZE, 3), dtype=np.uint8) for c in self.cameras}
+        self._agent_pos = self._rng.normal(size=(self.num_arms, LAYOUT.size)).astype(np.float32)
+
+
+HEADS = [
+    (1, HeadConfig()),
+    (4, HeadConfig(ensembling=0.2)),
+    (2, HeadConfig("flow", flow_size=16, ensembling=0.0)),
+]
+
+
+@pytest.mark.parametrize(("chunk_length", "head"), HEADS)
+def test_whatever_their_heads(tmp_path, chunk_length, head):
+    checkpoint = load_checkpoint(save_team(make_team(3, chunk_length, head=head), tmp_path / "team"))
+    scenes: Any = Scenes(3)
+    together = CheckpointPolicy(checkpoint)
+    together.bind(scenes)
+    channel = MessageChannel(scenes, 32, rounds=2)
+    controllers = {f"arm_{k}": ArmController(checkpoint, k) for k in range(3)}
+    for episode in range(2):
+        obs, _ = channel.reset(seed=episode)
+        together.reset(np.ones(1, bool))
+        for controller in controllers.values():
+            controller.reset()
+        for _ in range(5):
+            at_once = together.act(scenes.team())[0].reshape(3, -1)
+            alone = team_actions(channel, controllers, obs)
+            assert np.stack(list(alone.values())) == pytest.approx(at_once, abs=1e-5)
+            obs, *_ = channel.step(alone)
+
+
+CHANNELS = [{}, {"drop_rate": 0.5}, {"delay": 2}, {"noise": 0.3}, {"drop_rate": 0.3, "delay": 1, "noise": 0.1}]
+
+
+@pytest.mark.parametrize("settings", CHANNELS)
+@pytest.mark.parametrize("arms", [2, 4])
+def test_arms_through_the_channel_do_what_the_team_does_at_once(tmp_path, arms, settings):
+    checkpoint = load_checkpoint(save_team(make_team(arms, instruction_for="arm_0"), tmp_path / "team"))
+    scenes: Any = Scenes(arms, "arm_0")
+    together = CheckpointPolicy(checkpoint)
+    together.channel = ChannelSettings(seed=5, **settings)
+    channel = MessageChannel(scenes, 32, rounds=2, seed=5, **settings)
+    controllers = {f"arm_{k}": ArmController(checkpoint, k) for k in range(arms)}
+    together.bind(scenes)
+    obs, _ = channel.reset(seed=11)
+    together.reset(np.ones(1, bool))
+    for _ in range(4):
+        at_once = together.act(scenes.team())[0].reshape(arms, -1)
+        alone = team_actions(channel, controllers, obs)
+        assert np.stack(list(alone.values())) == pytest.approx(at_once, abs=1e-5)
+        obs, *_ = channel.step(alone)
+    assert together.bus is not None
+    assert together.bus.delivered[0].tolist() == [
+        account["delivered_floats"] // 32 for account in channel.bandwidth.values()
+    ]
+
+
+def test_arms_in_processes_of_their_own_do_what_the_team_does_at_once(tmp_path):
+    folder = save_team(make_team(2, instruction_for="arm_0"), tmp_path / "team")
+    scenes: Any = Scenes(2, "arm_0")
+    together = CheckpointPolicy(load_checkpoint(folder))
+    together.channel = ChannelSettings(drop_rate=0.3)
+    together.bind(scenes)
+    channel = MessageChannel(scenes, 32, rounds=2, drop_rate=0.3)
+    obs, _ = channel.reset(seed=3)
+    together.reset(np.ones(1, bool))
+    with arm_processes(folder, 2) as controllers:
+        for _ in range(3):
+            alone = team_actions(channel, controllers, obs)
+            at_once = together.act(scenes.team())[0].reshape(2, -1)
+            assert np.stack(list(alone.values())) == pytest.approx(at_once, abs=1e-5)
+            obs, *_ = channel.step(alone)
+
+
+@pytest.mark.slow
+def test_arms_in_the_real_environment_do_what_the_team_does_at_once(tmp_path):
+    from teamvla_envs import parallel_env
+    from teamvla_envs.env.vector import TeamVectorEnv
+
+    folder = save_team(make_team(2, instruction_for="arm_0", peers=True), tmp_path / "team")
+    together = CheckpointPolicy(load_checkpoint(folder))
+    options: dict[str, Any] = {"obs_mode": "vision", "image_size": SIZE, "instruction_for": "arm_0"}
+    team = TeamVectorEnv("handoff", 1, **options)
+    channel = MessageChannel(parallel_env("handoff", **options), 32, rounds=2)
+    together.bind(team)
+    seen, _ = team.reset(seed=3)
+    together.reset(np.ones(1, bool))
+    obs, _ = channel.reset(seed=3)
+    with arm_processes(folder, 2) as controllers:
+        for _ in range(5):
+            alone = team_actions(channel, controllers, obs)
+            at_once = together.act(seen)
+            assert np.stack(list(alone.values())) == pytest.approx(at_once[0].reshape(2, -1), abs=1e-5)
+            seen, *_ = team.step(at_once)
+            obs, *_ = channel.step(dict(zip(alone, at_once[0].reshape(2, -1), strict=True)))
+    team.close()
+    channel.close()
+
+
+def test_the_order_of_a_control_step_is_kept(tmp_path):
+    checkpoint = load_checkpoint(save_team(make_team(), tmp_path / "team"))
+    controller = ArmController(checkpoint, 0)
+    with pytest.raises(RuntimeError, match="has not looked yet"):
+        controller.write()
+    controller.look(Scenes(2).reset(seed=0)[0]["arm_0"])
+    with pytest.raises(RuntimeError, match="0 of 2 rounds"):
+        controller.act()
+
+
+def test_an_arm_that_the_team_does_not_have_is_refused(tmp_path):
+    checkpoint = load_checkpoint(save_team(make_team(), tmp_path / "team"))
+    with pytest.raises(ValueError, match="arm: got 2, allowed are 0 to 1"):
+        ArmController(checkpoint, 2)
+
+
+def test_an_environment_that_tells_others_does_not_fit(tmp_path):
+    policy = CheckpointPolicy(load_checkpoint(save_team(make_team(instruction_for="arm_0"), tmp_path / "team")))
+    with pytest.raises(ValueError, match="instruction_for='all', the policy needs 'arm_0'"):
+        policy.bind(cast("Any", Scenes(2, "all")))

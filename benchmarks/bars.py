@@ -133,5 +133,5 @@ def first_use() -> list[Row]:
         what = f"first use ever to first step, {words}"
         rows.append(at_most(what, [start.seconds], bound, "s", ".1f", [start.cpu_seconds]))
         said = [line for line in start.said.splitlines() if "TeamVLA" in line]
-        rows.append(Row(f"which says, {words}", " / ".join(said) or "nothing", "what it does", bool(said)))
+        rows.append(Row(f"first use ever says what it does, {words}", f"messages: {len(said)}", "≥ 1", bool(said)))
     return rows

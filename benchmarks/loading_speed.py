@@ -40,7 +40,7 @@ def main() -> None:
         policy = build_policy("vla", train, source, tokenizer, None, chunk_length=1, seed=0)
         change = Augmentation(config.shift, config.brightness, config.color)
         assembler = BatchAssembler(train, tokenizer, 1, 32, change, tuple(policy.normalization.auxiliary))
-        order = SampleOrder.over_tasks(train.task, config.batch_size, seed=0)
+        order = SampleOrder.over_groups(train.task, config.batch_size, seed=0)
         trainer = Trainer(policy, assembler, None, config)
         batches = range(options.steps)
 
@@ -60,7 +60,10 @@ def main() -> None:
             return load
 
         training()  # warms up
-        runs = {f"training, {config.shards} threads": training, "batches, one thread": one_thread}
+        runs: dict[str, Callable[[], None]] = {
+            f"training, {config.shards} threads": training,
+            "batches, one thread": one_thread,
+        }
         runs |= {f"batches, DataLoader with {workers} workers": loader(workers) for workers in (0, 2)}
         rates = {name: options.steps * config.batch_size / _seconds(run) for name, run in runs.items()}
         for name, rate in rates.items():

@@ -1,13 +1,20 @@
-"""How long a program takes from its start to its first observation, with warm caches.
+"""How long a program takes from its start to its first observation: with warm caches, and on its first use ever.
 
-Each repetition is a new Python process that makes ``TeamVLA/Lift-v0``, resets it and takes one step. A first process,
-not counted, fills the caches of compiled models and kernels. Run ``uv run python benchmarks/start.py`` on an idle
-machine.
+Each repetition is a new Python process that makes ``TeamVLA/Lift-v0``, resets it and takes one step. "Warm" processes
+follow one that fills the caches of compiled models and kernels and is not counted. "First use" processes find a home
+folder and cache folders that are empty. Run ``uv run python benchmarks/start.py`` on an idle machine.
+
+Processor time (user and system) is printed beside the time on the clock: on a busy machine it still tells how much
+work a start is.
 """
 
+import os
+import resource
 import subprocess
 import sys
+import tempfile
 import time
+from collections.abc import Mapping
 
 import tyro
 from measure import machine, print_table, spread
@@ -22,29 +29,47 @@ env.step(env.action_space.sample())
 IMPORT = "import teamvla_envs"
 
 
-def main(repetitions: int = 5) -> None:
+def main(repetitions: int = 5, first_uses: int = 2) -> None:
     """Print the seconds from process start to process end.
 
     Args:
-        repetitions: Processes per row.
+        repetitions: Warm processes per row.
+        first_uses: Processes with empty caches per row.
     """
-    programs = {"import teamvla_envs": IMPORT}
-    programs |= {f"make, reset, step ({mode})": PROGRAM.format(mode=mode) for mode in ("state", "vision")}
-    durations: dict[str, list[float]] = {name: [] for name in programs}
-    for program in programs.values():
+    makes = {f"make, reset, step ({mode})": PROGRAM.format(mode=mode) for mode in ("state", "vision")}
+    warm = {"import teamvla_envs": IMPORT} | makes
+    times: dict[str, list[tuple[float, float]]] = {}
+    for name, program in warm.items():
         run(program)
+        times[f"warm: {name}"] = []
     for _ in range(repetitions):
-        for name, program in programs.items():
-            durations[name].append(run(program))
+        for name, program in warm.items():
+            times[f"warm: {name}"].append(run(program))
+    for _ in range(first_uses):
+        for name, program in makes.items():
+            with tempfile.TemporaryDirectory() as home:
+                empty = {"HOME": home, "XDG_CACHE_HOME": f"{home}/cache"}
+                times.setdefault(f"first use: {name}", []).append(run(program, empty))
     print(f"seconds from process start to end, median (lowest to highest); {machine()}\n")
-    print_table(("", "seconds"), [(name, f"{spread(values):.2f}") for name, values in durations.items()])
+    rows = [
+        (name, f"{spread([wall for wall, _ in some]):.2f}", f"{spread([cpu for _, cpu in some]):.2f}")
+        for name, some in times.items()
+    ]
+    print_table(("", "seconds", "CPU seconds"), rows)
 
 
-def run(program: str) -> float:
-    """Run a program in a new process; returns how long it took [s]."""
-    began = time.perf_counter()
-    subprocess.run([sys.executable, "-c", program], check=True, stderr=subprocess.DEVNULL)
-    return time.perf_counter() - began
+def run(program: str, environment: Mapping[str, str] | None = None) -> tuple[float, float]:
+    """Run a program in a new process; returns how long it took by the clock and in processor time [s]."""
+    own = {key: value for key, value in os.environ.items() if key not in ("TEAMVLA_CACHE", "WARP_CACHE_PATH")}
+    began, before = time.perf_counter(), resource.getrusage(resource.RUSAGE_CHILDREN)
+    subprocess.run(
+        [sys.executable, "-c", program],
+        check=True,
+        stderr=subprocess.DEVNULL,
+        env=own | dict(environment) if environment else None,
+    )
+    wall, after = time.perf_counter() - began, resource.getrusage(resource.RUSAGE_CHILDREN)
+    return wall, after.ru_utime - before.ru_utime + after.ru_stime - before.ru_stime
 
 
 if __name__ == "__main__":

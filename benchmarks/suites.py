@@ -57,7 +57,7 @@ def _robosuite_images(peer: Peer, rounds: int, seconds: float) -> list[Row]:
             },
             rounds,
         )
-    images = {key: f"{spread([3 * rate for rate in wall(turns)]):,.0f}" for key, turns in rates.items()}
+    images = {key: f"{spread([3 * rate for rate in wall(turns)]):,.1f}" for key, turns in rates.items()}
     return [
         Row(f"{peer.facts['name']}, images/s", images["theirs"]),
         Row("Lift, single environment, 1 thread, images/s", images["single"]),

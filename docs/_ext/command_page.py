@@ -24,6 +24,8 @@ def _options(function: Any) -> str:
 
 
 def _option(argument: Argument) -> str:
+    if argument.name == "settings":
+        return "`--train.…`, `--model.…`"  # a nested dataclass; its options have tables of their own
     if _is_positional(argument):
         return f"`{argument.name.upper()}`"
     flag = argument.name.replace("_", "-")

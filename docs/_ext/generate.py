@@ -7,6 +7,7 @@ from command_page import command_sections
 from environment_page import environment_sections
 from randomization_page import randomization_table
 from schema_page import schema_sections
+from settings_page import settings_sections
 from slow_tests import test_sections
 from sphinx.application import Sphinx
 from sphinx.errors import ExtensionError
@@ -32,6 +33,7 @@ def _generate(app: Sphinx) -> None:
     try:
         pages = {name: environment_sections(name) for name in documented}
         pages |= {"demos": schema_sections(), "command": command_sections(), "tests": test_sections()}
+        pages["settings"] = settings_sections()
     except (ValueError, KeyError) as error:
         raise ExtensionError(f"the tables cannot be generated: {error}") from error
     wanted = {f"{page}_{section}.md": text for page, sections in pages.items() for section, text in sections.items()}

@@ -3,7 +3,9 @@ import pytest
 from teamvla_envs.policies import ZeroPolicy, make_policy
 from teamvla_eval.ablations import Blind, FrozenArm, LossyMessages, ablated
 from teamvla_eval.evaluate import EvaluationSettings
+from teamvla_eval.measuring import Meter
 from teamvla_eval.one_by_one import OneByOne
+from teamvla_eval.rollouts import run_suite
 
 
 # In ee_delta the tool rests while the joints relax towards their rest posture.
@@ -95,6 +97,24 @@ def test_one_by_one_each_world_is_a_batch_of_its_own(make_lift):
     observation, _ = env.reset(seed=[10, 20, 30])
     policy.reset(np.ones(3, bool))
     assert policy.act(observation)[:, 0] == pytest.approx([1.1, 1.2, 1.3])
+
+
+class Network(ZeroPolicy):
+    """A layer in single precision, whose product is rounded differently in batches of different sizes."""
+
+    weights = np.random.default_rng(0).normal(0, 0.3, (2, 512, 512)).astype(np.float32)
+
+    def act(self, obs):
+        hidden = np.tanh(obs @ self.weights[0][: obs.shape[1]])
+        return np.tanh(hidden @ self.weights[1][:, :16])
+
+
+def test_one_by_one_records_are_the_same_for_any_number_of_worlds(make_lift):
+    records = []
+    for worlds in (1, 3):
+        env = make_lift(worlds, autoreset_mode="Disabled", max_episode_steps=40)
+        records.append(run_suite(env, OneByOne(Network()), [10, 20, 30, 40], meter=Meter(env)))
+    assert records[0] == records[1]
 
 
 @pytest.mark.parametrize("name", ["expert", "random", "zero"])

@@ -133,6 +133,19 @@ def test_two_threads_give_the_same_pixels_as_one(env: TeamVectorEnv, colors: np.
     alone.close()
 
 
+def test_a_picture_is_the_same_again_whatever_lights_and_lenses_were_used_before():
+    pictures = []
+    for threads in (1, 2):
+        hard = TeamVectorEnv("lift", 3, randomization="hard", num_threads=threads)
+        hard.reset(seed=0)
+        for _ in range(2):
+            pictures.append(hard.render_cameras(CAMERAS, 32))
+            hard.render_cameras(CAMERAS, 32, channel="depth")
+        hard.close()
+    for picture in pictures[1:]:
+        assert_array_equal(picture, pictures[0])
+
+
 def test_an_image_does_not_depend_on_what_else_is_rendered(env: TeamVectorEnv, colors: np.ndarray):
     assert_array_equal(env.render_cameras(("wrist_1",), 64, worlds=[2])[0, 0], colors[2, 3])
 

@@ -150,7 +150,7 @@ def test_the_video_has_every_moment(tmp_path: Path):
 )
 def test_a_policy_that_does_not_fit_is_refused(env_kwargs: dict, words: str, monkeypatch: pytest.MonkeyPatch):
     policy = Listener()
-    policy.env_kwargs = env_kwargs  # type: ignore[misc]
+    policy.env_kwargs = env_kwargs
     monkeypatch.setattr(live_module, "make_policy", lambda spec: policy)
     with pytest.raises(UserError, match=words):
         LiveEpisode("listener", "lift", 2)

@@ -1,6 +1,6 @@
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from multiprocessing import Pipe
 
 import pytest
@@ -47,7 +47,7 @@ class Echo:
 
 
 @pytest.fixture
-def simulator() -> Iterator[Echo]:
+def simulator() -> Echo:
     return Echo()
 
 
@@ -87,7 +87,7 @@ def test_a_run_that_nobody_watches_any_more_is_stopped(simulator: Echo):
     visitor = Visitor(simulator.connect())
     answers = visitor.run(Run(CHOICE, ""))
     next(answers)
-    answers.close()  # type: ignore[attr-defined]
+    answers.close()
     assert isinstance(visitor.look(CHOICE), Scene)
 
 

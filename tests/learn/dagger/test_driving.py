@@ -6,8 +6,8 @@ from typing import Any
 import numpy as np
 import pytest
 from gymnasium.vector import AutoresetMode
-from teamvla_envs.demos.replay import replay_demos
 from teamvla_envs.demos.reader import open_demos
+from teamvla_envs.demos.replay import replay_demos
 from teamvla_envs.demos.writer import FileHeader, pack_episodes, write_episode
 from teamvla_envs.env.vector import TeamVectorEnv
 from teamvla_learn.dagger.driving import EnvOfLearner, drive

@@ -1,6 +1,7 @@
 """Two rounds on real episodes of a state policy that has hardly learned anything."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from teamvla_learn.train.config import TrainConfig
 from teamvla_learn.train.schedule import Budget
 from teamvla_learn.train.settings import Settings
 
+from tests.learn.episodes import write_demos
 from tests.learn.train.jobs import train
 
 
@@ -56,6 +58,14 @@ def test_a_folder_of_another_job_is_refused(job):
         run_dagger(job)
 
 
-def test_every_task_of_the_learner_needs_a_file(job, make_demos):
-    with pytest.raises(UserError, match="cannot read demonstrations"):
-        run_dagger(DaggerJob(demos=(job.out,), init_from=job.init_from, out=job.out))
+def test_every_task_of_the_learner_needs_a_file(job):
+    others = write_demos(job.out.with_name("b.hdf5"), 2, task="handoff")
+    with pytest.raises(UserError, match=r"demos has no file of lift, which .*start was trained on"):
+        run_dagger(replace(job, demos=(others,)))
+
+
+def test_another_plan_needs_another_folder(job):
+    job.out.mkdir()
+    (job.out / "dagger.json").write_text(json.dumps({"plan": {}, "finished": 0}))
+    with pytest.raises(UserError, match="was begun with demos None, now it is"):
+        run_dagger(job)

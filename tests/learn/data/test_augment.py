@@ -37,3 +37,21 @@ def test_brightness_scales_and_saturates():
 
 def test_without_changes_a_picture_stays_as_it_is():
     assert_array_equal(augment(pictures(), np.random.default_rng(0), Augmentation()), pictures())
+
+
+def test_color_tints_a_whole_picture():
+    original = np.full((200, 4, 5, 3), 100, dtype=np.uint8)
+    changed = augment(original, np.random.default_rng(0), Augmentation(color=0.1))
+    assert (changed == changed[:, :1, :1]).all()
+    colors = changed[:, 0, 0].astype(int)
+    assert 89 <= colors.min() < 92
+    assert 108 < colors.max() <= 110
+    assert len({tuple(color) for color in colors}) > 150
+
+
+def test_the_pictures_of_a_window_change_alike():
+    window = np.repeat(pictures()[:, None], 3, axis=1)
+    changed = augment(window, np.random.default_rng(0), Augmentation(2, 0.2, 0.1))
+    assert changed.shape == window.shape
+    assert_array_equal(changed[:, 0], changed[:, 2])
+    assert_array_equal(changed[:, 0], augment(pictures(), np.random.default_rng(0), Augmentation(2, 0.2, 0.1)))

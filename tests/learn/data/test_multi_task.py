@@ -41,6 +41,7 @@ def test_samples_of_several_files_follow_each_other(two_tasks):
     assert np.array_equal(train.expert_actions[len(one) :], other.expert_actions)
     assert train.sentences == one.sentences + other.sentences
     assert train.ends[-1] == len(train)
+    assert np.bincount(train.file).tolist() == np.bincount(train.task).tolist() == [len(one), len(other)]
     assert (train.tasks, source.tasks) == (("lift", "handoff"), ("lift", "handoff"))
     assert source.demos == 16
     assert train.environment_state.shape == (len(train), 0)

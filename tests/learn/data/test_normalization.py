@@ -14,10 +14,12 @@ def test_statistics_have_a_floor_for_entries_that_hardly_move():
 
 def test_statistics_survive_json_to_the_last_bit():
     rng = np.random.default_rng(0)
-    normalization = Normalization(actions=Statistics.of(rng.normal(size=(50, 4))))
+    parts = {"goal_pos": Statistics.of(rng.normal(size=(50, 3)))}
+    normalization = Normalization(actions=Statistics.of(rng.normal(size=(50, 4))), auxiliary=parts)
     again = Normalization.from_json(json.loads(json.dumps(normalization.to_json())))
     assert np.array_equal(again.actions.mean, normalization.actions.mean)
     assert np.array_equal(again.actions.std, normalization.actions.std)
+    assert np.array_equal(again.auxiliary["goal_pos"].std, parts["goal_pos"].std)
     assert again.agent_pos is None
 
 

@@ -1,4 +1,5 @@
 import numpy as np
+import pytest
 from teamvla_learn.data.order import SampleOrder
 
 
@@ -19,3 +20,17 @@ def test_a_batch_depends_on_seed_and_step_alone():
 
 def test_a_batch_may_be_larger_than_an_epoch():
     assert sorted(SampleOrder([np.arange(3)], batch_size=6, seed=0).indices(0)) == [0, 0, 1, 1, 2, 2]
+
+
+def test_tasks_of_any_size_get_equal_shares():
+    task = np.array([0] * 90 + [1] * 6 + [2] * 30)
+    order = SampleOrder.over_groups(task, batch_size=9, seed=0)
+    for step in range(10):
+        assert np.bincount(task[order.indices(step)]).tolist() == [3, 3, 3]
+    epoch = np.concatenate([order.indices(step) for step in range(2)])
+    assert sorted(epoch[task[epoch] == 1]) == list(range(90, 96))
+
+
+def test_a_task_without_samples_is_refused():
+    with pytest.raises(ValueError, match="expected at least 1"):
+        SampleOrder([np.arange(3), np.arange(0)], batch_size=2, seed=0)

@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -47,9 +48,9 @@ def test_one_process_has_nobody_to_talk_to():
 
 
 def test_parts_are_shared_evenly_or_not_at_all():
-    policy = torch.nn.Linear(2, 2)
+    policy: Any = torch.nn.Linear(2, 2)
     with pytest.raises(UserError, match="shards is 3, expected a multiple of the 2 processes"):
-        ShardedGradient(policy, 3, 1, lambda: torch.autocast("cpu", enabled=False), Processes(0, 2))  # type: ignore[arg-type]
+        ShardedGradient(policy, 3, 1, lambda: torch.autocast("cpu", enabled=False), Processes(0, 2))
 
 
 def test_a_strange_number_of_processes_is_named(monkeypatch):

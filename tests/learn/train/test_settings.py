@@ -99,3 +99,11 @@ def test_numbers_without_a_point_are_numbers(write):
 def test_shipped_files_are_plain_yaml():
     folder = Path(str(__import__("teamvla_learn").__path__[0])) / "configs"
     assert len([yaml.safe_load(path.read_text()) for path in folder.rglob("*.yaml")]) == 8
+
+
+def test_what_goes_on_from_a_run_has_its_settings_unless_others_are_named(tmp_path, write):
+    write("train: {batch_size: 7}", "train.yaml")
+    arguments = ["--init-from", str(tmp_path)]
+    assert settings_below(arguments, begun=True).train.batch_size == 7
+    assert settings_below([*arguments, "--preset", "laptop"], begun=True).train.batch_size == 64
+    assert settings_below(arguments).train.batch_size == 64

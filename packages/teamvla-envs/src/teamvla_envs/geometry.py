@@ -12,14 +12,14 @@ from teamvla_envs.arrays import array_namespace, dot, like, stack_last
 Array = Any
 # The nine entries of a rotation matrix are sums of products of a unit quaternion's entries (wxyz): entry by entry the
 # diagonals ww + xx - yy - zz, … and off them 2 (xy - wz), …; rows are the 16 products, columns the 9 entries.
-_MATRIX_FROM_PRODUCTS = np.zeros((4, 4, 3, 3))
+_PRODUCTS = np.zeros((4, 4, 3, 3))
 for _i in range(3):
     _j, _k = (_i + 1) % 3, (_i + 2) % 3
     for _a, _sign in ((0, 1), (_i + 1, 1), (_j + 1, -1), (_k + 1, -1)):
-        _MATRIX_FROM_PRODUCTS[_a, _a, _i, _i] = _sign
-    _MATRIX_FROM_PRODUCTS[_i + 1, _j + 1, _i, _j] = _MATRIX_FROM_PRODUCTS[_i + 1, _j + 1, _j, _i] = 2
-    _MATRIX_FROM_PRODUCTS[0, _k + 1, _i, _j], _MATRIX_FROM_PRODUCTS[0, _k + 1, _j, _i] = -2, 2
-_MATRIX_FROM_PRODUCTS = _MATRIX_FROM_PRODUCTS.reshape(16, 9)
+        _PRODUCTS[_a, _a, _i, _i] = _sign
+    _PRODUCTS[_i + 1, _j + 1, _i, _j] = _PRODUCTS[_i + 1, _j + 1, _j, _i] = 2
+    _PRODUCTS[0, _k + 1, _i, _j], _PRODUCTS[0, _k + 1, _j, _i] = -2, 2
+_MATRIX_FROM_PRODUCTS = _PRODUCTS.reshape(16, 9)
 
 
 def quat_from_matrix(matrix: Array) -> Array:

@@ -44,7 +44,7 @@ def warmup(
     if not all(there for _, there in kept):
         print("something could not be kept and will be compiled again at the next start")
         return 1
-    print(f"compiled {new} in {time.perf_counter() - began:.1f} s" if new else "all is there")
+    print(f"compiled in {time.perf_counter() - began:.1f} s" if new else "all is there")
     return 0
 
 

@@ -59,11 +59,8 @@ def peer_summary(world: WorldState) -> Array:
         Shape ``(N, A, (A - 1) * 4)``, float32: for each other arm in order, offset [m] and opening [m].
     """
     xp = array_namespace(world.tool_pos)
-    arms = world.tool_pos.shape[1]
-    rows = []
-    for k in range(arms):
-        others = [j for j in range(arms) if j != k]
-        offset = world.tool_pos[:, others] - world.tool_pos[:, k : k + 1]
-        summary = xp.concat([offset, world.gripper_opening[:, others, None]], axis=-1)
-        rows.append(xp.reshape(summary, (summary.shape[0], -1)))
-    return xp.astype(xp.stack(rows, axis=1), xp.float32)
+    n, arms = world.tool_pos.shape[:2]
+    others = [[j for j in range(arms) if j != k] for k in range(arms)]
+    offset = world.tool_pos[:, others] - world.tool_pos[:, :, None]
+    summary = xp.concat([offset, world.gripper_opening[:, others, None]], axis=-1)
+    return xp.astype(xp.reshape(summary, (n, arms, -1)), xp.float32)

@@ -8,7 +8,7 @@ from gymnasium.vector import AutoresetMode
 from pettingzoo import ParallelEnv
 
 from teamvla_envs.arrays import to_numpy
-from teamvla_envs.env.observations import environment_state, peer_summary
+from teamvla_envs.env.observations import peer_summary
 from teamvla_envs.env.single import first, first_info
 from teamvla_envs.env.spaces import SENTENCE, vector_space
 from teamvla_envs.env.vector import TeamVectorEnv
@@ -41,6 +41,10 @@ class TeamParallelEnv(ParallelEnv[str, Any, np.ndarray]):
         self._shared = [name for name in self.vector.cameras if not name.startswith("wrist_")]
         self._has_wrist = any(name.startswith("wrist_") for name in self.vector.cameras)
         self._pictures = tuple(self.vector.camera_spaces(()))
+        self._own_size = sum(length for _, length in self.vector.agent_pos_parts)
+        scene = self.vector.environment_state_parts[self.vector.num_arms * len(self.vector.agent_pos_parts) :]
+        gives_away = [np.full(length, name in self.vector.task.goal_parts) for name, length in scene]
+        self._goal_entries = np.concatenate(gives_away)
         size = self.vector.action_size
         self.action_spaces = {agent: gym.spaces.Box(-1.0, 1.0, (size,), np.float32) for agent in self.possible_agents}
         self.observation_spaces = {agent: self._agent_space() for agent in self.possible_agents}
@@ -48,10 +52,7 @@ class TeamParallelEnv(ParallelEnv[str, Any, np.ndarray]):
         self.state_space = vector_space(state)
 
     def _agent_space(self) -> gym.Space[Any]:
-        own = sum(length for _, length in self.vector.agent_pos_parts)
-        peers = 4 * (self.vector.num_arms - 1)
-        scene = sum(length for name, length in self.vector.environment_state_parts if not name.startswith("arm_"))
-
+        own, scene, peers = self._own_size, len(self._goal_entries), 4 * (self.vector.num_arms - 1)
         if self.vector.obs_mode == "state":
             return vector_space(own + peers + scene)
         cameras = [*self._shared, *(["wrist"] if self._has_wrist else [])]
@@ -97,13 +98,13 @@ class TeamParallelEnv(ParallelEnv[str, Any, np.ndarray]):
             RuntimeError: Before the first reset or after close.
         """
         size = self.vector.action_size
-        meaning = " and ".join(f"{length} {name}" for name, length in self.vector.action_parts)
         rows = []
         for agent in self.possible_agents:
             if self.agents and agent not in actions:
                 raise ValueError(f"actions: none for {agent}, expected one for each of {', '.join(self.agents)}")
             row = np.asarray(actions.get(agent, np.zeros(size)), np.float64)
             if row.shape != (size,):
+                meaning = " and ".join(f"{length} {name}" for name, length in self.vector.action_parts)
                 raise ValueError(f"action for {agent} has shape {row.shape}, expected ({size},): {meaning}")
             rows.append(row)
         obs, reward, terminated, truncated, info = self.vector.step(np.concatenate(rows)[None])
@@ -148,18 +149,21 @@ class TeamParallelEnv(ParallelEnv[str, Any, np.ndarray]):
 
     def _split(self, obs: Any, agents: list[str] | None = None) -> dict[str, Any]:
         """Each agent's part of the team's observation."""
-        vector = self.vector
-        agent_pos = to_numpy(vector.agent_pos()[0]).reshape(vector.num_arms, -1)
+        vector, arms = self.vector, self.vector.num_arms
+        # The team's privileged state begins with the proprioception of all arms.
+        state = obs if vector.obs_mode == "state" else obs.get("environment_state")
+        team = arms * self._own_size
+        agent_pos = to_numpy(obs["agent_pos"] if state is None else state[:, :team])[0].reshape(arms, -1)
+        scene = None if state is None else to_numpy(state)[0, team:]
         peers = to_numpy(peer_summary(vector.world)[0])
         result: dict[str, Any] = {}
         for k, agent in enumerate(self.possible_agents):
             if agents is not None and agent not in agents:
                 continue
             own: dict[str, Any] = {}
-            if vector.obs_mode != "vision":
-                feeling = np.concatenate([agent_pos[k], peers[k]])
-                parts = {key: to_numpy(part) for key, part in vector.state_parts(self._told[k]).items()}
-                own["environment_state"] = environment_state(feeling[None], parts)[0]
+            if scene is not None:
+                told = scene if self._told[k] else np.where(self._goal_entries, 0, scene)
+                own["environment_state"] = np.concatenate([agent_pos[k], peers[k], told])
             if vector.obs_mode != "state":
                 for key in self._pictures:
                     own[key] = {name: first(obs[key][name]) for name in self._shared}

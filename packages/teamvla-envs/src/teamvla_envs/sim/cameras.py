@@ -77,10 +77,8 @@ class CameraRenderer:
         out = np.empty((*shape, *tail), dtype)
         if not self._painters[0].is_ready(len(specs), height, width, channel):
             # The compiler warns about Newton's kernels.
-            with (
-                announce_if_slow(f"TeamVLA: compiling the {channel} camera kernels (once, about 5 s) …"),
-                silent_stderr(),
-            ):
+            message = f"TeamVLA: compiling the kernel of {channel} images (once, about 5 s) …"
+            with announce_if_slow(message), silent_stderr():
                 self._painters[0].prepare(len(specs), height, width, channel)
         poses, fovy = camera_views(specs, self._bodies, body_pos, body_quat, fields)
 

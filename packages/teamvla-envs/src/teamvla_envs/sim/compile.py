@@ -144,7 +144,7 @@ def _compile(scene: Scene) -> Any:
     import warp as wp
 
     with WARP_LOCK, no_collection():
-        model = newton_builder(scene, visuals=False).finalize(device="cpu")  # with kernels that cameras need too
+        newton_model = newton_builder(scene, visuals=False).finalize(device="cpu")  # its kernels serve cameras too
         from newton.solvers import SolverMuJoCo
 
         optimization = wp.config.optimization_level
@@ -152,7 +152,7 @@ def _compile(scene: Scene) -> Any:
         try:
             with tempfile.TemporaryDirectory() as folder, contextlib.redirect_stdout(io.StringIO()):
                 path = Path(folder) / "scene.xml"
-                SolverMuJoCo(model, use_mujoco_cpu=True, save_to_mjcf=str(path))
+                SolverMuJoCo(newton_model, use_mujoco_cpu=True, save_to_mjcf=str(path))
                 text = path.read_text()
         finally:
             wp.config.optimization_level = optimization

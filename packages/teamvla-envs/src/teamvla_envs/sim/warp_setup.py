@@ -1,15 +1,23 @@
 """Warp's global switches, set once before Newton is first used, and what is said while something compiles."""
 
+import atexit
 import contextlib
 import gc
+import logging
 import os
+import shutil
 import sys
+import tempfile
 import threading
 import time
 from collections.abc import Generator
 from functools import lru_cache
 from pathlib import Path
-from typing import TextIO
+from typing import Any, TextIO
+
+logger = logging.getLogger(__name__)
+
+_ROOM = 16 << 20  # [bytes] that kernels may take in Warp's cache
 
 # Warp records a graph for the whole process: what other threads launch meanwhile would be recorded with it. Whoever
 # launches kernels or records holds this; replaying a graph needs no lock.
@@ -24,9 +32,24 @@ def prepare_warp() -> None:
 
         wp.config.log_level = 30  # warnings and errors
         wp.config.enable_backward = False  # halves the compilation; nothing here is differentiated
+        _init_somewhere(wp)
+        import newton  # noqa: F401  a million objects, none of them garbage
+
+
+def _init_somewhere(wp: Any) -> None:
+    """Start Warp; where its kernels cannot be kept, with a folder that lasts as long as the process."""
+    try:
         with silent_stderr():
             wp.init()
-        import newton  # noqa: F401  a million objects, none of them garbage
+        with tempfile.TemporaryFile(dir=wp.config.kernel_cache_dir) as file:
+            file.write(bytes(_ROOM))
+    except OSError as error:
+        logger.warning("cannot keep compiled kernels, they will be compiled again: %s", error)
+        folder = tempfile.mkdtemp(prefix="teamvla-kernels-")
+        atexit.register(shutil.rmtree, folder, ignore_errors=True)
+        wp.config.kernel_cache_dir = folder
+        with silent_stderr():
+            wp.init()
 
 
 @contextlib.contextmanager

@@ -1,7 +1,7 @@
 """A clip as a file: USD for Omniverse, Blender and others, or a Rerun recording."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from teamvla_envs.demos.writer import replacing
 from teamvla_envs.errors import UserError
@@ -39,7 +39,7 @@ def export_rerun(env: "TeamVectorEnv", clip: Clip, path: Path) -> None:
     prepare_warp()
     from newton.viewer import ViewerRerun
 
-    class ToFile(ViewerRerun):  # type: ignore[misc]  # Newton has no types
+    class ToFile(ViewerRerun):
         """Writes the file only: like in a notebook, no server is started and no window opened."""
 
         is_jupyter_notebook = property(lambda self: True, lambda self, value: None)
@@ -49,9 +49,9 @@ def export_rerun(env: "TeamVectorEnv", clip: Clip, path: Path) -> None:
         _play(env, clip, ToFile(app_id="teamvla", keep_historical_data=True, record_to_rrd=str(temporary)))
 
 
-def _play(env: "TeamVectorEnv", clip: Clip, viewer: object) -> None:
+def _play(env: "TeamVectorEnv", clip: Clip, viewer: Any) -> None:
     stage = Stage(env, viewer)
     stage.show(clip)
     for step in range(len(clip)):
         stage.go_to(clip, step, step * clip.dt)
-    viewer.close()  # type: ignore[attr-defined]
+    viewer.close()

@@ -1,6 +1,7 @@
 """A scene in Newton, put into the states of a clip one after the other, for any of Newton's viewers."""
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, cast
 
 from teamvla_envs.scene.looks import load_skins
 from teamvla_envs.sim.cameras import Painter
@@ -20,10 +21,11 @@ class Stage:
     """
 
     def __init__(self, env: "TeamVectorEnv", viewer: Any):
-        scene = env.task.scene(tuple(env.env_kwargs["robot"]))
+        made_with = cast(Mapping[str, Any], env.env_kwargs)
+        scene = env.task.scene(tuple(made_with["robot"]))
         model = compile_scene(scene)
         bodies = {model.body(i).name: i for i in range(model.nbody)}
-        self._painter = Painter(scene, bodies, load_skins(scene, env.env_kwargs["looks"]))
+        self._painter = Painter(scene, bodies, load_skins(scene, made_with["looks"]))
         self._viewer = viewer
 
     def show(self, clip: Clip) -> None:

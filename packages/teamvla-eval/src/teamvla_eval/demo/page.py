@@ -53,11 +53,10 @@ class Handlers:
     ) -> tuple[Any, ...]:
         """Show the scene; returns stage, sentence, sentences to pick, objects, arms and arm counts."""
         kept = (gr.skip(),) * 5
-        found = self._choice(task, policy, beside, seed, num_arms)
-        visitor = self._visitor(request)
-        if isinstance(found, Refused) or isinstance(visitor, Refused):
-            refused = found if isinstance(found, Refused) else visitor
-            return (refused_html(refused.reason), *kept)
+        entered = self._enter(task, policy, beside, seed, num_arms, request)
+        if isinstance(entered, Refused):
+            return (refused_html(entered.reason), *kept)
+        found, visitor = entered
         scene = visitor.look(found)
         if isinstance(scene, Refused):
             return (refused_html(scene.reason), *kept)
@@ -78,12 +77,11 @@ class Handlers:
     ) -> Iterator[tuple[Any, ...]]:  # fmt: skip
         """Let the policies act; yields stage and the three downloads."""
         nothing = (gr.update(value=None, interactive=False),) * 3
-        found = self._choice(task, policy, beside, seed, num_arms)
-        visitor = self._visitor(request)
-        if isinstance(found, Refused) or isinstance(visitor, Refused):
-            refused = found if isinstance(found, Refused) else visitor
-            yield (refused_html(refused.reason), *nothing)
+        entered = self._enter(task, policy, beside, seed, num_arms, request)
+        if isinstance(entered, Refused):
+            yield (refused_html(entered.reason), *nothing)
             return
+        found, visitor = entered
         said = cleaned(str(sentence or ""))
         refusal, files_of_before = None, nothing
         for answer in visitor.run(Run(found, said, bool(fine))):
@@ -125,9 +123,15 @@ class Handlers:
         """The page was closed."""
         self._visitors.leave(_session(request))
 
-    def _visitor(self, request: gr.Request) -> Visitor | Refused:
+    def _enter(
+        self, task: Any, policy: Any, beside: Any, seed: Any, num_arms: Any, request: gr.Request
+    ) -> tuple[Choice, Visitor] | Refused:
+        """Check what was chosen, and take a place."""
+        found = self._choice(task, policy, beside, seed, num_arms)
+        if isinstance(found, Refused):
+            return found
         try:
-            return self._visitors.get(_session(request))
+            return found, self._visitors.get(_session(request))
         except NoPlaceError:
             places = self._settings.max_visitors
             return Refused(
@@ -200,7 +204,7 @@ def make_page(settings: DemoSettings, handlers: Handlers, first: Choice) -> gr.B
         shown: list[Any] = [stage, sentence, pick, body, frozen, arms]
         hidden: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
         running: dict[str, Any] = {**hidden, "concurrency_limit": 2 * settings.max_visitors, "trigger_mode": "multiple"}
-        looking = running | {"trigger_mode": "always_last"}
+        looking: dict[str, Any] = running | {"trigger_mode": "always_last"}
         to_run: list[Any] = [*chosen, sentence, fine]
         page.load(handlers.look, chosen, shown, **looking).then(handlers.run, to_run, [stage, *files], **running)
         for part in (task, policy, beside, seed):

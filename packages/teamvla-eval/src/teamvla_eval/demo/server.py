@@ -23,6 +23,7 @@ POLICY = (
     "style-src 'self' 'unsafe-inline'; frame-ancestors 'self'"
 )
 _MAX_BODY = 64_000  # [bytes] of a request; a sentence and some choices
+_MOST_IGNORED = 8_000_000  # [bytes] of a refused request that are read and thrown away
 _SWEEP = 10.0  # [s] between looks for visitors who are idle
 
 
@@ -62,11 +63,11 @@ def make_app(settings: DemoSettings, visitors: Visitors, first: Choice) -> "Fast
 
     from teamvla_eval.demo.page import CSS, Handlers, make_page
 
-    fonts = {"font": ["system-ui", "sans-serif"], "font_mono": ["ui-monospace", "monospace"]}
+    theme = gr.themes.Base(font=["system-ui", "sans-serif"], font_mono=["ui-monospace", "monospace"])
     app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
     app.add_middleware(_Doorkeeper)
     gr.mount_gradio_app(
-        app, make_page(settings, Handlers(settings, visitors), first), path="/", theme=gr.themes.Base(**fonts),
+        app, make_page(settings, Handlers(settings, visitors), first), path="/", theme=theme,
         css=CSS, footer_links=[], run_history=False, show_error=False, ssr_mode=False, mcp_server=False,
         max_file_size=1, enable_monitoring=False, app_kwargs={"openapi_url": None},
     )  # fmt: skip
@@ -90,9 +91,9 @@ class _Doorkeeper:
             return
         length = dict(scope["headers"]).get(b"content-length", b"0")
         if "/upload" in scope["path"]:
-            await _refuse(send, 403, b"this demo takes no files")
+            await _refuse(receive, send, 403, b"this demo takes no files")
         elif not length.isdigit() or int(length) > _MAX_BODY:
-            await _refuse(send, 413, b"this request is too large")
+            await _refuse(receive, send, 413, b"this request is too large")
         else:
 
             async def answer(message: Any) -> None:
@@ -120,7 +121,12 @@ class _Limited:
         return message if self._left >= 0 else {"type": "http.disconnect"}
 
 
-async def _refuse(send: Any, status: int, reason: bytes) -> None:
+async def _refuse(receive: Any, send: Any, status: int, reason: bytes) -> None:
+    # Who is still sending would not hear the answer: let a body of bearable size pass first.
+    message, passed = await receive(), 0
+    while message.get("more_body") and passed < _MOST_IGNORED:
+        passed += len(message["body"])
+        message = await receive()
     headers = [(b"content-type", b"text/plain; charset=utf-8"), (b"connection", b"close")]
     await send({"type": "http.response.start", "status": status, "headers": headers})
     await send({"type": "http.response.body", "body": reason})

@@ -2,7 +2,7 @@
 
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Generator
 from multiprocessing import connection
 from typing import Any, Protocol
 
@@ -36,9 +36,9 @@ class Visitor:
     def look(self, choice: Choice) -> Scene | Refused:
         """Show a scene; what runs is stopped."""
         *_, answer = self._ask(Look(choice))
-        return answer  # type: ignore[no-any-return]
+        return answer
 
-    def run(self, run: Run) -> Iterator[Frame | Ended | Refused]:
+    def run(self, run: Run) -> Generator[Frame | Ended | Refused]:
         """Let policies act; what runs is stopped. The last answer is no :class:`Frame`."""
         return self._ask(run)
 
@@ -55,7 +55,7 @@ class Visitor:
         """Leave."""
         self._pipe.close()
 
-    def _ask(self, request: Look | Run) -> Iterator[Any]:
+    def _ask(self, request: Look | Run) -> Generator[Any]:
         self.tell(Stop())
         if not self._asking.acquire(timeout=_PATIENCE):
             yield BUSY

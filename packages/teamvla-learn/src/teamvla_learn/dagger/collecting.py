@@ -79,13 +79,14 @@ def collect_round(
     told = {"learner": learner.name, "round": number, "seed_set": "train", "offset": first, **asdict(settings)}
     parts = PartsFolder(out, {name: value for name, value in told.items() if name != "num_envs"})
     with open_demos(like) as file, closing(parts):
-        own = {"obs_mode": "vision+state", "reward_mode": "dense", "instruction_for": "all", "num_threads": threads}
+        policy = CheckpointPolicy(checkpoint)
+        own: dict[str, Any] = {"obs_mode": "vision+state", "reward_mode": "dense", "num_threads": threads}
+        own |= {key: value for key, value in policy.env_kwargs.items() if key == "instruction_for"}
         horizon = int(file.env_kwargs["max_episode_steps"])
         left = [seed for seed in seeds if seed not in {*parts.succeeded, *parts.failed}]
         parts.open()
         env = make_recorded_env(file, max(min(settings.num_envs, len(left)), 1), max_episode_steps=2 * horizon, **own)
         with closing(env), torch.inference_mode():
-            policy = CheckpointPolicy(checkpoint)
             view: Any = EnvOfLearner(env, checkpoint.policy.obs_mode)
             policy.bind(view)
             for driven in _shown(drive(env, policy, left, settings.rule, settings.style, horizon), len(left), number):

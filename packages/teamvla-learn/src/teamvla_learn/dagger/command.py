@@ -74,7 +74,7 @@ def _run_arguments(prog: str, args: Sequence[str]) -> Any:
     from teamvla_learn.train.settings import SettingsArgument, settings_below
 
     dagger.__annotations__["settings"] = SettingsArgument  # late, because the network's options need torch
-    return tyro.cli(partial(dagger, settings=settings_below(args)), prog=prog, args=args)
+    return tyro.cli(partial(dagger, settings=settings_below(args, begun=True)), prog=prog, args=args)
 
 
 dagger.__dict__["run_arguments"] = _run_arguments  # which ``teamvla`` calls instead of parsing itself

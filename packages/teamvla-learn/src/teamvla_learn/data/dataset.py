@@ -169,5 +169,6 @@ def _dataset(
         sentences=tuple(sentences[demo] for demo in demos),
         tasks=(source.task,),
         task=np.zeros(count, np.int64),
+        file=np.zeros(count, np.int64),
         states=((source.environment_state, state),),
     )

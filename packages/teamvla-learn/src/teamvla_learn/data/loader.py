@@ -22,7 +22,7 @@ class StepBatches(Dataset[Batch]):
 
     def __init__(self, assembler: BatchAssembler, batch_size: int, seed: int):
         self._assembler = assembler
-        self._order = SampleOrder.over_tasks(assembler.dataset.task, batch_size, seed)
+        self._order = SampleOrder.over_groups(assembler.dataset.task, batch_size, seed)
         self._seed = seed
 
     def __getitem__(self, index: int) -> Batch:

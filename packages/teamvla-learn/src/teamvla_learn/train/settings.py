@@ -84,11 +84,17 @@ def layered_settings(preset: str | None = None, configs: Sequence[Path] = (), po
     return settings if policy is None else replace(settings, policy=kind)
 
 
-def settings_below(arguments: Sequence[str]) -> Settings:
-    """Return the settings that a command line changes: what its ``--preset`` and ``--config`` make of the defaults."""
+def settings_below(arguments: Sequence[str], begun: bool = False) -> Settings:
+    """Return the settings that a command line changes: what its ``--preset`` and ``--config`` make of the defaults.
+
+    Args:
+        arguments: The command line.
+        begun: Whether settings are, unless it names others, those of the run whose folder ``--init-from`` names.
+    """
     scan = argparse.ArgumentParser(add_help=False, allow_abbrev=False, exit_on_error=False)
     scan.add_argument("--preset")
     scan.add_argument("--policy")
+    scan.add_argument("--init-from", type=Path)
     scan.add_argument("--config", nargs="*", action="extend", type=Path, default=[])
     for name, flags in _LENGTHS.items():
         scan.add_argument(*flags, dest=name)
@@ -96,7 +102,10 @@ def settings_below(arguments: Sequence[str]) -> Settings:
         found: Any = scan.parse_known_args(list(arguments))[0]
     except argparse.ArgumentError:  # the full parser says it better
         return Settings()
-    settings = layered_settings(found.preset, found.config, found.policy)
+    configs = found.config
+    if begun and found.init_from is not None and not found.preset and not configs:
+        configs = [path for path in [found.init_from / SETTINGS_FILE] if path.is_file()]
+    settings = layered_settings(found.preset, configs, found.policy)
     if found.steps and not found.minutes:  # the command line's steps replace minutes, and the other way around
         return replace(settings, train=replace(settings.train, budget=Budget(steps=1)))
     if found.minutes and not found.steps:

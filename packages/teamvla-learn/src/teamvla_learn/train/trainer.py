@@ -65,8 +65,9 @@ class Trainer:
         self.elapsed_s = 0.0
         self._train = train
         self._valid = valid
-        task = train.dataset.task if config.balance == "tasks" else np.zeros(len(train.dataset), np.int64)
-        self._order = SampleOrder.over_tasks(task, config.batch_size, config.seed)
+        data = train.dataset
+        groups = {"tasks": data.task, "files": data.file, "samples": np.zeros(len(data), np.int64)}
+        self._order = SampleOrder.over_groups(groups[config.balance], config.batch_size, config.seed)
         self._device = next(policy.parameters()).device
         self._processes = processes or Processes()
         self._gradient = ShardedGradient(

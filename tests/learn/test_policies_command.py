@@ -1,0 +1,54 @@
+import json
+
+import pytest
+from teamvla_envs.cli import main
+from teamvla_envs.errors import UserError
+from teamvla_learn.policies_command import find_checkpoints, policies
+
+from tests.learn.train.jobs import train
+
+
+@pytest.fixture
+def runs(demos, tmp_path):
+    """A folder with two checkpoints, and things that are none."""
+    train(demos, tmp_path / "runs" / "a", policy="state", steps=1)
+    train(demos, tmp_path / "runs" / "deep" / "b", policy="state", steps=1)
+    (tmp_path / "runs" / "other").mkdir()
+    (tmp_path / "runs" / "other" / "config.json").write_text(json.dumps({"model_type": "bert"}))
+    (tmp_path / "runs" / "broken").mkdir()
+    (tmp_path / "runs" / "broken" / "config.json").write_text("{")
+    return tmp_path / "runs"
+
+
+def test_checkpoints_are_found_below_a_folder(runs):
+    assert [folder.name for folder, _ in find_checkpoints(runs)] == ["a", "b"]
+
+
+def test_the_list_shows_names_and_folders(runs, capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "200")
+    assert main(["policies", "list", str(runs)]) == 0
+    shown = capsys.readouterr().out
+    for word in ("expert", "checkpoint", "StatePolicy", "lift", str(runs / "deep" / "b")):
+        assert word in shown
+
+
+def test_info_tells_what_a_checkpoint_holds(runs, capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "200")
+    config = json.loads((runs / "a" / "config.json").read_text())
+    assert main(["policies", "info", str(runs / "a")]) == 0
+    shown = capsys.readouterr().out
+    for word in ("StatePolicy", "2 arms of 8 entries", "6 of lift", config["data"]["content_hash"], "schema version"):
+        assert word in shown
+
+
+@pytest.mark.parametrize(
+    ("action", "folder", "message"),
+    [
+        ("info", None, "folder is missing: teamvla policies info FOLDER"),
+        ("info", "nowhere", "checkpoint .*nowhere is missing"),
+        ("list", "nowhere", "nowhere, which is missing; expected a folder"),
+    ],
+)
+def test_what_cannot_be_shown_is_one_line(tmp_path, action, folder, message):
+    with pytest.raises(UserError, match=message):
+        policies(action, folder and tmp_path / folder)

@@ -111,7 +111,7 @@ def measure(
 
 def rate(run: Callable[[], object], device: str, seconds: float) -> float:
     """Calls a second, the median of turns."""
-    turns = []
+    turns: list[float] = []
     began = time.perf_counter()
     while len(turns) < 3 or time.perf_counter() - began < seconds:
         start = time.perf_counter()

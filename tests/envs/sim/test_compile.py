@@ -2,6 +2,8 @@
 
 import errno
 import logging
+import os
+import platform
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -322,7 +324,7 @@ def test_a_full_disk_is_a_warning_and_leaves_nothing_behind(
     def full(*_: object) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr(compiling.os, "replace", full)
+    monkeypatch.setattr(os, "replace", full)
     assert compile_scene(lift_scene) is compiled
     assert "No space left" in caplog.text
     assert list(cache_folder().iterdir()) == []
@@ -368,7 +370,7 @@ def test_other_code_and_another_processor_have_other_keys(
     with monkeypatch.context() as patch:
         patch.setattr(compiling, "__file__", str(edited))
         keys.add(cache_key(lift_scene))
-    monkeypatch.setattr(compiling.platform, "machine", lambda: "another")
+    monkeypatch.setattr(platform, "machine", lambda: "another")
     assert len(keys | {cache_key(lift_scene)}) == 3
 
 

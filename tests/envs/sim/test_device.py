@@ -4,6 +4,7 @@ Its kernels are compiled for minutes when they are not cached.
 """
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import pytest
@@ -122,7 +123,8 @@ def test_models_of_the_worlds_differ_and_are_those_of_the_host():
     device = TeamVectorEnv("lift", 3, randomization="hard", solver="warp")
     host.reset(seed=5)
     device.reset(seed=5)
-    models, varied = host._sim.models, device._sim._varied
+    simulators: tuple[Any, Any] = (host._sim, device._sim)
+    models, varied = simulators[0].models, simulators[1]._varied
     for name in VARIED:
         for world, model in enumerate(models):
             expected = getattr(model, name)
@@ -224,7 +226,7 @@ def test_a_world_without_room_for_its_constraints_is_an_error_that_names_it(make
     state = simulator.state
     state[[0, 2], simulator.addresses.body_pose[0, 2]] = 0.8  # in the air nothing touches
     simulator.state = state
-    with pytest.raises(FloatingPointError, match=r"world \[1\] ran out of room.*12 constraints.*give max_contacts"):
+    with pytest.raises(FloatingPointError, match=r"world \[1\] ran out of room.*12 constraints.*max_contacts="):
         simulator.advance(simulator.joint_target, simulator.gripper_target)
 
 
@@ -233,7 +235,7 @@ def test_a_world_without_room_for_its_constraints_is_an_error_that_names_it(make
 def test_worlds_without_room_for_their_contacts_are_an_error(make: Callable[..., DeviceSimulator]):
     simulator = make(2, max_contacts=2)
     begin(simulator)
-    with pytest.raises(FloatingPointError, match=r"world \[0, 1\] ran out of room: it has 2 contacts"):
+    with pytest.raises(FloatingPointError, match=r"world \[0, 1\] ran out of room: there is some for 2 contacts"):
         simulator.advance(simulator.joint_target, simulator.gripper_target)
 
 

@@ -5,7 +5,7 @@ not mix with tensors of the processor.
 """
 
 from collections.abc import Iterator, Mapping
-from dataclasses import fields, is_dataclass
+from dataclasses import fields, is_dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -25,9 +25,9 @@ WORLDS, STEPS, EVERY = 3, 120, 4
 
 def convert(value: Any, device: str, floats: torch.dtype) -> Any:
     """Arrays, and what holds them, as tensors."""
-    if is_dataclass(value):
+    if is_dataclass(value) and not isinstance(value, type):
         parts = {field.name: convert(getattr(value, field.name), device, floats) for field in fields(value)}
-        return type(value)(**parts)  # type: ignore[call-arg]
+        return replace(value, **parts)
     if isinstance(value, Mapping):
         return {key: convert(array, device, floats) for key, array in value.items()}
     array = np.array(value)

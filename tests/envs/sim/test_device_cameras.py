@@ -1,4 +1,4 @@
-"""The device's cameras: all worlds in one go, each in its own colors, sizes and light, as the host's cameras see them."""
+"""The device's cameras: all worlds in one go, each in its own colors, sizes and light, as on the host."""
 
 from typing import Any
 

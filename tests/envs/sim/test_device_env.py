@@ -10,13 +10,15 @@ import torch
 from gymnasium.vector import AutoresetMode
 from numpy.testing import assert_allclose, assert_array_equal
 from teamvla_envs.env.vector import TeamVectorEnv
+from teamvla_envs.sim.device import MAX_CONSTRAINTS, MAX_CONTACTS
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]
 TASKS = ("lift", "handoff", "drawer")
 
 
 def make(task: str, num_envs: int, **kwargs: Any) -> TeamVectorEnv:
-    return TeamVectorEnv(task, num_envs, **{"solver": "warp", "autoreset_mode": "Disabled", **kwargs})
+    arguments: dict[str, Any] = {"solver": "warp", "autoreset_mode": "Disabled", **kwargs}
+    return TeamVectorEnv(task, num_envs, **arguments)
 
 
 @pytest.mark.parametrize("task", TASKS)
@@ -25,9 +27,15 @@ def test_the_expert_solves_it_closed_loop(task: str):
     env.reset(seed=11)
     running = torch.ones(4, dtype=torch.bool)
     info: dict[str, Any] = {}
+    simulator: Any = env._sim
+    data = simulator._data
+    rows, contacts = 0, 0
     while running.any():
         _, _, terminated, truncated, info = env.step(env.expert_actions())
         running = ~(terminated | truncated)
+        rows, contacts = max(rows, data.nefc.numpy().max()), max(contacts, data.nacon.numpy()[0])
+    assert rows < MAX_CONSTRAINTS / 2
+    assert contacts < 4 * MAX_CONTACTS / 2
     assert info["end_reason"].tolist() == ["success"] * 4
     assert info["is_success"].all()
     env.close()
@@ -158,7 +166,8 @@ def test_single_and_parallel_views_speak_numpy():
     env = gym.make("TeamVLA/Lift-v0", solver="warp", obs_mode="vision")
     obs, _ = env.reset(seed=1)
     assert env.observation_space.contains(obs)
-    obs, reward, terminated, _, info = env.step(env.unwrapped.expert_action())  # type: ignore[attr-defined]
+    view: Any = env.unwrapped
+    obs, reward, terminated, _, info = env.step(view.expert_action())
     assert env.observation_space.contains(obs)
     assert (type(reward), type(terminated), type(info["is_success"])) == (float, bool, bool)
     env.close()

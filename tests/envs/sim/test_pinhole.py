@@ -1,6 +1,7 @@
 """Cameras look where their bodies carry them, along the rays of Newton's pinhole camera."""
 
 import math
+from typing import Any
 
 import numpy as np
 import pytest
@@ -50,7 +51,7 @@ def test_rays_are_those_of_newtons_camera(samples: int):
     from newton.sensors import SensorCamera
 
     with silent_stderr():
-        expected = SensorCamera.compute_camera_rays_pinhole(
+        expected: Any = SensorCamera.compute_camera_rays_pinhole(
             24, 16, camera_fov=math.radians(42.0), sample_count=samples, device="cpu"
-        ).numpy()
-    assert_allclose(pinhole_rays(16, 24, 42.0, samples), expected[..., 1, :], atol=1e-6)
+        )
+    assert_allclose(pinhole_rays(16, 24, 42.0, samples), expected.numpy()[..., 1, :], atol=1e-6)

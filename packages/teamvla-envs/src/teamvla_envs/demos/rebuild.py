@@ -8,7 +8,7 @@ from teamvla_envs.demos.reader import DemoFile, DemoFileError
 if TYPE_CHECKING:
     from teamvla_envs.env.vector import TeamVectorEnv
 
-_NOT_FROM_FILES = {"num_envs", "num_threads", "device", "autoreset_mode"}  # how to run is up to this machine
+_NOT_FROM_FILES = {"num_envs", "num_threads", "device", "solver", "autoreset_mode"}  # how to run is up to this machine
 
 
 def make_recorded_env(file: DemoFile, num_envs: int, **overrides: Any) -> "TeamVectorEnv":

@@ -16,7 +16,7 @@ from teamvla_envs.scene.compose import Scene
 from teamvla_envs.scene.looks import Skin
 from teamvla_envs.sim.pinhole import camera_views, pinhole_rays
 from teamvla_envs.sim.visible import illuminate, render_configs, samples_a_pixel, segment_names, sky, visible_scene
-from teamvla_envs.sim.warp_setup import WARP_LOCK, announce_if_slow, no_collection, silent_stderr
+from teamvla_envs.sim.warp_setup import WARP_LOCK, announce_if_slow, compiled_quickly, no_collection, silent_stderr
 
 CHANNELS = ("rgb", "depth", "segmentation")
 MIN_SIZE, MAX_SIZE = 16, 1080
@@ -122,7 +122,8 @@ class Painter:
             visible = visible_scene(scene, bodies, skins)
             from newton.sensors import SensorCamera
 
-            self.model = visible.builder.finalize(device="cpu")
+            with compiled_quickly():  # as the compilation of the scene does: then these kernels are there
+                self.model = visible.builder.finalize(device="cpu")
             self.state = self.model.state()
             self._sensor = SensorCamera(self.model)
             self._light: tuple[float, ...] = (0.0, 0.0, 0.0)
@@ -180,7 +181,8 @@ class Painter:
             out: Where images go, shape ``(cameras, height, width)`` and, for rgb, a last axis of 3.
             channel: See :meth:`CameraRenderer.render`.
         """
-        film = self.prepare(*out.shape[:3], channel)
+        count, height, width = out.shape[:3]
+        film = self.prepare(count, height, width, channel)
         pixels = film.expose(poses, fovy, self._light)
         if channel == "rgb":
             out[:] = pixels.view(np.uint8).reshape(*pixels.shape, 4)[..., :3]
@@ -229,7 +231,7 @@ class _Film:
         if light not in self._recordings:
             if len(self._recordings) >= _MOST_LIGHTS:
                 self._recordings.pop(next(iter(self._recordings)))
-            with WARP_LOCK, no_collection(), _without_nans():
+            with WARP_LOCK, no_collection(), _for_numbers_only():
                 if not self._recordings:
                     self._render()  # what the sensor sets up at its first picture must not be recorded
                 with self._wp.ScopedCapture(device="cpu") as capture:
@@ -252,13 +254,15 @@ class _Film:
 
 
 @contextlib.contextmanager
-def _without_nans() -> Generator[None, None, None]:
-    """Compile for numbers only: where a ray meets a box is then found with two instructions, and the same pixels."""
+def _for_numbers_only() -> Generator[None, None, None]:
+    """Compile without regard to NaN: where a ray meets a box takes two instructions then, and gives the same pixels."""
     import warp as wp
 
-    flags = wp.config.cpu_compiler_flags
-    wp.config.cpu_compiler_flags = f"{'-march=native' if flags is None else flags} -menable-no-nans".strip()
+    before = wp.config.cpu_compiler_flags, wp.config.use_precompiled_headers
+    flags = "-march=native" if before[0] is None else before[0]
+    wp.config.cpu_compiler_flags = f"{flags} -menable-no-nans".strip()
+    wp.config.use_precompiled_headers = False  # they would be compiled for these flags first, and serve one kernel
     try:
         yield
     finally:
-        wp.config.cpu_compiler_flags = flags
+        wp.config.cpu_compiler_flags, wp.config.use_precompiled_headers = before

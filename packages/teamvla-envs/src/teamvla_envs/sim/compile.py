@@ -22,7 +22,7 @@ from typing import Any
 
 from teamvla_envs.scene import compose
 from teamvla_envs.scene.compose import PHYSICS_DT, Scene, spell_out
-from teamvla_envs.sim.warp_setup import WARP_LOCK, announce_if_slow, no_collection, prepare_warp
+from teamvla_envs.sim.warp_setup import WARP_LOCK, announce_if_slow, compiled_quickly, no_collection, prepare_warp
 
 logger = logging.getLogger(__name__)
 
@@ -125,11 +125,13 @@ def newton_builder(scene: Scene, *, visuals: bool) -> Any:
     """
     prepare_warp()
     import newton
-    from newton.solvers import SolverMuJoCo
 
     builder = newton.ModelBuilder()
     builder.rigid_gap = 0.0
-    SolverMuJoCo.register_custom_attributes(builder)
+    if not visuals:  # pictures need no solver, whose import takes half a second
+        from newton.solvers import SolverMuJoCo
+
+        SolverMuJoCo.register_custom_attributes(builder)
     with warnings.catch_warnings():
         # Newton does not carry <flag midphase>; it is set on the compiled model.
         warnings.filterwarnings("ignore", message=".*unsupported attribute.*midphase.*")
@@ -141,21 +143,14 @@ def _compile(scene: Scene) -> Any:
     import mujoco
 
     prepare_warp()
-    import warp as wp
-
-    with WARP_LOCK, no_collection():
-        newton_model = newton_builder(scene, visuals=False).finalize(device="cpu")  # its kernels serve cameras too
+    with WARP_LOCK, no_collection(), compiled_quickly():
+        builder = newton_builder(scene, visuals=False)
         from newton.solvers import SolverMuJoCo
 
-        optimization = wp.config.optimization_level
-        wp.config.optimization_level = 0  # the solver's kernels run once
-        try:
-            with tempfile.TemporaryDirectory() as folder, contextlib.redirect_stdout(io.StringIO()):
-                path = Path(folder) / "scene.xml"
-                SolverMuJoCo(newton_model, use_mujoco_cpu=True, save_to_mjcf=str(path))
-                text = path.read_text()
-        finally:
-            wp.config.optimization_level = optimization
+        with tempfile.TemporaryDirectory() as folder, contextlib.redirect_stdout(io.StringIO()):
+            path = Path(folder) / "scene.xml"
+            SolverMuJoCo(builder.finalize(device="cpu"), use_mujoco_cpu=True, save_to_mjcf=str(path))
+            text = path.read_text()
     source = mujoco.MjModel.from_xml_string(scene.xml)
     model = mujoco.MjModel.from_xml_string(_finish(text, scene, source))
     for field in ("iterations", "ls_iterations", "tolerance", "ls_tolerance", "ccd_iterations", "ccd_tolerance"):

@@ -5,8 +5,8 @@ The model is the one that the host simulator runs, so both move alike up to sing
 per-world constants that a reset changes.
 """
 
-from collections.abc import Mapping
-from contextlib import AbstractContextManager
+from collections.abc import Generator, Mapping
+from contextlib import ExitStack, contextmanager
 from typing import Any
 
 import numpy as np
@@ -19,7 +19,7 @@ from teamvla_envs.sim.base import ModelFields, WorldState
 from teamvla_envs.sim.compile import compile_scene
 from teamvla_envs.sim.host import SUBSTEPS
 from teamvla_envs.sim.model_fields import SEEN_ONLY, VARIED, write_fields
-from teamvla_envs.sim.warp_setup import announce_if_slow, prepare_warp, silent_stderr
+from teamvla_envs.sim.warp_setup import WARP_LOCK, announce_if_slow, no_collection, prepare_warp, silent_stderr
 
 MAX_CONTACTS, MAX_CONSTRAINTS = 128, 400  # room for each world
 _LARGEST = 1e10  # MuJoCo calls a state that exceeds it unstable
@@ -64,13 +64,13 @@ class DeviceSimulator:
         max_contacts: int = MAX_CONTACTS,
         max_constraints: int = MAX_CONSTRAINTS,
     ):
+        self._device = find_device(device)
         import mujoco
+        import mujoco_warp
         import torch
+        import warp as wp
 
         self.template = compile_scene(scene)
-        self._device = find_device(device)
-        import mujoco_warp
-        import warp as wp
 
         self._wp, self._engine, self._torch = wp, mujoco_warp, torch
         self.scene, self.num_worlds = scene, num_worlds
@@ -109,11 +109,18 @@ class DeviceSimulator:
         self._graph: Any = None
         self._warm = False
 
-    def scope(self) -> AbstractContextManager[Any]:
-        """Where Warp works: on the device, on CUDA in torch's present stream."""
-        if self._device.is_cuda:
-            return self._wp.ScopedStream(self._wp.stream_from_torch(self._wp.device_to_torch(self._device)), True, True)
-        return self._wp.ScopedDevice(self._device)
+    @contextmanager
+    def scope(self) -> Generator[None, None, None]:
+        """Where Warp works: on the device, on CUDA in torch's present stream, while nobody else records a graph."""
+        wp = self._wp
+        with ExitStack() as stack:
+            stack.enter_context(WARP_LOCK)
+            if self._device.is_cuda:
+                stream = wp.stream_from_torch(wp.device_to_torch(self._device))
+                stack.enter_context(wp.ScopedStream(stream, sync_enter=True, sync_exit=True))
+            else:
+                stack.enter_context(wp.ScopedDevice(self._device))
+            yield
 
     @property
     def state(self) -> Tensor:
@@ -232,8 +239,8 @@ class DeviceSimulator:
         """Say which worlds cannot be believed any more, and why."""
         if overflow.any():
             raise FloatingPointError(
-                f"the simulation of world {_listed(overflow)} ran out of room: it has {self._room}; "
-                "give max_contacts and max_constraints"
+                f"the simulation of world {_listed(overflow)} ran out of room: there is some for {self._room}; "
+                "DeviceSimulator(max_contacts=…, max_constraints=…) makes more"
             )
         raise FloatingPointError(f"the simulation of world {_listed(unstable)} became unstable")
 
@@ -241,14 +248,17 @@ class DeviceSimulator:
         """All physics steps of a control step: made one by one at first, then from a recorded graph."""
         wp = self._wp
         if self._graph is None and self._warm:
-            with wp.ScopedCapture(device=self._device) as capture:
+            with WARP_LOCK, no_collection(), wp.ScopedDevice(self._device), wp.ScopedCapture() as capture:
                 self._substeps()
             self._graph = capture.graph
         with self.scope():
             if self._graph is not None:
                 wp.capture_launch(self._graph)
             else:  # kernels are compiled and loaded before anything is recorded
-                with announce_if_slow("TeamVLA: compiling the physics kernels (once) …"), silent_stderr():
+                with (
+                    announce_if_slow("TeamVLA: compiling the physics kernels (once, about a minute) …"),
+                    silent_stderr(),
+                ):
                     self._substeps()
                 self._warm = True
 

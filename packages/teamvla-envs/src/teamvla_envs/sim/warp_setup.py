@@ -65,6 +65,19 @@ def no_collection() -> Generator[None, None, None]:
 
 
 @contextlib.contextmanager
+def compiled_quickly() -> Generator[None, None, None]:
+    """Load kernels unoptimized, in a third of the time: those that run once or on little."""
+    import warp as wp
+
+    level = wp.config.optimization_level
+    wp.config.optimization_level = 0
+    try:
+        yield
+    finally:
+        wp.config.optimization_level = level
+
+
+@contextlib.contextmanager
 def silent_stderr() -> Generator[None, None, None]:
     """Discard what native code writes to the standard error file descriptor."""
     saved, sink = os.dup(2), os.open(os.devnull, os.O_WRONLY)

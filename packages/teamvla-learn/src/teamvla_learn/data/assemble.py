@@ -41,7 +41,12 @@ class BatchAssembler:
         self.dataset = dataset
         self._chunk_length, self._history = chunk_length, history
         self._augmentation = augmentation if augmentation != Augmentation() else None
-        self._parts = {name: dataset.part(name) for name in (dataset.parts if auxiliary is None else auxiliary)}
+        self._names = tuple(dataset.parts if auxiliary is None else auxiliary)
+        self._sizes = [dataset.parts[name] for name in self._names]
+        parts = [dataset.part(name) for name in self._names]
+        if parts:  # side by side, so that one look-up finds them all
+            self._targets = np.concatenate([values for values, _ in parts], axis=1)
+            self._known = np.stack([known for _, known in parts], axis=1)
         self._tokens: np.ndarray | None = None
         if tokenizer is not None:
             different = sorted({sentence for sentences in dataset.sentences for sentence in sentences})
@@ -72,8 +77,7 @@ class BatchAssembler:
             seen,
             torch.from_numpy(actions),
             torch.from_numpy(valid),
-            {name: torch.from_numpy(values[indices]) for name, (values, _) in self._parts.items()},
-            {name: torch.from_numpy(known[indices]) for name, (_, known) in self._parts.items()},
+            *self._auxiliary(indices),
         )
 
     def sweep(self, batch_size: int, limit: int) -> Iterator[Batch]:
@@ -82,6 +86,13 @@ class BatchAssembler:
         chosen = np.linspace(0, len(self.dataset), count, endpoint=False, dtype=np.int64)
         for start in range(0, count, batch_size):
             yield self.batch(chosen[start : start + batch_size])
+
+    def _auxiliary(self, indices: np.ndarray) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
+        if not self._names:
+            return {}, {}
+        targets = torch.from_numpy(self._targets[indices]).split(self._sizes, dim=1)
+        known = torch.from_numpy(self._known[indices]).unbind(1)
+        return dict(zip(self._names, targets, strict=True)), dict(zip(self._names, known, strict=True))
 
     def _picture(self, pictures: np.ndarray, rng: np.random.Generator | None) -> Tensor:
         if rng is not None and self._augmentation is not None:

@@ -30,7 +30,7 @@ class Pictures:
         return int(self._starts[-1])
 
     def __getitem__(self, rows: np.ndarray) -> np.ndarray:
-        """Return pictures of samples (...,), as (..., H, W, 3) uint8."""
+        """Return copies of the pictures of samples (...,), as (..., H, W, 3) uint8."""
         if len(self._blocks) == 1:
             return self._blocks[0][rows]
         within = np.searchsorted(self._starts, rows, side="right") - 1

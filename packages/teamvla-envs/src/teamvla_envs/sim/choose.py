@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Sequence
+from importlib.util import find_spec
 from typing import Protocol
 
 from teamvla_envs.scene.compose import Scene
@@ -56,6 +57,8 @@ def choose_simulator(
         return HostSimulator(scene, body_names, num_worlds, num_threads, joint_names)
     if solver == "mujoco":
         raise ValueError(f"solver: 'mujoco' runs on 'cpu' alone, on device {device!r} allowed are 'auto' and 'warp'")
+    if find_spec("torch") is None:
+        raise ValueError(f"device: {device!r} with solver {solver!r} needs torch: install teamvla-envs[device]")
     from teamvla_envs.sim.device import DeviceSimulator
 
     return DeviceSimulator(scene, body_names, num_worlds, device, joint_names)

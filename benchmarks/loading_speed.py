@@ -52,6 +52,12 @@ def main() -> None:
             for step in batches:
                 assembler.batch(order.indices(step), step_generator(0, step))
 
+        plain = BatchAssembler(train, tokenizer, 1, 32, None, tuple(policy.normalization.auxiliary))
+
+        def unchanged() -> None:
+            for step in batches:
+                plain.batch(order.indices(step))
+
         def loader(workers: int) -> Callable[[], None]:
             def load() -> None:
                 for _ in make_dataloader(assembler, config.batch_size, batches, num_workers=workers):
@@ -64,6 +70,7 @@ def main() -> None:
             f"training, {config.shards} threads": training,
             "batches, one thread": one_thread,
         }
+        runs["batches without changes of the pictures, one thread"] = unchanged
         runs |= {f"batches, DataLoader with {workers} workers": loader(workers) for workers in (0, 2)}
         rates = {name: options.steps * config.batch_size / _seconds(run) for name, run in runs.items()}
         for name, rate in rates.items():

@@ -2,6 +2,7 @@ import json
 import signal
 import subprocess
 import sys
+import time
 from typing import Any
 
 import h5py
@@ -97,7 +98,7 @@ def test_sigterm_between_steps_leaves_what_resume_needs(demos, tmp_path):
     try:
         log = tmp_path / "x" / "train_log.jsonl"
         while process.poll() is None and not (log.is_file() and log.stat().st_size):
-            pass
+            time.sleep(0.05)
         process.send_signal(signal.SIGTERM)
         assert "continue with --resume" in process.communicate(timeout=60)[1]
     finally:

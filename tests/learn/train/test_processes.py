@@ -17,6 +17,7 @@ from teamvla_learn.train.sharding import ShardedGradient
 from tests.learn.train.jobs import train
 
 
+@pytest.mark.slow
 def test_two_processes_have_the_loss_curve_and_the_weights_of_one(demos, tmp_path):
     arguments = ["--policy", "state", "--steps", "6", "--batch-size", "8", "--shards", "2", "--train.log-every", "2"]
     run_torchrun(demos, tmp_path / "two", arguments)

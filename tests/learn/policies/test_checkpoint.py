@@ -8,7 +8,6 @@ from teamvla_envs.errors import UserError
 from teamvla_learn.data.assemble import BatchAssembler
 from teamvla_learn.data.dataset import load_demos
 from teamvla_learn.policies.checkpoint import FORMAT, load_checkpoint, save_checkpoint
-from teamvla_learn.policies.state import StatePolicy
 from teamvla_learn.train.build import build_policy, build_tokenizer, describe
 from teamvla_learn.train.config import TrainConfig
 from teamvla_learn.train.schedule import Budget
@@ -111,10 +110,9 @@ def test_a_configuration_that_cannot_be_is_refused(saved, entry, value, message)
         load_checkpoint(saved[2])
 
 
+@pytest.mark.parametrize("saved", ["vla", "msg"], indirect=True)
 def test_a_vocabulary_of_another_size_is_refused(saved):
-    policy, _, folder = saved
-    if isinstance(policy, StatePolicy):
-        pytest.skip("reads no sentence")
+    folder = saved[2]
     path = folder / "config.json"
     path.write_text(json.dumps(json.loads(path.read_text()) | {"vocabulary": ["<pad>", "<unk>"]}))
     with pytest.raises(UserError, match="2 words, expected 9"):

@@ -1,5 +1,6 @@
 """Where the numbers of arms, bodies and props stand in MuJoCo's state and control vectors, and what they tell."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -62,6 +63,26 @@ class Addresses:
             joint_ctrl=np.array([[by_joint[m.joint(f"arm_{k}/{j}").id] for j in robots[k].joints] for k in arms]),
             gripper_ctrl=np.array([by_tendon[m.tendon(f"arm_{k}/split").id] for k in arms]),
         )
+
+    def at_rest(self, size: int, joint_pos: np.ndarray, opening: np.ndarray, poses: Sequence[np.ndarray]) -> np.ndarray:
+        """States of n worlds at rest at time 0, joints of props at 0.
+
+        Args:
+            size: S, numbers in a state.
+            joint_pos: Arm joints, shape ``(n, A, J)`` [rad].
+            opening: Of the grippers, shape ``(A,)`` [m].
+            poses: Position and quaternion wxyz of each named free body, shape ``(n, 7)``.
+
+        Returns:
+            Shape ``(n, S)``.
+        """
+        n = len(joint_pos)
+        state = np.zeros((n, size))
+        state[:, self.joint_pos.ravel()] = joint_pos.reshape(n, -1)
+        state[:, self.finger_pos.ravel()] = np.repeat(opening / 2, 2)
+        for columns, pose in zip(self.body_pose, poses, strict=True):
+            state[:, columns] = pose
+        return state
 
     @property
     def _read(self) -> tuple[np.ndarray, ...]:

@@ -145,15 +145,10 @@ class DeviceSimulator:
             fields: Model fields to change, first axis n.
         """
         self.apply_fields(worlds, fields)
-        at, n = self.addresses, len(worlds)
         opening = np.array([robot.gripper_range[1] for robot in self.scene.robots])
-        state = np.zeros((n, sum(part.shape[1] for part in self._parts)))
-        state[:, at.joint_pos.ravel()] = np.reshape(joint_pos, (n, -1))
-        state[:, at.finger_pos.ravel()] = np.repeat(opening / 2, 2)
-        for b, name in enumerate(self.body_names):
-            state[:, at.body_pose[b]] = body_pose[name]
-        rows, new = self.send(worlds), self.send(state)
-        for part, values in zip(self._parts, new.split([part.shape[1] for part in self._parts], dim=1), strict=True):
+        sizes, poses = [part.shape[1] for part in self._parts], [body_pose[name] for name in self.body_names]
+        rows, new = self.send(worlds), self.send(self.addresses.at_rest(sum(sizes), joint_pos, opening, poses))
+        for part, values in zip(self._parts, new.split(sizes, dim=1), strict=True):
             part[rows] = values
         # States handed out before share these arrays: replace them.
         self.joint_target = self.joint_target.index_put((rows,), self.send(joint_pos))

@@ -84,11 +84,8 @@ class HostSimulator:
         """
         self.apply_fields(worlds, fields)
         opening = np.array([robot.gripper_range[1] for robot in self.scene.robots])
-        self.state[worlds] = 0.0
-        self.state[np.ix_(worlds, self.addresses.joint_pos.ravel())] = joint_pos.reshape(len(worlds), -1)
-        self.state[np.ix_(worlds, self.addresses.finger_pos.ravel())] = np.repeat(opening / 2, 2)
-        for b, name in enumerate(self.body_names):
-            self.state[np.ix_(worlds, self.addresses.body_pose[b])] = body_pose[name]
+        poses = [body_pose[name] for name in self.body_names]
+        self.state[worlds] = self.addresses.at_rest(self.state.shape[1], joint_pos, opening, poses)
         # States handed out before share these arrays: replace them.
         self.joint_target, self.gripper_target = self.joint_target.copy(), self.gripper_target.copy()
         self.contacts = self.contacts.copy()

@@ -1,8 +1,6 @@
 """One round's demonstrations: episodes that the learner drove, in a file that replays and verifies like any other."""
 
-import importlib.metadata
 import logging
-import platform
 from collections import Counter
 from contextlib import closing
 from dataclasses import asdict, dataclass, field
@@ -11,6 +9,7 @@ from typing import Any
 
 import torch
 from teamvla_envs.demos import schema
+from teamvla_envs.demos.collect import installed_versions
 from teamvla_envs.demos.parts import PartsFolder
 from teamvla_envs.demos.reader import open_demos
 from teamvla_envs.demos.rebuild import make_recorded_env
@@ -25,7 +24,6 @@ from teamvla_learn.policies.acting import CheckpointPolicy
 from teamvla_learn.policies.checkpoint import load_checkpoint
 
 FIRST_SEED = 500_000  # of the training set; no collection comes that far
-PACKAGES = ("teamvla-envs", "newton", "mujoco", "numpy")  # what the numbers of a simulation depend on
 
 _log = logging.getLogger(__name__)
 
@@ -116,7 +114,7 @@ def _summary(parts: PartsFolder) -> str:
 
 
 def _header(parts: Any, env: Any, told: dict[str, Any]) -> FileHeader:
-    versions = {name: importlib.metadata.version(name) for name in PACKAGES} | {"python": platform.python_version()}
+    versions = installed_versions()
     return FileHeader(
         env_args={
             "env_name": environment_id(env.task_name),

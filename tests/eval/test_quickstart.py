@@ -3,7 +3,7 @@ import json
 import pytest
 from teamvla_envs.cli import main
 
-SMALL = "--demos 2 --minutes 0.05 --episodes 1"
+SMALL = "--demos 2 --steps 20 --episodes 1"
 
 
 @pytest.fixture(scope="module")
@@ -32,7 +32,7 @@ def test_the_report_shows_videos_sentences_and_the_learning_curve(folder):
     results = json.loads((folder / "results.json").read_text())
     assert page.count("data:video/mp4;base64,") == 2
     assert results["episodes"][0]["instruction"] in page
-    assert "minutes of training" in page
+    assert "steps of training" in page
     assert "://" not in page.replace("http://www.w3.org/", "")
 
 
@@ -58,7 +58,7 @@ def test_a_lost_stage_is_done_again(folder):
         ("--demos 5", "was made with demos = 2, asked for 5"),
         ("--task fly", "task is 'fly', allowed are lift"),
         ("--demos 0", "demos is 0, expected more than 0"),
-        ("--minutes -1", "minutes is -1.0, expected more than 0"),
+        ("--steps -1", "steps is -1, expected more than 0"),
         ("--episodes 0", "episodes is 0, expected more than 0"),
     ],
 )

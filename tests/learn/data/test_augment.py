@@ -1,8 +1,8 @@
-"""Random changes of pictures."""
+"""Random changes of pictures and sentences."""
 
 import numpy as np
 from numpy.testing import assert_array_equal
-from teamvla_learn.data.augment import Augmentation, augment
+from teamvla_learn.data.augment import Augmentation, augment, drop_words
 
 
 def pictures(count: int = 40) -> np.ndarray:
@@ -55,3 +55,11 @@ def test_the_pictures_of_a_window_change_alike():
     assert changed.shape == window.shape
     assert_array_equal(changed[:, 0], changed[:, 2])
     assert_array_equal(changed[:, 0], augment(pictures(), np.random.default_rng(0), Augmentation(2, 0.2, 0.1)))
+
+
+def test_words_are_left_out_and_padding_stays():
+    tokens = np.tile(np.array([5, 6, 7, 0]), (1000, 1))
+    drop_words(tokens, np.random.default_rng(0), 0.2, padding=0, unknown=1)
+    assert (tokens[:, 3] == 0).all()
+    assert set(np.unique(tokens[:, 0])) == {1, 5}
+    assert abs((tokens[:, :3] == 1).mean() - 0.2) < 0.03

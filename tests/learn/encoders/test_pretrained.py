@@ -37,7 +37,7 @@ def test_its_features_become_points_where_the_sentence_wants_them(folder):
     network = make_vision(VisionConfig(f"pretrained:{folder}"), (48, 64), condition_size=5)
     pictures = torch.randint(0, 256, (1, 48, 64, 3), dtype=torch.uint8)
     one, other = network(pictures, torch.randn(2, 5))
-    assert one.shape == (network.output_size,) == (96,)
+    assert one.shape == (network.output_size,) == (144,)
     assert one.abs().max() <= 1
     assert not torch.equal(one, other)
 

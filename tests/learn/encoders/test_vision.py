@@ -13,14 +13,24 @@ SMALL = VisionConfig(channels=(4, 8, 8, 6))
 def test_every_channel_becomes_a_point(size):
     network = FilmCNN(SMALL, size, condition_size=5)
     points = network(torch.randint(0, 256, (3, *size, 3), dtype=torch.uint8), torch.randn(3, 5))
-    assert points.shape == (3, network.output_size) == (3, 12)
+    assert points.shape == (3, network.output_size) == (3, 18)
     assert points.abs().max() <= 1
 
 
 def test_the_spatial_softmax_finds_a_peak():
     activations = torch.zeros(1, 1, 5, 5)
     activations[0, 0, 4, 1] = 50.0
-    assert SpatialSoftmax(5, 5)(activations).tolist() == [[pytest.approx(-0.5), pytest.approx(1.0)]]
+    x, y, strength = SpatialSoftmax(5, 5)(activations)[0].tolist()
+    assert (x, y) == (pytest.approx(-0.5), pytest.approx(1.0))
+    assert strength > 0.99
+
+
+def test_the_strength_tells_that_there_is_nothing_to_find():
+    activations = torch.full((1, 2, 5, 5), -4.0)
+    activations[0, 1, 2, 2] = 8.0
+    nothing, found = SpatialSoftmax(5, 5)(activations).unflatten(1, (2, 3))[0]
+    assert nothing.tolist() == pytest.approx([0.0, 0.0, -0.7616], abs=1e-3)  # tanh(-4 / 4), at the middle
+    assert found[2] > 0.7
 
 
 def test_the_sentence_changes_what_is_located():
@@ -50,7 +60,7 @@ def test_encoders_by_name_find_points_where_the_sentence_wants_them(name):
     network = make_vision(ENCODERS[name], (32, 48), condition_size=5)
     pictures = torch.randint(0, 256, (3, 32, 48, 3), dtype=torch.uint8)
     points = network(pictures, torch.randn(3, 5))
-    assert points.shape == (3, network.output_size) == (3, 12)
+    assert points.shape == (3, network.output_size) == (3, 18)
     assert points.abs().max() <= 1
     one, other = network(pictures[:1].repeat(2, 1, 1, 1), torch.randn(2, 5))
     assert not torch.allclose(one, other, atol=1e-4)

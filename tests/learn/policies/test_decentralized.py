@@ -124,6 +124,8 @@ def test_arms_through_the_channel_do_what_the_team_does_at_once(tmp_path, arms, 
         alone = team_actions(channel, controllers, obs)
         assert np.stack(list(alone.values())) == pytest.approx(at_once, abs=1e-5)
         obs, *_ = channel.step(alone)
+    assert together.messages is not None
+    assert together.messages.shape == (1, arms, 32)
     assert together.bus is not None
     assert together.bus.delivered[0].tolist() == [
         account["delivered_floats"] // 32 for account in channel.bandwidth.values()

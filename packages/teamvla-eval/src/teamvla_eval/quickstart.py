@@ -35,12 +35,12 @@ class Plan:
 
     task: str
     demos: int
-    minutes: float
+    steps: int
     episodes: int
     seed: int
 
     def __post_init__(self) -> None:
-        for name in ("demos", "minutes", "episodes"):
+        for name in ("demos", "steps", "episodes"):
             if getattr(self, name) <= 0:
                 raise UserError(f"{name} is {getattr(self, name)}, expected more than 0")
 
@@ -66,7 +66,7 @@ def quickstart(
     out: Path = Path("runs/quickstart"),
     task: str = "lift",
     demos: int = 300,
-    minutes: float = 7.0,
+    steps: int = 8000,
     episodes: int = 50,
     seed: int = 0,
     threads: int | None = None,
@@ -80,7 +80,7 @@ def quickstart(
         out: Folder for demonstrations, checkpoint, results and report.html.
         task: Task name.
         demos: Demonstrations to collect.
-        minutes: Minutes of training.
+        steps: Steps of training.
         episodes: Unseen episodes per policy.
         seed: Seed of the training: weights and shuffling.
         threads: CPU threads; all cores by default.
@@ -90,7 +90,7 @@ def quickstart(
     if importlib.util.find_spec("teamvla_learn") is None:
         raise UserError("quickstart trains a policy, which needs teamvla-learn: pip install 'teamvla-eval[learn]'")
     known_tasks([task])
-    plan = Plan(task, demos, minutes, episodes, seed)
+    plan = Plan(task, demos, steps, episodes, seed)
     folder = open_run_folder(out, asdict(plan), PRODUCTS, overwrite)
     _say(f"Everything goes to {out}; stop with Ctrl-C, the same command goes on from there.")
     for number, stage in enumerate(stages := _stages(folder, plan, threads), start=1):
@@ -118,7 +118,7 @@ def _stages(folder: RunFolder, plan: Plan, threads: int | None) -> tuple[Stage, 
         ),
         Stage(
             "train",
-            f"Train a policy for {plan.minutes:g} minutes",
+            f"Train a policy for {plan.steps:,} steps",
             "One small network learns to act for both arms from images, joints and the sentence.",
             lambda: _train(folder, plan, threads),
         ),
@@ -161,7 +161,7 @@ def _train(folder: RunFolder, plan: Plan, threads: int | None) -> None:
     from teamvla_learn.train.settings import Settings
 
     out = folder.path / POLICY
-    settings = Settings(train=TrainConfig(Budget(minutes=plan.minutes), seed=plan.seed))
+    settings = Settings(train=TrainConfig(Budget(steps=plan.steps), seed=plan.seed))
     run_training(TrainingJob((folder.path / DEMOS,), out, settings, threads=threads, resume=out.exists()))
 
 
@@ -209,7 +209,7 @@ def _report(folder: RunFolder, plan: Plan) -> None:
             eyebrow="TeamVLA quickstart",
             title=f"Two arms, one sentence: {plan.task.capitalize()}",
             lead=(
-                f"After {plan.minutes:g} minutes of training on {plan.demos} demonstrations, the policy "
+                f"After {plan.steps:,} steps of training on {plan.demos} demonstrations, the policy "
                 f"solves {learned.successes} of {learned.episodes} episodes that it has never seen. "
                 f"It acts on cameras of {IMAGE_SIZE} pixels, its joints and one sentence."
             ),

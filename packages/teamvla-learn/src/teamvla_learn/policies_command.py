@@ -1,4 +1,4 @@
-"""``teamvla policies``: which policies there are, and what a checkpoint folder holds."""
+"""``teamvla policies``: which policies there are, what a checkpoint holds, and a copy of one to pass on."""
 
 import json
 from collections.abc import Iterator
@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import tyro
 from teamvla_envs.errors import UserError
+
+from teamvla_learn.baselines.registry import PREFIX, baselines, get_baseline
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -18,27 +20,48 @@ DEPTH = 4  # folders below the given one that are looked into
 
 
 def policies(
-    action: Annotated[Literal["list", "info"], tyro.conf.Positional],
-    folder: Annotated[Path | None, tyro.conf.Positional] = None,
+    action: Annotated[Literal["list", "info", "export"], tyro.conf.Positional],
+    folder: Annotated[str | None, tyro.conf.Positional] = None,
+    out: Path | None = None,
 ) -> None:
-    """List policies, or tell what a checkpoint folder holds.
+    """List policies, tell what a checkpoint folder holds, or copy it for others to use.
 
     Args:
         action: list shows the names that --policy takes and the checkpoint folders below a folder; info describes one
-            checkpoint.
-        folder: For list, where to look for checkpoints: by default runs. For info, the checkpoint folder.
+            checkpoint; export copies what is needed to act, with weights in half precision.
+        folder: For list, where to look for checkpoints: by default runs. For info and export, the checkpoint folder,
+            or baseline:NAME.
+        out: Of export, the folder to write.
     """
     from rich.console import Console
 
     if action == "list":
-        for table in (_names(), _checkpoints(Path("runs") if folder is None else folder)):
+        for table in (_names(), _baselines(), _checkpoints(Path(folder or "runs"))):
             Console().print(table)
         return
     if folder is None:
-        raise UserError("folder is missing: teamvla policies info FOLDER")
+        raise UserError(f"folder is missing: teamvla policies {action} FOLDER")
     from teamvla_learn.policies.checkpoint import load_checkpoint
 
-    Console().print(_description(folder, load_checkpoint(folder)))
+    prefix, _, name = folder.partition(":")
+    path = get_baseline(name).folder if prefix == PREFIX else Path(folder)
+    if action == "info":
+        Console().print(_description(path, load_checkpoint(path)))
+    else:
+        _export(path, out)
+
+
+def _export(folder: Path, out: Path | None) -> None:
+    from teamvla_learn.policies.checkpoint import load_checkpoint, save_checkpoint
+
+    if out is None:
+        raise UserError(f"out is missing: teamvla policies export {folder} --out FOLDER")
+    if out.exists():
+        raise UserError(f"out is {out}, which exists already")
+    checkpoint = load_checkpoint(folder)
+    out.mkdir(parents=True)
+    save_checkpoint(out, checkpoint.policy, checkpoint.info, half=True)
+    print(f"wrote {out}")
 
 
 def find_checkpoints(folder: Path) -> Iterator[tuple[Path, dict[str, Any]]]:
@@ -60,6 +83,15 @@ def _names() -> "Table":
     table = Table("name", "made by", title="policies by name", title_justify="left")
     for name, entry in policy_factories().items():
         table.add_row(name, entry.value)
+    return table
+
+
+def _baselines() -> "Table":
+    from rich.table import Table
+
+    table = Table("name", "tasks", "training [min]", title="policies that come with TeamVLA", title_justify="left")
+    for name, entry in baselines().items():
+        table.add_row(f"{PREFIX}:{name}", ", ".join(entry.tasks), f"{entry.minutes:g}")
     return table
 
 

@@ -9,11 +9,11 @@ from teamvla_envs.errors import UserError
 from teamvla_envs.ports import free_port
 
 from teamvla_eval.demo.protocol import Choice
-from teamvla_eval.demo.settings import OFFERED, DemoSettings
+from teamvla_eval.demo.settings import DemoSettings, offered
 
 
 def demo(
-    policy: Annotated[tuple[str, ...], tyro.conf.arg(metavar="SPEC [SPEC ...]")] = OFFERED,
+    policy: Annotated[tuple[str, ...], tyro.conf.arg(metavar="SPEC [SPEC ...]")] = (),
     checkpoints: Annotated[tuple[Path, ...], tyro.conf.arg(metavar="FOLDER [FOLDER ...]")] = (),
     task: str = "lift",
     seed: int = 0,
@@ -28,7 +28,7 @@ def demo(
 
     Args:
         policy: What visitors can choose: expert, random, zero, baseline:NAME, a checkpoint folder; the first is
-            chosen at the start.
+            chosen at the start. By default the expert, all baselines, random and zero.
         checkpoints: Visitors may type the name of any checkpoint folder inside these folders, too.
         task: The task that is shown at the start.
         seed: The episode that is shown at the start.
@@ -47,6 +47,7 @@ def demo(
         raise UserError(f"task is {task!r}, allowed are {', '.join(registered_tasks())}")
     if seed < 0:
         raise UserError(f"seed is {seed}, expected 0 or more")
+    policy = policy or offered()
     for spec in policy:
         check_policy(spec)
     port = free_port(host, port)

@@ -1,5 +1,6 @@
 """What the operator of the demo decides: who may come, for how long, and which policies they may choose."""
 
+import importlib.util
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -9,7 +10,7 @@ MAX_SENTENCE = 200  # characters of a typed sentence that are read
 MAX_SEED = 2**31 - 1
 MAX_IMPULSE = 1.0  # [N·s] of one push
 MAX_PUSHES = 20  # of one episode: each begins a demonstration of its own
-OFFERED = ("expert", "random", "zero")
+ALWAYS_OFFERED = ("expert", "random", "zero")
 
 
 @dataclass(frozen=True)
@@ -25,7 +26,7 @@ class DemoSettings:
         height: Height of the moving picture [px].
     """
 
-    policies: tuple[str, ...] = OFFERED
+    policies: tuple[str, ...] = ALWAYS_OFFERED
     checkpoint_folders: tuple[Path, ...] = ()
     max_visitors: int = 8
     idle_s: float = 300.0
@@ -61,3 +62,13 @@ class DemoSettings:
                 if spec and inside.is_relative_to(folder.resolve()) and (inside / "config.json").is_file():
                     return str(inside)
         raise UserError(f"policy {spec[:60]!r} is not offered here; choose one of {', '.join(self.policies)}")
+
+
+def offered() -> tuple[str, ...]:
+    """What a demo offers unless told otherwise: the expert, the baselines of teamvla-learn, and the rest."""
+    if importlib.util.find_spec("teamvla_learn") is None:
+        return ALWAYS_OFFERED
+    from teamvla_learn.baselines.registry import PREFIX, baselines
+
+    expert, *rest = ALWAYS_OFFERED
+    return expert, *(f"{PREFIX}:{name}" for name in baselines()), *rest

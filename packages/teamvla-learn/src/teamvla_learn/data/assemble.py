@@ -6,10 +6,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from teamvla_learn.data.augment import Augmentation, augment
+from teamvla_learn.data.augment import Augmentation, augment, drop_words
 from teamvla_learn.data.batch import Batch, PolicyInput
 from teamvla_learn.data.samples import MultiTaskDataset
 from teamvla_learn.encoders.by_name import Tokenizer
+from teamvla_learn.encoders.tokenizer import PAD_TOKEN
 
 
 class BatchAssembler:
@@ -20,7 +21,7 @@ class BatchAssembler:
         tokenizer: Numbers the words; None leaves the sentences out.
         chunk_length: K, actions per sample.
         max_tokens: Words of a sentence that are kept.
-        augmentation: How much pictures change at random; None leaves them as they are.
+        augmentation: How much pictures and sentences change at random; None leaves them as they are.
         auxiliary: Parts of the privileged state that the batches carry as targets; None for all.
         history: H, observations per sample, the present one last. With more than one, pictures, proprioception and
             privileged state have a second axis H.
@@ -49,6 +50,7 @@ class BatchAssembler:
             self._known = np.stack([known for _, known in parts], axis=1)
         self._tokens: np.ndarray | None = None
         if tokenizer is not None:
+            self._unknown = tokenizer.unknown
             different = sorted({sentence for sentences in dataset.sentences for sentence in sentences})
             self._tokens = tokenizer.encode(different, max_tokens)
             number = {sentence: index for index, sentence in enumerate(different)}
@@ -59,8 +61,8 @@ class BatchAssembler:
 
         Args:
             indices: (B,) samples.
-            rng: Chooses one of the sentences that are true of each sample, and changes the pictures; without it each
-                is told in its own and seen as it was.
+            rng: Chooses one of the sentences that are true of each sample, and changes words and pictures; without it
+                each is told in its own and seen as it was.
         """
         data = self.dataset
         actions, valid = data.action_chunks(indices, self._chunk_length)
@@ -106,4 +108,7 @@ class BatchAssembler:
         draws = np.zeros(len(indices)) if rng is None else rng.random(len(indices))
         chosen = np.array([choice[int(draw * len(choice))] for choice, draw in zip(choices, draws, strict=True)])
         different, which = np.unique(chosen, return_inverse=True)
-        return torch.from_numpy(self._tokens[different]), torch.from_numpy(which)
+        tokens = self._tokens[different]
+        if rng is not None and self._augmentation is not None and self._unknown is not None:
+            drop_words(tokens, rng, self._augmentation.word_dropout, PAD_TOKEN, self._unknown)
+        return torch.from_numpy(tokens), torch.from_numpy(which)

@@ -1,4 +1,4 @@
-"""Pictures shifted and lit at random, so that a network does not learn the demonstrations by heart.
+"""Pictures shifted and lit, and words left out, at random: a network should not learn the demonstrations by heart.
 
 Random shifts: Kostrikov, Yarats, Fergus, "Image augmentation is all you need" (ICLR 2021).
 """
@@ -16,11 +16,13 @@ class Augmentation:
         shift: Largest shift in either direction [px].
         brightness: Largest relative change of brightness.
         color: Largest relative change of red, green and blue against each other; below what makes another color of one.
+        word_dropout: Probability that a word of a sentence is replaced by the unknown word.
     """
 
     shift: int = 0
     brightness: float = 0.0
     color: float = 0.0
+    word_dropout: float = 0.0
 
 
 def augment(pictures: np.ndarray, rng: np.random.Generator, change: Augmentation) -> np.ndarray:
@@ -50,6 +52,19 @@ def augment(pictures: np.ndarray, rng: np.random.Generator, change: Augmentation
     lit >>= 7
     np.minimum(lit, 255, out=rows, casting="unsafe")
     return changed
+
+
+def drop_words(tokens: np.ndarray, rng: np.random.Generator, rate: float, padding: int, unknown: int) -> None:
+    """Replace words of sentences by the unknown one, in place, so that a network reads on when it meets a new word.
+
+    Args:
+        tokens: (U, L) int64.
+        rng: Draws which.
+        rate: Probability of each word.
+        padding: Token that stands for nothing.
+        unknown: Token that stands for an unknown word.
+    """
+    tokens[(rng.random(tokens.shape) < rate) & (tokens != padding)] = unknown
 
 
 def _shift(picture: np.ndarray, target: np.ndarray, down: int, right: int) -> None:

@@ -6,7 +6,7 @@ from typing import Protocol
 import numpy as np
 from torch import nn
 
-from teamvla_learn.encoders.language import LanguageConfig, LanguageEncoder
+from teamvla_learn.encoders.language import LanguageConfig, LanguageEncoder, Silence
 from teamvla_learn.encoders.minilm import MiniLMEncoder, MiniLMTokenizer
 from teamvla_learn.encoders.pretrained import PREFIX, PretrainedPoints
 from teamvla_learn.encoders.tokenizer import WordTokenizer
@@ -22,6 +22,10 @@ class Tokenizer(Protocol):
     @property
     def vocabulary(self) -> tuple[str, ...]:
         """The words that a checkpoint must keep."""
+
+    @property
+    def unknown(self) -> int | None:
+        """The token of a word that is not known; None if no words can be left out."""
 
     def encode(self, sentences: Sequence[str], max_tokens: int) -> np.ndarray:
         """Return tokens (U, L) int64 of U sentences, padded with 0."""
@@ -46,6 +50,8 @@ def make_language(config: LanguageConfig, vocabulary_size: int) -> nn.Module:
     """Make a sentence encoder: tokens (U, L) in, (U, config.size) out."""
     if config.encoder == "minilm":
         return MiniLMEncoder(config.size)
+    if config.encoder == "none":
+        return Silence(config.size)
     return LanguageEncoder(config, vocabulary_size)
 
 

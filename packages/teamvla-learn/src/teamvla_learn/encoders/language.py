@@ -16,18 +16,31 @@ class LanguageConfig:
 
     Attributes:
         encoder: ``words``, which learns the words of the demonstrations; or ``minilm``, frozen vectors of a language
-            model that knows others, too (see :mod:`teamvla_learn.encoders.minilm`).
+            model that knows others, too (see :mod:`teamvla_learn.encoders.minilm`); or ``none``, to measure what a
+            policy can do that is not told anything.
         size: Length of the sentence's vector.
         heads: Attention heads per layer.
         layers: Transformer layers.
         max_tokens: Words of a sentence that are read.
     """
 
-    encoder: Annotated[Literal["words", "minilm"], tyro.conf.arg(aliases=["--language"])] = "words"
+    encoder: Annotated[Literal["words", "minilm", "none"], tyro.conf.arg(aliases=["--language"])] = "words"
     size: int = 64
     heads: int = 4
     layers: int = 1
     max_tokens: int = 32
+
+
+class Silence(nn.Module):
+    """Reads tokens (U, L) int64 and returns zeros (U, size) float32, whatever was said."""
+
+    def __init__(self, size: int):
+        super().__init__()
+        self.size = size
+
+    def forward(self, tokens: Tensor) -> Tensor:
+        """Encode nothing."""
+        return torch.zeros(len(tokens), self.size, device=tokens.device)
 
 
 class LanguageEncoder(nn.Module):

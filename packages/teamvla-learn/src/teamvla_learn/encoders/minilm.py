@@ -30,6 +30,7 @@ class MiniLMTokenizer:
     """Numbers the word pieces of MiniLM's own vocabulary; 0 pads."""
 
     vocabulary: tuple[str, ...] = ()  # nothing to keep in a checkpoint
+    unknown = None  # every sentence is read once and remembered: sentences with words left out would be too many
 
     def encode(self, sentences: Sequence[str], max_tokens: int) -> np.ndarray:
         """Turn sentences into tokens.

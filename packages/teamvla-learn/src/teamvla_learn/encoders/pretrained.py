@@ -14,7 +14,7 @@ from teamvla_envs.errors import UserError
 from torch import Tensor, nn
 from torch.nn import functional
 
-from teamvla_learn.encoders.spatial_softmax import SpatialSoftmax
+from teamvla_learn.encoders.spatial_softmax import POINT_SIZE, SpatialSoftmax
 
 PREFIX = "pretrained:"
 # Of ImageNet's pictures, with which most backbones were trained.
@@ -43,7 +43,7 @@ class PretrainedPoints(nn.Module):
         self.film = nn.Linear(condition_size, 2 * size)
         self.features = nn.Linear(channels, size)
         self.maps = nn.Linear(size, points)
-        self.output_size = 2 * points
+        self.output_size = POINT_SIZE * points
 
     def forward(self, images: Tensor, condition: Tensor) -> Tensor:
         """Locate what the condition makes worth locating.

@@ -1,14 +1,23 @@
 """Maps of activation to points: each channel becomes the mean picture coordinates of its activation.
 
-Levine et al., "End-to-end training of deep visuomotor policies" (JMLR 2016).
+Levine et al., "End-to-end training of deep visuomotor policies" (JMLR 2016). A point's coordinates do not tell whether
+what the channel looks for is in the picture at all; the point's strength, which is added here, does.
 """
+
+import math
 
 import torch
 from torch import Tensor, nn
 
+POINT_SIZE = 3  # x, y and strength
+_STRENGTH = 0.25  # keeps the strengths that occur inside tanh's steep part
+
 
 class SpatialSoftmax(nn.Module):
-    """Activations (B, C, H, W) to each channel's mean coordinates: (B, 2 C) float32 in [-1, 1], x before y."""
+    """Activations (B, C, H, W) to points (B, 3 C) float32: x and y in [-1, 1], and strength in (-1, 1).
+
+    The strength is the soft maximum of the channel's activation, log-mean-exp over the places, squashed.
+    """
 
     def __init__(self, height: int, width: int):
         super().__init__()
@@ -17,7 +26,9 @@ class SpatialSoftmax(nn.Module):
         self._coordinates: Tensor
 
     def forward(self, activations: Tensor) -> Tensor:
-        """Return where each channel is active."""
+        """Return where, and how much, each channel is active."""
         with torch.autocast(activations.device.type, enabled=False):
-            attention = activations.flatten(2).float().softmax(dim=-1)
-            return (attention @ self._coordinates).transpose(1, 2).flatten(1)
+            logits = activations.flatten(2).float()
+            places = logits.softmax(dim=-1) @ self._coordinates
+            strength = logits.logsumexp(dim=-1, keepdim=True) - math.log(logits.shape[-1])
+            return torch.cat([places, (_STRENGTH * strength).tanh()], dim=-1).flatten(1)

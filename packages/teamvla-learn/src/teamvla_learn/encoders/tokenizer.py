@@ -23,6 +23,8 @@ class WordTokenizer:
         vocabulary: All words, beginning with ``<pad>`` and ``<unk>``.
     """
 
+    unknown = UNKNOWN_TOKEN
+
     def __init__(self, vocabulary: Sequence[str]):
         if tuple(vocabulary[:2]) != (PAD, UNKNOWN) or len(set(vocabulary)) != len(vocabulary):
             raise ValueError(f"a vocabulary is {PAD}, {UNKNOWN} and then words, each once")

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from teamvla_learn.encoders.pretrained import PREFIX
-from teamvla_learn.encoders.spatial_softmax import SpatialSoftmax
+from teamvla_learn.encoders.spatial_softmax import POINT_SIZE, SpatialSoftmax
 from teamvla_learn.encoders.vit import ViTConfig
 
 
@@ -32,7 +32,7 @@ class VisionConfig:
     """
 
     encoder: Annotated[str, tyro.conf.arg(aliases=["--vision"])] = "film_cnn"
-    channels: tuple[int, ...] = (24, 48, 48, 48)
+    channels: tuple[int, ...] = (16, 32, 64, 64)
     kernels: tuple[int, ...] = (5, 3, 3, 3)
     strides: tuple[int, ...] = (2, 2, 2, 1)
     vit: ViTConfig = field(default_factory=ViTConfig)
@@ -68,7 +68,7 @@ class FilmCNN(nn.Module):
         heights, widths = (_map_sizes(length, config) for length in image_size)
         self.places = nn.Parameter(torch.zeros(config.channels[-2], heights[-2], widths[-2]))
         self.locate = SpatialSoftmax(heights[-1], widths[-1])
-        self.output_size = 2 * config.channels[-1]
+        self.output_size = POINT_SIZE * config.channels[-1]
         self.to(memory_format=torch.channels_last)  # twice as fast as channels-first with bfloat16 on CPUs
 
     def forward(self, images: Tensor, condition: Tensor) -> Tensor:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from teamvla_learn.encoders.spatial_softmax import SpatialSoftmax
+from teamvla_learn.encoders.spatial_softmax import POINT_SIZE, SpatialSoftmax
 
 
 @dataclass(frozen=True)
@@ -55,7 +55,7 @@ class ViT(nn.Module):
         self.maps = nn.Sequential(nn.LayerNorm(config.size), nn.Linear(config.size, config.points))
         self.locate = SpatialSoftmax(rows, columns)
         self._grid = rows, columns
-        self.output_size = 2 * config.points
+        self.output_size = POINT_SIZE * config.points
 
     def forward(self, images: Tensor, condition: Tensor) -> Tensor:
         """Locate what the condition makes worth locating.

@@ -35,11 +35,14 @@ class CheckpointPolicy:
     Attributes:
         channel: What happens to the messages of a team that talks; takes effect with the next :meth:`bind`.
         bus: What carries them, with its counts; None before ``bind`` and for policies that do not talk.
+        messages: What every arm said in the last round, (N, A, W) float32; None before ``act`` and for policies that
+            do not talk.
     """
 
     def __init__(self, checkpoint: Checkpoint):
         self.channel = ChannelSettings()
         self.bus: MessageBus | None = None
+        self.messages: np.ndarray | None = None
         self._env: TeamVectorEnv | None = None
         self._ensemble: TemporalEnsemble | None = None
         self._checkpoint = checkpoint
@@ -84,12 +87,17 @@ class CheckpointPolicy:
         policy, seen = self._checkpoint.policy, self._read(obs)
         with torch.inference_mode():
             if isinstance(policy, MsgPassingVLA):
-                chunks = policy.chunks(seen, perfect if self.bus is None else through(self.bus))
+                chunks = policy.chunks(seen, perfect if self.bus is None else self._exchange)
             else:
                 chunks = policy.chunks(seen)
         if self.bus is not None:
             self.bus.advance()
         return chunks[:, 0].numpy() if self._ensemble is None else self._ensemble.blend(chunks.numpy())
+
+    def _exchange(self, messages: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        assert self.bus is not None
+        self.messages = messages.numpy()
+        return through(self.bus)(messages)
 
     def _read(self, obs: Any) -> PolicyInput:
         if self._checkpoint.policy.obs_mode == "state":

@@ -80,8 +80,15 @@ def policy_from_folder(path: str) -> "Policy":
     return CheckpointPolicy(load_checkpoint(Path(path)))
 
 
-def save_checkpoint(folder: Path, policy: LearnedPolicy, info: CheckpointInfo) -> None:
-    """Write a policy into an existing folder; each file is replaced in one go."""
+def save_checkpoint(folder: Path, policy: LearnedPolicy, info: CheckpointInfo, half: bool = False) -> None:
+    """Write a policy into an existing folder; each file is replaced in one go.
+
+    Args:
+        folder: Where to.
+        policy: The network.
+        info: What is kept beside it.
+        half: Whether weights are rounded to half precision, which takes half the space.
+    """
     config = {
         "schema_version": SCHEMA_VERSION,
         "policy": type(policy).__name__,
@@ -90,12 +97,15 @@ def save_checkpoint(folder: Path, policy: LearnedPolicy, info: CheckpointInfo) -
         **asdict(info),
     }
     write_text(folder / CONFIG_FILE, json.dumps(config, indent=1))
-    save_weights(folder, policy)
+    save_weights(folder, policy, half)
 
 
-def save_weights(folder: Path, policy: LearnedPolicy) -> None:
+def save_weights(folder: Path, policy: LearnedPolicy, half: bool = False) -> None:
     """Replace only the weights in a checkpoint folder."""
-    write_tensors(folder / MODEL_FILE, policy.state_dict(), FORMAT)
+    weights = policy.state_dict()
+    if half:
+        weights = {name: tensor.half() for name, tensor in weights.items()}
+    write_tensors(folder / MODEL_FILE, weights, FORMAT)
 
 
 def load_checkpoint(folder: Path) -> Checkpoint:
@@ -146,7 +156,7 @@ def write_tensors(path: Path, tensors: Mapping[str, torch.Tensor], metadata: Map
 def read_tensors(
     path: Path, expected_format: Mapping[str, str], shapes: Mapping[str, torch.Size]
 ) -> dict[str, torch.Tensor]:
-    """Read a safetensors file that must hold exactly these float32 tensors.
+    """Read a safetensors file that must hold exactly these tensors, in single or half precision, as float32.
 
     Raises:
         UserError: When it does not, is damaged, or was written by another program.
@@ -162,9 +172,9 @@ def read_tensors(
     except SafetensorError as error:
         raise UserError(f"{path} is damaged or no safetensors file: {error}") from error
     for name, tensor in tensors.items():
-        if tensor.dtype != torch.float32 or not tensor.isfinite().all():
-            raise UserError(f"{path}: {name} must hold finite float32 numbers")
-    return tensors
+        if tensor.dtype not in (torch.float32, torch.float16) or not tensor.isfinite().all():
+            raise UserError(f"{path}: {name} must hold finite float32 or float16 numbers")
+    return {name: tensor.float() for name, tensor in tensors.items()}
 
 
 def read_metadata(path: Path) -> dict[str, str]:

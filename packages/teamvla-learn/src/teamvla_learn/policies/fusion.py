@@ -10,11 +10,13 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
+from teamvla_learn.encoders.spatial_softmax import POINT_SIZE
+
 Fusion = Literal["concat", "attention"]
 
 
 class AttentionFusion(nn.Module):
-    """Points (B, V, 2 C) of V cameras, a sentence (B, E) and proprioception (B, P) to (B, output_size).
+    """Points (B, V, 3 C) of V cameras, a sentence (B, E) and proprioception (B, P) to (B, output_size).
 
     Args:
         num_arms: A, questions that are asked.
@@ -39,7 +41,7 @@ class AttentionFusion(nn.Module):
         heads: int = 4,
     ):
         super().__init__()
-        self.place = nn.Linear(2, size)
+        self.place = nn.Linear(POINT_SIZE, size)
         self.point = nn.Parameter(0.5 * torch.randn(views * points, size))
         self.sentence = nn.Linear(sentence_size, size)
         self.proprioception = nn.Linear(proprioception_size, size)
@@ -50,7 +52,7 @@ class AttentionFusion(nn.Module):
 
     def forward(self, points: Tensor, sentence: Tensor, proprioception: Tensor) -> Tensor:
         """Ask every arm's question."""
-        seen = self.place(points.flatten(1).unflatten(1, (-1, 2))) + self.point
+        seen = self.place(points.flatten(1).unflatten(1, (-1, POINT_SIZE))) + self.point
         told, felt = self.sentence(sentence)[:, None], self.proprioception(proprioception)[:, None]
         questions = self.arms + told + felt
         return self.layers(questions, torch.cat([seen, told, felt], dim=1)).flatten(1)

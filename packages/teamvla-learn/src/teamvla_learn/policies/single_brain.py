@@ -13,6 +13,7 @@ from teamvla_learn.data.normalization import Normalization
 from teamvla_learn.encoders.by_name import make_language, make_vision
 from teamvla_learn.encoders.language import LanguageConfig
 from teamvla_learn.encoders.proprioception import ProprioceptionEncoder
+from teamvla_learn.encoders.spatial_softmax import POINT_SIZE
 from teamvla_learn.encoders.vision import VisionConfig
 from teamvla_learn.policies.action_head import ActionSpace, HeadConfig
 from teamvla_learn.policies.auxiliary import AuxiliaryTarget, auxiliary_costs
@@ -86,7 +87,11 @@ class SingleBrainVLA(LearnedPolicy):
         fused = sum(sizes) + config.language.size + config.proprioception_size
         if config.fusion == "attention":
             self.attention = AttentionFusion(
-                config.space.num_arms, len(sizes), sizes[0] // 2, config.language.size, config.proprioception_size
+                config.space.num_arms,
+                len(sizes),
+                sizes[0] // POINT_SIZE,
+                config.language.size,
+                config.proprioception_size,
             )
             fused += self.attention.output_size
         self.trunk = make_trunk(fused, config.hidden_sizes)
@@ -132,7 +137,7 @@ class SingleBrainVLA(LearnedPolicy):
         return kinds
 
     def _look(self, seen: PolicyInput, sentence: Tensor) -> list[Tensor]:
-        """Return the points (B, 2 C) of every camera; pictures of one kind go through its network together."""
+        """Return the points (B, 3 C) of every camera; pictures of one kind go through its network together."""
         points: list[Tensor] = []
         for kind, cameras in self._kinds().items():
             pictures = torch.cat([seen.pixels[camera] for camera in cameras])

@@ -26,7 +26,7 @@ from teamvla_learn.train.config import TrainConfig
 from teamvla_learn.train.versions import versions
 
 PolicyKind = Literal["vla", "msg", "state"]
-DEFAULT_AUXILIARY = ("tool_to_grasp", "object_pos", "object_rot6d", "goal_pos")
+DEFAULT_AUXILIARY = ("tool_to_grasp", "object_pos", "object_rot6d", "goal_pos", "goal")
 # What moves just as the expert moves it: a policy that sees it learns to go on with what it did before.
 IGNORED_PARTS = ("joint_vel", "gripper_target", "object_vel", "drawer_vel")
 KEPT_ENV_KWARGS = ("num_arms", "robot", "action_mode", "looks")  # the rest may differ between training and evaluation

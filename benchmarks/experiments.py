@@ -1,0 +1,168 @@
+"""The experiments of docs/results.md: demonstrations, trainings and measurements, each as the command that makes it.
+
+Commands run in one folder, with demonstrations in ``data``, checkpoints in ``runs`` and measurements in ``results``.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+TASKS = ("lift", "handoff", "drawer")
+SEEDS = (0, 1, 2)
+DEMOS = (10, 30, 100, 300)
+WIDTHS = (0, 8, 32)
+DROP_RATES = (0.0, 0.25, 0.5, 1.0)
+
+DATA = {
+    "data/lift.hdf5": "teamvla collect lift --episodes 300 --out data/lift.hdf5",
+    "data/handoff.hdf5": "teamvla collect handoff --episodes 400 --noise 0.0015 --out data/handoff.hdf5",
+    "data/handoff_more.hdf5": "teamvla collect handoff --episodes 600 --offset 500 --out data/handoff_more.hdf5",
+    "data/drawer.hdf5": "teamvla collect drawer --episodes 300 --out data/drawer.hdf5",
+    "data/drawer_more.hdf5": "teamvla collect drawer --episodes 500 --offset 500 --out data/drawer_more.hdf5",
+}
+DATA |= {
+    f"data/{task}_{count}.hdf5": f"teamvla collect {task} --episodes {count} --out data/{task}_{count}.hdf5"
+    for task in TASKS
+    for count in DEMOS
+}
+FILES = {
+    "lift": "data/lift.hdf5",
+    "handoff": "data/handoff.hdf5 data/handoff_more.hdf5",
+    "drawer": "data/drawer.hdf5 data/drawer_more.hdf5",
+}
+FILES["multitask"] = " ".join(FILES.values())
+NAMES = {"vla": "SingleBrainVLA", "msg": "MsgPassingVLA", "state": "state MLP"}
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """One measurement of a policy, which may fill several rows, one per task.
+
+    Attributes:
+        run: Name of the training, a key of :data:`RUNS`.
+        tasks: Task names.
+        labels: First cells of its rows.
+        options: Further options of ``teamvla bench``.
+        said: Whether success is that of the goal that was said.
+        episodes: Episodes per task.
+    """
+
+    run: str
+    tasks: str
+    labels: tuple[str, ...] = ()
+    options: str = ""
+    said: bool = False
+    episodes: int = 200
+
+    @property
+    def results(self) -> str:
+        """Folder of its results."""
+        tags = [word.strip("-").replace("_", "-") for word in self.options.split()]
+        return "/".join(["results", "_".join([self.run, *tags])])
+
+    @property
+    def command(self) -> str:
+        """The command that measures."""
+        words = f"teamvla bench --policy runs/{self.run} --tasks {self.tasks} --episodes {self.episodes}"
+        return " ".join(f"{words} --seed-set validation {self.options} --out {self.results}".split())
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """A table: its title, the heads of its first columns, and what fills it."""
+
+    title: str
+    columns: tuple[str, ...]
+    measurements: Sequence[Measurement]
+
+
+RUNS: dict[str, str] = {}  # checkpoint name -> training command
+
+
+def train(name: str, files: str, options: str) -> str:
+    """Note down a training and return its name."""
+    RUNS[name] = f"teamvla train {files} {options} --out runs/{name}"
+    return name
+
+
+def brain(task: str, policy: str, seed: int) -> str:
+    """A policy as it is shipped, trained with some seed."""
+    return train(f"{task}-{policy}-{seed}", FILES[task], f"--config {task} --policy {policy} --seed {seed}")
+
+
+def headline() -> list[Measurement]:
+    """Every task and architecture, three seeds each."""
+    rows = []
+    for task in (*TASKS, "multitask"):
+        for policy in ("vla", "msg"):
+            for seed in SEEDS:
+                tasks = " ".join(TASKS) if task == "multitask" else task
+                trained = "all three" if task == "multitask" else task
+                rows.append(Measurement(brain(task, policy, seed), tasks, (NAMES[policy], trained, str(seed))))
+    return rows
+
+
+def unseen() -> list[Measurement]:
+    """New sentences, sizes, shades and combinations of colors."""
+    rows = []
+    for task in (*TASKS, "multitask"):
+        for policy in ("vla", "msg"):
+            tasks = " ".join(TASKS) if task == "multitask" else task
+            rows.append(Measurement(brain(task, policy, 0), tasks, (NAMES[policy], task), "--unseen"))
+    return rows
+
+
+def states() -> list[Measurement]:
+    """From the privileged state, with all demonstrations."""
+    options = "--policy state --steps 12000 --batch-size 256"
+    return [
+        Measurement(train(f"{task}-state-{seed}", FILES[task], f"{options} --seed {seed}"), task, (str(seed),))
+        for task in TASKS
+        for seed in SEEDS
+    ]
+
+
+def fewer() -> list[Measurement]:
+    """Fewer demonstrations, from the privileged state."""
+    rows, options = [], "--policy state --steps 12000 --batch-size 256"
+    for task in TASKS:
+        for count in DEMOS:
+            name = train(f"{task}-state-{count}", f"data/{task}_{count}.hdf5", options)
+            rows.append(Measurement(name, task, (str(count),)))
+    return rows
+
+
+def language() -> list[Measurement]:
+    """The other goal is said; and a network that hears nothing."""
+    rows = []
+    for goal, said in (("the goal that was said", True), ("the other one", False)):
+        for task in TASKS:
+            rows.append(
+                Measurement(brain(task, "vla", 0), task, ("told another goal", goal), "--swap-instruction", said)
+            )
+    for task in TASKS:
+        deaf = train(f"{task}-deaf", FILES[task], f"--config {task} --language none")
+        rows.append(Measurement(deaf, task, ("trained without language", "the goal of the episode")))
+    return rows
+
+
+def messages() -> list[Measurement]:
+    """Only arm_0 is told: success by the width of a message and the share of them that gets lost."""
+    rows = []
+    for task in TASKS:
+        for width in WIDTHS:
+            options = f"--config {task} --policy msg --instruction-for arm_0 --message-size {width}"
+            name = train(f"{task}-told0-width{width}", FILES[task], options)
+            for rate in DROP_RATES if width == 32 else (0.0,):
+                lossy = f"--drop-messages {rate}" if rate else ""
+                rows.append(Measurement(name, task, (str(width) if width else "no messages", f"{rate:.0%}"), lossy))
+    return rows
+
+
+TABLES = {
+    "headline": Experiment("What policies reach", ("policy", "trained on", "seed"), headline()),
+    "unseen": Experiment("What they were not trained on", ("policy", "trained on"), unseen()),
+    "state": Experiment("From the privileged state", ("seed",), states()),
+    "demos": Experiment("Fewer demonstrations", ("demonstrations",), fewer()),
+    "language": Experiment("What the sentence does", ("policy", "success under"), language()),
+    "messages": Experiment("What messages do", ("numbers in a message", "lost"), messages()),
+}

@@ -1,0 +1,113 @@
+"""What policies learn: every row of docs/results.md, from demonstrations to the table.
+
+``uv run python benchmarks/learning.py --folder runs/learning --out docs/results_tables.md`` makes what is missing,
+which takes days on two cores, and writes the tables of all that is there. Words name single tables; ``--no-run`` writes
+the tables only. The experiments are in ``experiments.py``.
+"""
+
+import json
+import shlex
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Annotated, Any
+
+import tyro
+from experiments import DATA, RUNS, TABLES, Measurement
+from teamvla_eval.metrics import wilson_interval
+
+
+def main(
+    tables: Annotated[tuple[str, ...], tyro.conf.Positional] = tuple(TABLES),
+    folder: Path = Path("runs/learning"),
+    run: bool = True,
+    out: Path | None = None,
+) -> None:
+    """Run experiments and write their tables.
+
+    Args:
+        tables: Which.
+        folder: Holds data, runs and results; what is there is not made again.
+        run: Whether to make what is missing.
+        out: Markdown file to write; by default the tables are printed.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    if run:
+        for name in tables:
+            for measurement in TABLES[name].measurements:
+                _make(folder, measurement)
+    text = "\n\n".join(f"## {TABLES[name].title}\n\n{_table(folder, name)}" for name in tables) + "\n"
+    if out is None:
+        print(text)
+    else:
+        out.write_text(text, encoding="utf-8")
+
+
+def _make(folder: Path, measurement: Measurement) -> None:
+    """Collect, train and measure, as far as that was not done."""
+    results = folder / measurement.results / "results.json"
+    if results.exists():
+        return
+    for command in [*_training(measurement), measurement.command]:
+        words = shlex.split(command)
+        made = folder / words[words.index("--out") + 1]
+        if not (made / "results.json" if command is measurement.command else made).exists():
+            print(f"$ {command}", flush=True)
+            subprocess.run(words, cwd=folder, check=True)
+
+
+def _training(measurement: Measurement) -> list[str]:
+    """Return the commands that make the measured policy, in order."""
+    if measurement.run not in RUNS:
+        return []  # a baseline
+    command = RUNS[measurement.run]
+    needed = [word.removeprefix("runs/") for word in shlex.split(command) if word.startswith("runs/")]
+    earlier = [line for name in needed if name != measurement.run for line in _training(Measurement(name, ""))]
+    data = [DATA[word] for word in shlex.split(command) if word in DATA]
+    return [*dict.fromkeys([*earlier, *data, command])]
+
+
+def _table(folder: Path, name: str) -> str:
+    """Return the rows that were measured, then the commands that made them."""
+    rows: list[str] = []
+    commands: list[str] = []
+    for measurement in TABLES[name].measurements:
+        path = folder / measurement.results / "results.json"
+        if not path.exists():
+            continue
+        results = json.loads(path.read_text(encoding="utf-8"))
+        rows += _rows(folder, measurement, results)
+        commands += [*_training(measurement), measurement.command]
+    head = [*TABLES[name].columns, "task", "success", "", "95 % interval", "training [min]"]
+    lines = ["| " + " | ".join(head) + " |", "|" + "---|" * (len(head) - 4) + "---:|---:|---|---:|", *rows]
+    shown = "\n".join(dict.fromkeys(commands))
+    return "\n".join(lines) + f"\n\n```{{dropdown}} Commands\n~~~bash\n{shown}\n~~~\n```"
+
+
+def _rows(folder: Path, measurement: Measurement, results: dict[str, Any]) -> Iterator[str]:
+    key = "said_success" if measurement.said else "success"
+    minutes = _minutes(folder, measurement.run)
+    for task in dict.fromkeys(episode["task"] for episode in results["episodes"]):
+        outcomes = [bool(episode[key]) for episode in results["episodes"] if episode["task"] == task]
+        low, high = wilson_interval(sum(outcomes), len(outcomes))
+        cells = [
+            *measurement.labels,
+            task,
+            f"{sum(outcomes)} of {len(outcomes)}",
+            f"{100 * sum(outcomes) / len(outcomes):.0f} %",
+            f"{100 * low:.0f}–{100 * high:.0f}",
+            "" if minutes is None else f"{minutes:.0f}",
+        ]
+        yield "| " + " | ".join(map(str, cells)) + " |"
+
+
+def _minutes(folder: Path, run: str) -> float | None:
+    """Return how long a training took [min]."""
+    log = folder / "runs" / run / "train_log.jsonl"
+    if not log.exists():
+        return None
+    return json.loads(log.read_text(encoding="utf-8").splitlines()[-1])["time_s"] / 60
+
+
+if __name__ == "__main__":
+    tyro.cli(main, description=__doc__)

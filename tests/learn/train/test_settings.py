@@ -29,9 +29,9 @@ def test_every_preset_makes_settings(name):
     assert layered_settings(name) != Settings()
 
 
-@pytest.mark.parametrize("name", ["lift", "handoff", "drawer"])
+@pytest.mark.parametrize("name", ["lift", "handoff", "drawer", "multitask"])
 def test_every_task_has_a_file(name):
-    assert layered_settings(configs=[Path(name)]).train.budget.minutes
+    assert layered_settings(configs=[Path(name)]).train.budget.steps
 
 
 def test_later_layers_win(write):

@@ -33,8 +33,8 @@ def train(
         demos: Demonstration files of `teamvla collect`; several tasks may be learned together.
         out: Checkpoint folder to write.
         preset: Shipped settings: tiny, laptop or gpu.
-        config: YAML files of settings, or names of shipped ones: lift, handoff, drawer. Later ones win, and options on
-            the command line win over all.
+        config: YAML files of settings, or names of shipped ones: lift, handoff, drawer, multitask. Later ones win, and
+            options on the command line win over all.
         settings: Network and training, as dotted options such as `--train.learning-rate`; see the tables below.
         init_from: Checkpoint folder whose weights the training begins with.
         threads: CPU threads, at most one per shard; the result does not depend on them. Default: all cores.

@@ -62,7 +62,7 @@ class TrainConfig:
     seed: Annotated[int, _also("--seed")] = 0
     balance: Balance = "tasks"
     paraphrase: Annotated[bool, _also("--paraphrase")] = True
-    shift: Annotated[int, _also("--shift")] = 2
+    shift: Annotated[int, _also("--shift")] = 1
     brightness: Annotated[float, _also("--brightness")] = 0.1
     color: Annotated[float, _also("--color")] = 0.05
     word_dropout: Annotated[float, _also("--word-dropout")] = 0.1

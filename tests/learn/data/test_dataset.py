@@ -58,3 +58,12 @@ def test_a_damaged_file_is_one_line(demos):
 def test_a_missing_file_is_named(tmp_path):
     with pytest.raises(UserError, match=r"cannot read demonstrations .*none.hdf5"):
         load_demos(tmp_path / "none.hdf5", with_pixels=True)
+
+
+def test_the_phase_is_something_to_tell(demos):
+    train, _, source = load_demos(demos, with_pixels=False)
+    values, known = train.part("phase")
+    assert known.all()
+    assert values.shape == (len(train), source.targets["phase"])
+    assert (values.argmax(1) == 0).all()  # the made-up demonstrations stay in phase 0
+    assert (values.sum(1) == 1).all()

@@ -13,6 +13,7 @@ from teamvla_learn.data.decode import (
     AGENT_POS,
     ENVIRONMENT_STATE,
     EXPERT_ACTIONS,
+    PHASE,
     PIXELS,
     DecodedDemos,
     decode,
@@ -131,10 +132,19 @@ def _source(
         action=PartLayout(tuple(file.parts("action"))),
         agent_pos=PartLayout(tuple(file.parts("agent_pos"))),
         environment_state=PartLayout(tuple(file.parts("environment_state")) if has_state else ()),
+        phases=_phases(file, decoded.arrays[PHASE]),
         cameras={camera: (int(height), int(width)) for camera, (height, width) in sizes.items()},
         train=tuple(demo.content_hash for demo in splits[0]),
         valid=tuple(demo.content_hash for demo in splits[1]),
     )
+
+
+def _phases(file: "DemoFile", seen: np.ndarray) -> int:
+    """Return how many phases the task has; of a task that is not installed, how many were seen."""
+    from teamvla_envs.registration import get_task, registered_tasks
+
+    task = str(file.env_kwargs.get("task", ""))
+    return max(len(get_task(task).phases) if task in registered_tasks() else 0, int(seen.max(initial=0)) + 1)
 
 
 def _sentences(source: FileSource, decoded: DecodedDemos, paraphrase: bool) -> list[tuple[str, ...]]:
@@ -158,6 +168,7 @@ def _dataset(
     arrays = {name: array[rows] for name, array in decoded.arrays.items()}
     count = int(own[-1])
     state = arrays.get(ENVIRONMENT_STATE, np.zeros((count, 0), np.float32))
+    phase = np.eye(source.phases, dtype=np.float32)[arrays[PHASE]]
     return MultiTaskDataset(
         agent_pos=arrays[AGENT_POS],
         environment_state=state,
@@ -170,5 +181,5 @@ def _dataset(
         tasks=(source.task,),
         task=np.zeros(count, np.int64),
         file=np.zeros(count, np.int64),
-        states=((source.environment_state, state),),
+        states=((source.targets, np.concatenate([state, phase], axis=1)),),
     )

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from teamvla_envs.demos.reader import Demo
 
 AGENT_POS, ENVIRONMENT_STATE, EXPERT_ACTIONS, PIXELS = "agent_pos", "environment_state", "expert_actions", "pixels/"
+PHASE = "phase"
 FACTS = "episode."  # prefix of the task's facts about an episode among the recorded states
 
 
@@ -21,7 +22,7 @@ class DecodedDemos:
     """The samples of E demonstrations, one demonstration after the other.
 
     Attributes:
-        arrays: ``agent_pos``, ``expert_actions``, maybe ``environment_state``, and ``pixels/<camera>``; first axis is
+        arrays: ``agent_pos``, ``expert_actions``, ``phase``, maybe ``environment_state``, and ``pixels/<camera>``; first axis is
             the samples of all demonstrations.
         lengths: Samples of each demonstration.
         told: The sentence of each demonstration.
@@ -110,7 +111,8 @@ def _read(demo: "Demo", cameras: Sequence[str]) -> dict[str, np.ndarray]:
 
 
 def _samples(found: Mapping[str, np.ndarray], cameras: Sequence[str]) -> dict[str, np.ndarray]:
-    samples = {AGENT_POS: found[schema.AGENT_POS], EXPERT_ACTIONS: found[schema.EXPERT_ACTIONS]}
+    named = {AGENT_POS: schema.AGENT_POS, EXPERT_ACTIONS: schema.EXPERT_ACTIONS, PHASE: schema.PHASE}
+    samples = {name: found[path] for name, path in named.items()}
     if schema.ENVIRONMENT_STATE in found:
         samples[ENVIRONMENT_STATE] = found[schema.ENVIRONMENT_STATE]
     return samples | {PIXELS + camera: found[schema.PIXELS + camera] for camera in cameras}

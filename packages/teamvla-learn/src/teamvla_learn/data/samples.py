@@ -25,7 +25,7 @@ class MultiTaskDataset:
         tasks: Names of the tasks.
         task: (M,) int64, which task the sample is of.
         file: (M,) int64, which file it is from.
-        states: For each file the layout of its privileged state and the states (m, S).
+        states: For each file the layout of what a policy can learn to tell, and the values (m, S).
     """
 
     agent_pos: np.ndarray
@@ -46,7 +46,7 @@ class MultiTaskDataset:
 
     @property
     def parts(self) -> dict[str, int]:
-        """Name and length of the parts of the privileged state, but for those whose length differs between tasks."""
+        """Name and length of what can be learned to tell, but for parts whose length differs between tasks."""
         sizes: dict[str, set[int]] = {}
         for layout, _ in self.states:
             for name, size in layout.parts:
@@ -54,7 +54,7 @@ class MultiTaskDataset:
         return {name: size.pop() for name, size in sizes.items() if len(size) == 1}
 
     def part(self, name: str) -> tuple[np.ndarray, np.ndarray]:
-        """Return a part of the privileged state.
+        """Return a part of what can be learned to tell.
 
         Returns:
             (M, k) float32, zeros for samples of tasks that do not have it, and which samples have it, (M,) bool.

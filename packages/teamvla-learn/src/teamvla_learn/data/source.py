@@ -23,6 +23,7 @@ class FileSource:
         action: Parts of one arm's action.
         agent_pos: Parts of one arm's proprioception.
         environment_state: Parts of the privileged state; none when the file does not hold it.
+        phases: Number of the task's phases.
         cameras: Camera name to (H, W) of its pictures [px], those that were read.
         train: Content hashes of the training demonstrations.
         valid: Content hashes of the validation demonstrations.
@@ -33,6 +34,7 @@ class FileSource:
     action: PartLayout
     agent_pos: PartLayout
     environment_state: PartLayout
+    phases: int
     cameras: Mapping[str, tuple[int, int]]
     train: tuple[str, ...]
     valid: tuple[str, ...]
@@ -41,6 +43,11 @@ class FileSource:
     def task(self) -> str:
         """Name of the task that was demonstrated."""
         return str(self.env_kwargs.get("task", ""))
+
+    @property
+    def targets(self) -> PartLayout:
+        """What a policy can learn to tell: the parts of the privileged state, and the phase as one number per phase."""
+        return PartLayout((*self.environment_state.parts, ("phase", self.phases)))
 
     @property
     def demos(self) -> int:
@@ -104,10 +111,10 @@ class DemoSource:
 
     @property
     def targets(self) -> dict[str, int]:
-        """Name and length of every part of the privileged state that some task has, and none has in another length."""
+        """Name and length of what a policy can learn to tell in some task, and in none in another length."""
         sizes: dict[str, set[int]] = {}
         for file in self.files:
-            for name, size in file.environment_state.parts:
+            for name, size in file.targets.parts:
                 sizes.setdefault(name, set()).add(size)
         return {name: size.pop() for name, size in sizes.items() if len(size) == 1}
 

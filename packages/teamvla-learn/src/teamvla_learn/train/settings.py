@@ -36,7 +36,8 @@ class Settings:
             proprioception and the sentence. ``state`` sees the privileged state.
         chunk_length: Actions predicted at once; the first is executed.
         auxiliary: Parts of ``environment_state`` that a policy also learns to tell, in training only. By default
-            tool_to_grasp, object_pos, object_rot6d, goal_pos and goal, as far as the files have them.
+            tool_to_grasp, object_pos, object_rot6d, goal_pos and goal, as far as the files have them; ``phase`` is
+            another.
         model: The network.
         train: The training.
     """

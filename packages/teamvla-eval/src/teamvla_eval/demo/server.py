@@ -1,5 +1,6 @@
 """The page behind a web server that takes no files and loads nothing from elsewhere."""
 
+import logging
 import os
 import signal
 import socket
@@ -9,12 +10,14 @@ import threading
 import time
 from typing import TYPE_CHECKING, Any
 
+from teamvla_eval.demo.prelude import Opening, Prelude
 from teamvla_eval.demo.protocol import Choice
 from teamvla_eval.demo.settings import DemoSettings
 from teamvla_eval.demo.simulator import SimulatorProcess
 from teamvla_eval.demo.visitors import Visitors
 
 if TYPE_CHECKING:
+    import uvicorn
     from fastapi import FastAPI
 
 # The browser itself keeps the page from loading anything from another address.
@@ -48,12 +51,24 @@ def serve(settings: DemoSettings, first: Choice, host: str, port: int) -> None:
             import uvicorn
 
             visitors = Visitors(simulator, settings.max_visitors, settings.idle_s)
-            app = make_app(settings, visitors, first)
+            app = Opening(lambda: make_app(settings, visitors, first), Prelude(simulator, first))
             threading.Thread(target=_sweep, args=(visitors,), daemon=True).start()
             config = uvicorn.Config(app, log_level="warning", timeout_graceful_shutdown=1)
-            uvicorn.Server(config).run(sockets=[listener])
+            _quiet_server(config).run(sockets=[listener])
     finally:
         simulator.close()
+
+
+def _quiet_server(config: "uvicorn.Config") -> "uvicorn.Server":
+    """A server that does not complain when it is ended while visitors are still watching."""
+    import uvicorn
+
+    class Quiet(uvicorn.Server):
+        async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+            logging.getLogger("uvicorn.error").setLevel(logging.CRITICAL)
+            await super().shutdown(sockets)
+
+    return Quiet(config)
 
 
 def make_app(settings: DemoSettings, visitors: Visitors, first: Choice) -> "FastAPI":

@@ -22,8 +22,8 @@ class DecodedDemos:
     """The samples of E demonstrations, one demonstration after the other.
 
     Attributes:
-        arrays: ``agent_pos``, ``expert_actions``, ``phase``, maybe ``environment_state``, and ``pixels/<camera>``; first axis is
-            the samples of all demonstrations.
+        arrays: ``agent_pos``, ``expert_actions``, ``phase``, maybe ``environment_state``, and ``pixels/<camera>``;
+            first axis is the samples of all demonstrations.
         lengths: Samples of each demonstration.
         told: The sentence of each demonstration.
         facts: The task's numeric facts of each episode by ``episode.<name>``, first axis E.

@@ -1,0 +1,105 @@
+"""What the first visitor sees while Gradio is still being imported, which takes longer than to load the simulator.
+
+A page of our own shows the first episode. As soon as the real page is there it takes over, and this one reloads itself.
+"""
+
+import asyncio
+import contextlib
+import threading
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from teamvla_eval.demo.drawing import STYLE, frame_html
+from teamvla_eval.demo.protocol import Choice, Frame, Run, Stop
+from teamvla_eval.demo.visitors import Simulator, Visitor
+
+if TYPE_CHECKING:
+    from fastapi import FastAPI
+
+_PATH = "/prelude"  # of the moment that is shown; the real page does not have it
+_PAGE = f"""<!doctype html><html lang="en"><meta charset="utf-8"><title>TeamVLA</title>
+<style>body {{ font-family: system-ui, sans-serif; max-width: 900px; margin: 24px auto; padding: 0 16px; }}
+{STYLE}</style>
+<h2>TeamVLA</h2><p>The page is being set up; this is the first episode.</p><div id="stage"></div><script>
+const stage = document.getElementById("stage");
+async function show() {{
+  try {{
+    const answer = await fetch("{_PATH}", {{cache: "no-store"}});
+    if (answer.status === 404) return location.reload();
+    if (answer.status === 200) stage.innerHTML = await answer.text();
+  }} catch (error) {{}}
+  setTimeout(show, 60);
+}}
+show();
+</script></html>"""
+
+
+class Prelude:
+    """Shows one run of the first episode to whoever comes, as a web application.
+
+    Args:
+        simulator: Where the episode runs.
+        first: Which it is.
+    """
+
+    def __init__(self, simulator: Simulator, first: Choice):
+        self._simulator, self._first = simulator, first
+        self._shown, self._over = "", False
+        threading.Thread(target=self._watch, daemon=True).start()
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        """Answer one request."""
+        if scope["type"] != "http":
+            return
+        page, moment = scope["path"] == "/", scope["path"] == _PATH
+        body = _PAGE if page else self._shown if moment else "the page is being set up"
+        status = 200 if page or (moment and body) else 204 if moment else 503
+        headers = [(b"content-type", b"text/html; charset=utf-8"), (b"cache-control", b"no-store")]
+        await send({"type": "http.response.start", "status": status, "headers": headers})
+        await send({"type": "http.response.body", "body": body.encode()})
+
+    def close(self) -> None:
+        """End the run."""
+        self._over = True
+
+    def _watch(self) -> None:
+        with contextlib.suppress(OSError), contextlib.closing(Visitor(self._simulator.connect())) as visitor:
+            for moment in visitor.run(Run(self._first, "")):
+                if isinstance(moment, Frame):
+                    self._shown = frame_html(moment)
+                if self._over:
+                    visitor.tell(Stop())
+
+
+class Opening:
+    """A web application that is there at once: the prelude, until another one is made.
+
+    Args:
+        make: Makes the other one, in a thread of its own.
+        prelude: What answers until then.
+    """
+
+    def __init__(self, make: "Callable[[], FastAPI]", prelude: Prelude):
+        self._make, self._prelude = make, prelude
+        self._app: Any = prelude
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        """Answer one request, or live from the server's start to its end."""
+        if scope["type"] == "lifespan":
+            await self._live(receive, send)
+        else:
+            await self._app(scope, receive, send)
+
+    async def _live(self, receive: Any, send: Any) -> None:
+        await receive()
+        await send({"type": "lifespan.startup.complete"})
+        ended = asyncio.ensure_future(receive())
+        made = asyncio.ensure_future(asyncio.to_thread(self._make))
+        await asyncio.wait({ended, made}, return_when=asyncio.FIRST_COMPLETED)
+        if made.done():
+            app = made.result()
+            async with app.router.lifespan_context(app):
+                self._app = app
+                self._prelude.close()
+                await ended
+        await send({"type": "lifespan.shutdown.complete"})

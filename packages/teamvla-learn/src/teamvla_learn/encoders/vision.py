@@ -32,7 +32,7 @@ class VisionConfig:
     """
 
     encoder: Annotated[str, tyro.conf.arg(aliases=["--vision"])] = "film_cnn"
-    channels: tuple[int, ...] = (16, 32, 64, 64)
+    channels: tuple[int, ...] = (16, 32, 64, 48)
     kernels: tuple[int, ...] = (5, 3, 3, 3)
     strides: tuple[int, ...] = (2, 2, 2, 1)
     vit: ViTConfig = field(default_factory=ViTConfig)

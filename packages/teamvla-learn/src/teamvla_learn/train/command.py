@@ -1,5 +1,6 @@
 """``teamvla train``: from demonstration files to a checkpoint folder."""
 
+import os
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
@@ -59,7 +60,8 @@ def train(
             overwrite=overwrite,
         )
     )
-    print(f"wrote {out}")
+    if os.environ.get("RANK", "0") == "0":  # under torchrun one process speaks for all
+        print(f"wrote {out}")
 
 
 def _run_arguments(prog: str, args: Sequence[str]) -> Any:

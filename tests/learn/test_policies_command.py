@@ -52,3 +52,17 @@ def test_info_tells_what_a_checkpoint_holds(runs, capsys, monkeypatch):
 def test_what_cannot_be_shown_is_one_line(tmp_path, action, folder, message):
     with pytest.raises(UserError, match=message):
         policies(action, folder and tmp_path / folder)
+
+
+def test_export_leaves_out_what_only_training_needs(runs, tmp_path, capsys):
+    out = tmp_path / "shared" / "a"
+    assert main(["policies", "export", str(runs / "a"), "--out", str(out)]) == 0
+    assert sorted(path.name for path in out.iterdir()) == ["config.json", "model.safetensors"]
+    assert main(["policies", "info", str(out)]) == 0
+    assert "StatePolicy" in capsys.readouterr().out
+    for arguments, message in (
+        ([], "out is missing: teamvla policies export"),
+        (["--out", str(out)], "exists already"),
+    ):
+        assert main(["policies", "export", str(runs / "a"), *arguments]) == 2
+        assert message in capsys.readouterr().err

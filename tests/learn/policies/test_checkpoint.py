@@ -7,7 +7,7 @@ from safetensors.torch import load_file, save_file
 from teamvla_envs.errors import UserError
 from teamvla_learn.data.assemble import BatchAssembler
 from teamvla_learn.data.dataset import load_demos
-from teamvla_learn.policies.checkpoint import FORMAT, load_checkpoint, save_checkpoint
+from teamvla_learn.policies.checkpoint import FORMAT, MODEL_FILE, load_checkpoint, save_checkpoint
 from teamvla_learn.train.build import build_policy, build_tokenizer, describe
 from teamvla_learn.train.config import TrainConfig
 from teamvla_learn.train.schedule import Budget
@@ -131,3 +131,18 @@ def test_a_gigantic_network_is_refused_before_it_is_built(saved):
 def test_a_folder_can_be_moved(saved, tmp_path):
     shutil.move(saved[2], tmp_path / "elsewhere")
     load_checkpoint(tmp_path / "elsewhere")
+
+
+def test_half_precision_takes_half_the_space_and_loads_as_single(saved, tmp_path):
+    folder = saved[2]
+    checkpoint = load_checkpoint(folder)
+    half = tmp_path / "half"
+    half.mkdir()
+    save_checkpoint(half, checkpoint.policy, checkpoint.info, half=True)
+    sizes = [(path / MODEL_FILE).stat().st_size for path in (folder, half)]
+    assert sizes[1] < 0.6 * sizes[0]
+    for (name, single), rounded in zip(
+        checkpoint.policy.state_dict().items(), load_checkpoint(half).policy.state_dict().values(), strict=True
+    ):
+        assert rounded.dtype == single.dtype, name
+        assert torch.equal(rounded, single.half().float()), name

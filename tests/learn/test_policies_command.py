@@ -51,7 +51,7 @@ def test_info_tells_what_a_checkpoint_holds(runs, capsys, monkeypatch):
 )
 def test_what_cannot_be_shown_is_one_line(tmp_path, action, folder, message):
     with pytest.raises(UserError, match=message):
-        policies(action, folder and tmp_path / folder)
+        policies(action, folder and str(tmp_path / folder))
 
 
 def test_export_leaves_out_what_only_training_needs(runs, tmp_path, capsys):

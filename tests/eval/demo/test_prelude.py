@@ -3,7 +3,7 @@
 import asyncio
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from multiprocessing import Pipe
 from typing import Any
@@ -48,7 +48,7 @@ class Film:
 
 
 @contextmanager
-def opened(made: threading.Event) -> Iterator[tuple[TestClient, Film]]:
+def opened(made: threading.Event) -> Generator[tuple[TestClient, Film]]:
     """A client of an application whose page is made when the event is set."""
     film = Film()
     page = FastAPI()

@@ -98,7 +98,7 @@ def test_numbers_without_a_point_are_numbers(write):
 
 def test_shipped_files_are_plain_yaml():
     folder = Path(str(__import__("teamvla_learn").__path__[0])) / "configs"
-    assert len([yaml.safe_load(path.read_text()) for path in folder.rglob("*.yaml")]) == 8
+    assert len([yaml.safe_load(path.read_text()) for path in folder.rglob("*.yaml")]) == 9
 
 
 def test_what_goes_on_from_a_run_has_its_settings_unless_others_are_named(tmp_path, write):

@@ -30,12 +30,12 @@ def run(trainer: Trainer) -> list[LogRow]:
 
 @pytest.mark.parametrize(("kind", "chunk_length"), [("vla", 1), ("state", 1), ("state", 3)])
 def test_a_few_demonstrations_are_learned_by_heart(demos, kind, chunk_length):
-    rows = run(make_trainer(demos, kind, chunk_length, log_every=20))
+    rows = run(make_trainer(demos, kind, chunk_length, budget=Budget(steps=200), log_every=20))
     assert rows[-1]["train"]["joints"] < 0.5 * rows[0]["train"]["joints"]
 
 
 def test_bfloat16_convolutions_learn_too(demos):
-    rows = run(make_trainer(demos, precision="bfloat16", log_every=20))
+    rows = run(make_trainer(demos, precision="bfloat16", budget=Budget(steps=200), log_every=20))
     assert rows[-1]["train"]["joints"] < 0.5 * rows[0]["train"]["joints"]
 
 

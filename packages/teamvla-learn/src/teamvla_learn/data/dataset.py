@@ -147,6 +147,13 @@ def _phases(file: "DemoFile", seen: np.ndarray) -> int:
     return max(len(get_task(task).phases) if task in registered_tasks() else 0, int(seen.max(initial=0)) + 1)
 
 
+def _phase_age(phase: np.ndarray, begins: np.ndarray) -> np.ndarray:
+    """Return the steps since the phase (M,) of each sample began; a demonstration's first sample begins one."""
+    steps = np.arange(len(phase))
+    turns = np.concatenate([[True], phase[1:] != phase[:-1]]) | (steps == begins)
+    return steps - np.maximum.accumulate(np.where(turns, steps, 0))
+
+
 def _sentences(source: FileSource, decoded: DecodedDemos, paraphrase: bool) -> list[tuple[str, ...]]:
     if not paraphrase:
         return [(told,) for told in decoded.told]
@@ -181,5 +188,6 @@ def _dataset(
         tasks=(source.task,),
         task=np.zeros(count, np.int64),
         file=np.zeros(count, np.int64),
+        phase_age=_phase_age(arrays[PHASE], np.repeat(own[:-1], lengths)),
         states=((source.targets, np.concatenate([state, phase], axis=1)),),
     )

@@ -25,9 +25,20 @@ class SampleOrder:
         self._epochs: dict[tuple[int, int], np.ndarray] = {}
 
     @classmethod
-    def over_groups(cls, group: np.ndarray, batch_size: int, seed: int) -> "SampleOrder":
-        """Make the order of samples (M,) of which each is of a group: as many of one group as of another."""
-        return cls([np.flatnonzero(group == name) for name in np.unique(group)], batch_size, seed)
+    def over_groups(
+        cls, group: np.ndarray, batch_size: int, seed: int, times: np.ndarray | None = None
+    ) -> "SampleOrder":
+        """Make the order of samples (M,) of which each is of a group: as many of one group as of another.
+
+        Args:
+            group: (M,), the group of each sample.
+            batch_size: Samples of a batch.
+            seed: Seed of the shuffling.
+            times: (M,) int64, how often a sample comes in an epoch; once by default.
+        """
+        times = np.ones(len(group), np.int64) if times is None else times
+        members = [np.flatnonzero(group == name) for name in np.unique(group)]
+        return cls([np.repeat(samples, times[samples]) for samples in members], batch_size, seed)
 
     def indices(self, step: int) -> np.ndarray:
         """Return the samples of a step's batch, (batch_size,) int64."""

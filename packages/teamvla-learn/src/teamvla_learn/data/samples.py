@@ -25,6 +25,7 @@ class MultiTaskDataset:
         tasks: Names of the tasks.
         task: (M,) int64, which task the sample is of.
         file: (M,) int64, which file it is from.
+        phase_age: (M,) int64, control steps since the task's phase began.
         states: For each file the layout of what a policy can learn to tell, and the values (m, S).
     """
 
@@ -39,6 +40,7 @@ class MultiTaskDataset:
     tasks: tuple[str, ...]
     task: np.ndarray
     file: np.ndarray
+    phase_age: np.ndarray
     states: tuple[tuple[PartLayout, np.ndarray], ...] = field(repr=False)
 
     def __len__(self) -> int:
@@ -118,6 +120,7 @@ def join(datasets: Sequence[MultiTaskDataset]) -> MultiTaskDataset:
         tasks=tasks,
         task=np.concatenate(numbers),
         file=np.concatenate([data.file + number for number, data in enumerate(datasets)]),
+        phase_age=np.concatenate([data.phase_age for data in datasets]),
         states=tuple(state for data in datasets for state in data.states),
     )
 

@@ -67,7 +67,8 @@ class Trainer:
         self._valid = valid
         data = train.dataset
         groups = {"tasks": data.task, "files": data.file, "samples": np.zeros(len(data), np.int64)}
-        self._order = SampleOrder.over_groups(groups[config.balance], config.batch_size, config.seed)
+        times = np.where(data.phase_age < config.turn_steps, config.turn_weight, 1)
+        self._order = SampleOrder.over_groups(groups[config.balance], config.batch_size, config.seed, times)
         self._device = next(policy.parameters()).device
         self._processes = processes or Processes()
         self._gradient = ShardedGradient(

@@ -6,6 +6,8 @@ Commands run in one folder, with demonstrations in ``data``, checkpoints in ``ru
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from teamvla_learn.baselines.registry import baselines
+
 TASKS = ("lift", "handoff", "drawer")
 SEEDS = (0, 1, 2)
 DEMOS = (10, 30, 100, 300)
@@ -38,7 +40,7 @@ class Measurement:
     """One measurement of a policy, which may fill several rows, one per task.
 
     Attributes:
-        run: Name of the training, a key of :data:`RUNS`.
+        run: Name of the training, a key of :data:`RUNS`; or of a policy that comes with the package.
         tasks: Task names.
         labels: First cells of its rows.
         options: Further options of ``teamvla bench``.
@@ -62,7 +64,8 @@ class Measurement:
     @property
     def command(self) -> str:
         """The command that measures."""
-        words = f"teamvla bench --policy runs/{self.run} --tasks {self.tasks} --episodes {self.episodes}"
+        policy = f"runs/{self.run}" if self.run in RUNS else f"baseline:{self.run}"
+        words = f"teamvla bench --policy {policy} --tasks {self.tasks} --episodes {self.episodes}"
         return " ".join(f"{words} --seed-set validation {self.options} --out {self.results}".split())
 
 
@@ -89,6 +92,14 @@ def brain(task: str, policy: str, seed: int) -> str:
     return train(f"{task}-{policy}-{seed}", FILES[task], f"--config {task} --policy {policy} --seed {seed}")
 
 
+def shipped(options: str = "") -> list[Measurement]:
+    """The policies that come with the package."""
+    return [
+        Measurement(name, " ".join(entry.tasks), (f"`baseline:{name}`",), options)
+        for name, entry in sorted(baselines().items())
+    ]
+
+
 def headline() -> list[Measurement]:
     """Every task and architecture, three seeds each."""
     rows = []
@@ -98,16 +109,6 @@ def headline() -> list[Measurement]:
                 tasks = " ".join(TASKS) if task == "multitask" else task
                 trained = "all three" if task == "multitask" else task
                 rows.append(Measurement(brain(task, policy, seed), tasks, (NAMES[policy], trained, str(seed))))
-    return rows
-
-
-def unseen() -> list[Measurement]:
-    """New sentences, sizes, shades and combinations of colors."""
-    rows = []
-    for task in (*TASKS, "multitask"):
-        for policy in ("vla", "msg"):
-            tasks = " ".join(TASKS) if task == "multitask" else task
-            rows.append(Measurement(brain(task, policy, 0), tasks, (NAMES[policy], task), "--unseen"))
     return rows
 
 
@@ -159,8 +160,11 @@ def messages() -> list[Measurement]:
 
 
 TABLES = {
-    "headline": Experiment("What policies reach", ("policy", "trained on", "seed"), headline()),
-    "unseen": Experiment("What they were not trained on", ("policy", "trained on"), unseen()),
+    "baselines": Experiment("Policies that come with TeamVLA", ("policy",), shipped()),
+    "unseen": Experiment(
+        "Sentences, sizes, shades and pairs of colors that no training has", ("policy",), shipped("--unseen")
+    ),
+    "seeds": Experiment("Three seeds", ("policy", "trained on", "seed"), headline()),
     "state": Experiment("From the privileged state", ("seed",), states()),
     "demos": Experiment("Fewer demonstrations", ("demonstrations",), fewer()),
     "language": Experiment("What the sentence does", ("policy", "success under"), language()),

@@ -15,6 +15,7 @@ from typing import Annotated, Any
 import tyro
 from experiments import DATA, RUNS, TABLES, Measurement
 from teamvla_eval.metrics import wilson_interval
+from teamvla_learn.baselines.registry import baselines
 
 
 def main(
@@ -48,7 +49,8 @@ def _make(folder: Path, measurement: Measurement) -> None:
     results = folder / measurement.results / "results.json"
     if results.exists():
         return
-    for command in [*_training(measurement), measurement.command]:
+    trained = _training(measurement) if measurement.run in RUNS else []
+    for command in [*trained, measurement.command]:
         words = shlex.split(command)
         made = folder / words[words.index("--out") + 1]
         if not (made / "results.json" if command is measurement.command else made).exists():
@@ -59,7 +61,7 @@ def _make(folder: Path, measurement: Measurement) -> None:
 def _training(measurement: Measurement) -> list[str]:
     """Return the commands that make the measured policy, in order."""
     if measurement.run not in RUNS:
-        return []  # a baseline
+        return list(baselines()[measurement.run].commands)
     command = RUNS[measurement.run]
     needed = [word.removeprefix("runs/") for word in shlex.split(command) if word.startswith("runs/")]
     earlier = [line for name in needed if name != measurement.run for line in _training(Measurement(name, ""))]
@@ -103,6 +105,8 @@ def _rows(folder: Path, measurement: Measurement, results: dict[str, Any]) -> It
 
 def _minutes(folder: Path, run: str) -> float | None:
     """Return how long a training took [min]."""
+    if run not in RUNS:
+        return baselines()[run].minutes
     log = folder / "runs" / run / "train_log.jsonl"
     if not log.exists():
         return None

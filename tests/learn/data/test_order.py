@@ -34,3 +34,9 @@ def test_tasks_of_any_size_get_equal_shares():
 def test_a_task_without_samples_is_refused():
     with pytest.raises(ValueError, match="expected at least 1"):
         SampleOrder([np.arange(3), np.arange(0)], batch_size=2, seed=0)
+
+
+def test_a_sample_that_comes_more_often_does_so_in_every_epoch():
+    order = SampleOrder.over_groups(np.zeros(6, np.int64), 10, seed=0, times=np.array([1, 1, 5, 1, 1, 1]))
+    drawn = np.concatenate([order.indices(step) for step in range(6)])
+    assert np.bincount(drawn).tolist() == [6, 6, 30, 6, 6, 6]

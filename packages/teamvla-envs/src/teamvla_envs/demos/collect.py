@@ -48,6 +48,7 @@ class CollectionSettings:
         offset: Seeds of the set that are left out first.
         noise: Scale of the noise on the executed actions [rad]; see ``joint_noise``.
         slips: Expected number of slips of an arm in 100 steps; see ``teamvla_envs.demos.noise.slips``.
+        detours: Share of the episodes with a detour; see :mod:`teamvla_envs.demos.detours`.
     """
 
     task: str
@@ -58,6 +59,7 @@ class CollectionSettings:
     offset: int = 0
     noise: float = 0.002
     slips: float = 0.3
+    detours: float = 0.0
 
     def __post_init__(self) -> None:
         """Refuse what no episode can be collected with."""
@@ -66,6 +68,8 @@ class CollectionSettings:
             raise UserError(f"noise is {self.noise}, expected a standard deviation of 0 to 1 rad")
         if not 0.0 <= self.slips <= 100.0:
             raise UserError(f"slips is {self.slips}, expected 0 to 100 in 100 steps")
+        if not 0.0 <= self.detours <= 1.0:
+            raise UserError(f"detours is {self.detours}, expected a share of 0 to 1")
         if self.cameras and len(set(self.cameras)) < len(self.cameras):
             raise UserError(f"cameras are {', '.join(self.cameras)}, expected each once")
 
@@ -83,6 +87,7 @@ def collect(
     offset: int = 0,
     noise: float = 0.002,
     slips: float = 0.3,
+    detours: float = 0.0,
     overwrite: bool = False,
     engine: Engine = "local",
     workers: int | None = None,
@@ -108,13 +113,23 @@ def collect(
             step adds [rad].
         slips: Expected number of mistakes of an arm in 100 steps, from which the expert recovers: it drifts off,
             or closes its gripper on nothing.
+        detours: Share of the episodes in which the arms move towards another goal for a while: then only the
+            sentence tells what is right, not the hands.
         overwrite: Replace an existing file, and throw away unfinished episodes of other settings.
         engine: Where episodes run: local, or ray for the machines of a Ray cluster.
         workers: Processes of the Ray cluster; by default one per processor.
         address: HOST:PORT of a running Ray cluster; by default RAY_ADDRESS, or else this machine alone.
     """
     settings = CollectionSettings(
-        task, num_arms, cameras if images else (), image_size if images else 64, seed_set, offset, noise, slips
+        task,
+        num_arms,
+        cameras if images else (),
+        image_size if images else 64,
+        seed_set,
+        offset,
+        noise,
+        slips,
+        detours,
     )
     cluster = choose_engine(engine, workers, address)
     collect_demos(settings, episodes, out or Path("demos") / f"{task}.hdf5", num_envs, overwrite, cluster)
@@ -161,7 +176,7 @@ def collect_demos(
         parts.open()
         try:
             if pool is None:
-                finished = record_expert(env, schedule, settings.noise, settings.slips)
+                finished = record_expert(env, schedule, settings.noise, settings.slips, settings.detours)
             else:
                 finished = record_spread(pool, settings, num_envs, schedule)
             _record(finished, schedule, parts, settings)
@@ -275,6 +290,7 @@ def _header(env: "TeamVectorEnv", settings: CollectionSettings, schedule: "SeedS
             "policy": "expert",
             "noise": settings.noise,
             "slips": settings.slips,
+            "detours": settings.detours,
             "seed_set": settings.seed_set,
             "offset": settings.offset,
             "failed_seeds": schedule.failed,

@@ -1,12 +1,14 @@
 """Running the expert in N worlds and cutting what happens into episodes."""
 
 from collections.abc import Iterator, Mapping
+from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from teamvla_envs.control.actions import JOINT_STEP
 from teamvla_envs.demos import schema
+from teamvla_envs.demos.detours import Detours
 from teamvla_envs.demos.noise import joint_noise, slips
 from teamvla_envs.demos.schedule import SeedSchedule
 from teamvla_envs.demos.writer import Episode
@@ -16,7 +18,7 @@ if TYPE_CHECKING:
 
 
 def record_expert(
-    env: "TeamVectorEnv", schedule: SeedSchedule, noise: float, slip_rate: float = 0.0
+    env: "TeamVectorEnv", schedule: SeedSchedule, noise: float, slip_rate: float = 0.0, detour_rate: float = 0.0
 ) -> Iterator[Episode]:
     """Run the expert on the schedule's seeds and yield every finished episode, successful or not.
 
@@ -27,7 +29,15 @@ def record_expert(
         schedule: Seeds to run; each episode's outcome is told to it before the episode is yielded.
         noise: Scale of the noise on the executed actions [rad]; see ``joint_noise``.
         slip_rate: Expected number of slips of an arm in 100 steps; see ``slips``.
+        detour_rate: Share of the episodes with a detour towards another goal; see :class:`Detours`.
     """
+    with closing(Detours(env, detour_rate)) as detours:
+        yield from _record(env, schedule, noise, slip_rate, detours)
+
+
+def _record(
+    env: "TeamVectorEnv", schedule: SeedSchedule, noise: float, slip_rate: float, detours: Detours
+) -> Iterator[Episode]:
     recordings: list[_Recording | None] = [None] * env.num_envs
     seeds = [0] * env.num_envs
     noise_shape = env.max_episode_steps, env.num_arms, env.action_size - 1
@@ -35,6 +45,7 @@ def record_expert(
     drift, closes = np.zeros_like(disturbance), np.zeros(disturbance.shape[:-1], dtype=bool)
     phase = np.zeros(env.num_envs, dtype=np.int64)
     obs: Any = None
+    state: dict[str, np.ndarray] = {}
     while True:
         begins = np.zeros(env.num_envs, dtype=bool)
         for world in _idle(recordings):
@@ -51,10 +62,13 @@ def record_expert(
                 recordings[world] = _Recording(seeds[world], *told, state, world)
                 disturbance[:, world] = joint_noise(seeds[world], *noise_shape, noise)
                 drift[:, world], closes[:, world] = slips(seeds[world], *noise_shape, slip_rate)
+            detours.begin(begins, seeds)
         if len(_idle(recordings)) == env.num_envs:
             return
         label = np.clip(env.expert_actions(), -1.0, 1.0)
-        action = _disturbed(label, recordings, disturbance, drift, closes)
+        steps = np.array([len(recording or ()) for recording in recordings])
+        led = detours.lead(label, state, steps)
+        action = _disturbed(led, recordings, disturbance, drift, closes)
         before = _flat_observation(obs) | {
             schema.ACTIONS: action,
             schema.EXPERT_ACTIONS: label,
@@ -116,12 +130,12 @@ def _disturbed(
     drift: np.ndarray,
     closes: np.ndarray,
 ) -> np.ndarray:
-    """Return the expert's actions (N, A*D) with each running world's noise and slips of its present step.
+    """Return actions (N, A*D) with each running world's noise and slips of its present step.
 
     An arm's joint motion that grows beyond the limit of a step is scaled as a whole, as the environment does.
 
     Args:
-        label: (N, A*D) float32, the expert's actions.
+        label: (N, A*D) float32, where the arms are led.
         recordings: The running episodes, whose lengths are their step numbers.
         disturbance: (steps, N, A, J) noise [rad] of each world's episode.
         drift: (steps, N, A, J) drift [rad] of slipping arms; only an arm that keeps its gripper open slips.

@@ -40,5 +40,5 @@ def _record_seeds(
     check_versions(versions, installed_versions())
     with closing(make_env(settings, len(seeds), num_threads=1)) as env:
         schedule = SeedSchedule(seeds, len(seeds))
-        for episode in record_expert(env, schedule, settings.noise, settings.slips):
+        for episode in record_expert(env, schedule, settings.noise, settings.slips, settings.detours):
             yield episode.seed, episode

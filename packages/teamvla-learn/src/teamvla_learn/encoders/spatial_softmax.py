@@ -17,10 +17,17 @@ class SpatialSoftmax(nn.Module):
     """Activations (B, C, H, W) to points (B, 3 C) float32: x and y in [-1, 1], and strength in (-1, 1).
 
     The strength is the soft maximum of the channel's activation, log-mean-exp over the places, squashed.
+
+    Args:
+        height: H.
+        width: W.
+        sharpness: Factor of the activations. At 1 a new network averages over the whole picture, and hardly learns to
+            find what is small.
     """
 
-    def __init__(self, height: int, width: int):
+    def __init__(self, height: int, width: int, sharpness: float = 1.0):
         super().__init__()
+        self._sharpness = sharpness
         y, x = torch.meshgrid(torch.linspace(-1, 1, height), torch.linspace(-1, 1, width), indexing="ij")
         self.register_buffer("_coordinates", torch.stack([x.flatten(), y.flatten()], dim=1), persistent=False)
         self._coordinates: Tensor
@@ -28,7 +35,7 @@ class SpatialSoftmax(nn.Module):
     def forward(self, activations: Tensor) -> Tensor:
         """Return where, and how much, each channel is active."""
         with torch.autocast(activations.device.type, enabled=False):
-            logits = activations.flatten(2).float()
+            logits = self._sharpness * activations.flatten(2).float()
             places = logits.softmax(dim=-1) @ self._coordinates
             strength = logits.logsumexp(dim=-1, keepdim=True) - math.log(logits.shape[-1])
             return torch.cat([places, (_STRENGTH * strength).tanh()], dim=-1).flatten(1)

@@ -28,6 +28,7 @@ class VisionConfig:
         channels: Output channels. The last are the number of points that are located.
         kernels: Kernel widths [px].
         strides: Strides [px].
+        sharpness: Of the points of the convolutional network; see :class:`SpatialSoftmax`.
         vit: Sizes of a vision transformer.
     """
 
@@ -35,6 +36,7 @@ class VisionConfig:
     channels: tuple[int, ...] = (16, 32, 64, 48)
     kernels: tuple[int, ...] = (5, 3, 3, 3)
     strides: tuple[int, ...] = (2, 2, 2, 1)
+    sharpness: float = 8.0
     vit: ViTConfig = field(default_factory=ViTConfig)
 
     def __post_init__(self) -> None:
@@ -67,7 +69,7 @@ class FilmCNN(nn.Module):
         self.film = nn.Linear(condition_size, sum(self._film_sizes))
         heights, widths = (_map_sizes(length, config) for length in image_size)
         self.places = nn.Parameter(torch.zeros(config.channels[-2], heights[-2], widths[-2]))
-        self.locate = SpatialSoftmax(heights[-1], widths[-1])
+        self.locate = SpatialSoftmax(heights[-1], widths[-1], config.sharpness)
         self.output_size = POINT_SIZE * config.channels[-1]
         self.to(memory_format=torch.channels_last)  # twice as fast as channels-first with bfloat16 on CPUs
 

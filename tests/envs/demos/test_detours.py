@@ -1,0 +1,50 @@
+"""Demonstrations in which the hands go for another goal for a while."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from teamvla_envs import cli
+from teamvla_envs.demos.collect import CollectionSettings, collect_demos
+from teamvla_envs.demos.detours import LONGEST, SHORTEST
+from teamvla_envs.demos.reader import open_demos
+from teamvla_envs.errors import UserError
+
+EPISODES = 4
+SETTINGS = CollectionSettings("drawer", cameras=(), noise=0.0, slips=0.0, detours=1.0)
+
+
+@pytest.fixture(scope="module")
+def drawer_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    out = tmp_path_factory.mktemp("demos") / "drawer.hdf5"
+    collect_demos(SETTINGS, EPISODES, out, num_envs=EPISODES)
+    return out
+
+
+def test_the_arms_are_led_away_and_the_label_stays_right(drawer_file: Path):
+    led_at_all = 0
+    with open_demos(drawer_file) as file:
+        for demo in file:
+            done, right = (a.reshape(demo.num_samples, 2, -1) for a in (demo.actions, demo.expert_actions))
+            assert np.array_equal(done[..., -1], right[..., -1])  # grippers
+            led = np.flatnonzero((done != right).any((1, 2)))
+            if len(led):  # two goals may ask for the same at times
+                led_at_all += 1
+                assert led[-1] - led[0] < LONGEST
+    assert led_at_all >= EPISODES - 1
+    assert SHORTEST < LONGEST
+
+
+def test_they_replay_bit_for_bit(drawer_file: Path, capsys: pytest.CaptureFixture[str]):
+    assert cli.main(["replay", str(drawer_file), "--verify"]) == 0
+    assert f"{EPISODES} of {EPISODES} demos bit-exact" in capsys.readouterr().out
+
+
+def test_the_file_is_the_same_when_two_worlds_collect_it(drawer_file: Path, tmp_path: Path):
+    collect_demos(SETTINGS, EPISODES, tmp_path / "drawer.hdf5", num_envs=2)
+    assert (tmp_path / "drawer.hdf5").read_bytes() == drawer_file.read_bytes()
+
+
+def test_a_share_is_asked_for():
+    with pytest.raises(UserError, match=r"detours is 1\.5, expected a share of 0 to 1"):
+        CollectionSettings("lift", detours=1.5)

@@ -211,3 +211,13 @@ def test_shades_of_the_unseen_split_never_occur_in_training(name: str):
     )
     assert len(seen) >= 4
     assert not seen & unseen
+
+
+@pytest.mark.parametrize("robot", ["panda", "xarm7"])
+def test_no_wrist_camera_ends_up_in_the_hand(robot):
+    env = TeamVectorEnv(
+        "lift", 16, robot=robot, obs_mode="vision", image_channels="depth", image_size=16, randomization="hard"
+    )
+    obs, _ = env.reset(seed=0)
+    for camera in ("wrist_0", "wrist_1"):
+        assert np.median(obs["depth"][camera], axis=(1, 2)).min() > 0.2

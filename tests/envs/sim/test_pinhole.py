@@ -6,8 +6,9 @@ from typing import Any
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
+from teamvla_envs.geometry import matrix_from_quat
 from teamvla_envs.scene.compose import CameraSpec
-from teamvla_envs.sim.pinhole import camera_views, pinhole_rays
+from teamvla_envs.sim.pinhole import camera_views, pinhole_rays, project_points
 
 HALF = math.sqrt(0.5)
 BODIES = {"world": 0, "hand": 1}
@@ -55,3 +56,20 @@ def test_rays_are_those_of_newtons_camera(samples: int):
             24, 16, camera_fov=math.radians(42.0), sample_count=samples, device="cpu"
         )
     assert_allclose(pinhole_rays(16, 24, 42.0, samples), expected.numpy()[..., 1, :], atol=1e-6)
+
+
+def test_a_point_on_the_ray_of_a_pixel_is_projected_into_its_middle():
+    views, fovy = camera_views([camera("wrist", "hand"), camera("front", None)], BODIES, POS, QUAT, {})
+    rays = pinhole_rays(12, 16, 60.0, samples=1)[:, :, 0]
+    for view, angle in zip(views[0], fovy[0], strict=True):
+        x, y, z, w = view[3:]
+        turn = matrix_from_quat(np.array([w, x, y, z]))
+        points = view[:3] + 0.7 * rays @ turn.T
+        places = project_points(points, view[None, None], angle, aspect=16 / 12)
+        columns, rows = np.meshgrid((np.arange(16) + 0.5) / 16, (np.arange(12) + 0.5) / 12)
+        assert_allclose(places, np.stack([columns, rows], axis=-1), atol=1e-5)
+
+
+def test_a_point_behind_the_camera_is_nowhere():
+    views, fovy = camera_views([camera("front", None)], BODIES, POS, QUAT, {})
+    assert np.isnan(project_points(np.array([0.1, 0.0, 1.0]), views[0, 0], fovy[0, 0], 1.0)).all()

@@ -11,9 +11,9 @@ def pictures(count: int = 40) -> np.ndarray:
 
 def test_a_picture_is_shifted_and_its_edge_repeated():
     original = pictures()
-    changed = augment(original, np.random.default_rng(1), Augmentation(shift=2))
+    changed, told = augment(original, np.random.default_rng(1), Augmentation(shift=2))
     shifts = set()
-    for before, after in zip(original, changed, strict=True):
+    for before, after, shift in zip(original, changed, told.tolist(), strict=True):
         padded = np.pad(before, ((2, 2), (2, 2), (0, 0)), mode="edge")
         found = [
             (down, right)
@@ -21,14 +21,14 @@ def test_a_picture_is_shifted_and_its_edge_repeated():
             for right in range(-2, 3)
             if np.array_equal(after, padded[2 - down : 12 - down, 2 - right : 14 - right])
         ]
-        assert len(found) == 1
+        assert found == [tuple(shift)]
         shifts.add(found[0])
     assert len(shifts) > 15
 
 
 def test_brightness_scales_and_saturates():
     original = np.full((200, 4, 4, 3), 220, dtype=np.uint8)
-    changed = augment(original, np.random.default_rng(0), Augmentation(brightness=0.2))
+    changed, _ = augment(original, np.random.default_rng(0), Augmentation(brightness=0.2))
     levels = changed[:, 0, 0, 0].astype(int)
     assert (changed == changed[:, :1, :1, :1]).all()
     assert levels.min() < 185
@@ -36,12 +36,14 @@ def test_brightness_scales_and_saturates():
 
 
 def test_without_changes_a_picture_stays_as_it_is():
-    assert_array_equal(augment(pictures(), np.random.default_rng(0), Augmentation()), pictures())
+    changed, shifts = augment(pictures(), np.random.default_rng(0), Augmentation())
+    assert_array_equal(changed, pictures())
+    assert not shifts.any()
 
 
 def test_color_tints_a_whole_picture():
     original = np.full((200, 4, 5, 3), 100, dtype=np.uint8)
-    changed = augment(original, np.random.default_rng(0), Augmentation(color=0.1))
+    changed, _ = augment(original, np.random.default_rng(0), Augmentation(color=0.1))
     assert (changed == changed[:, :1, :1]).all()
     colors = changed[:, 0, 0].astype(int)
     assert 89 <= colors.min() < 92
@@ -51,10 +53,10 @@ def test_color_tints_a_whole_picture():
 
 def test_the_pictures_of_a_window_change_alike():
     window = np.repeat(pictures()[:, None], 3, axis=1)
-    changed = augment(window, np.random.default_rng(0), Augmentation(2, 0.2, 0.1))
+    changed, _ = augment(window, np.random.default_rng(0), Augmentation(2, 0.2, 0.1))
     assert changed.shape == window.shape
     assert_array_equal(changed[:, 0], changed[:, 2])
-    assert_array_equal(changed[:, 0], augment(pictures(), np.random.default_rng(0), Augmentation(2, 0.2, 0.1)))
+    assert_array_equal(changed[:, 0], augment(pictures(), np.random.default_rng(0), Augmentation(2, 0.2, 0.1))[0])
 
 
 def test_words_are_left_out_and_padding_stays():

@@ -2,7 +2,7 @@ import h5py
 import numpy as np
 import pytest
 from teamvla_envs.errors import UserError
-from teamvla_learn.data.dataset import _phase_age, load_demos
+from teamvla_learn.data.dataset import load_demos
 
 from tests.learn.episodes import CAMERAS, SIZE, STEPS, make_episode
 
@@ -67,9 +67,3 @@ def test_the_phase_is_something_to_tell(demos):
     assert values.shape == (len(train), source.targets["phase"])
     assert (values.argmax(1) == 0).all()  # the made-up demonstrations stay in phase 0
     assert (values.sum(1) == 1).all()
-
-
-def test_a_phase_ages_from_its_first_step_in_each_demonstration():
-    phase = np.array([0, 0, 1, 1, 1, 1, 0, 0])
-    begins = np.array([0, 0, 0, 0, 0, 5, 5, 5])  # the second demonstration begins in the phase that the first ends in
-    assert _phase_age(phase, begins).tolist() == [0, 1, 0, 1, 2, 0, 0, 1]

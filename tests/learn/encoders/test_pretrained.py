@@ -36,7 +36,7 @@ def test_its_features_become_points_where_the_sentence_wants_them(folder):
     torch.manual_seed(0)
     network = make_vision(VisionConfig(f"pretrained:{folder}"), (48, 64), condition_size=5)
     pictures = torch.randint(0, 256, (1, 48, 64, 3), dtype=torch.uint8)
-    one, other = network(pictures, torch.randn(2, 5))
+    one, other = network(pictures, torch.randn(2, 5)).points
     assert one.shape == (network.output_size,) == (144,)
     assert one.abs().max() <= 1
     assert not torch.equal(one, other)
@@ -56,7 +56,7 @@ def test_it_learns_in_training_after_it_acted(folder):
     pictures = torch.randint(0, 256, (2, 32, 32, 3), dtype=torch.uint8)
     with torch.inference_mode():
         network(pictures, torch.randn(2, 5))
-    network(pictures, torch.randn(2, 5)).sum().backward()
+    network(pictures, torch.randn(2, 5)).points.sum().backward()
     assert all(p.grad is not None for p in network.parameters())
 
 

@@ -12,7 +12,7 @@ SMALL = VisionConfig(channels=(4, 8, 8, 6))
 @pytest.mark.parametrize("size", [(32, 32), (64, 64), (48, 80), (65, 33)])
 def test_every_channel_becomes_a_point(size):
     network = FilmCNN(SMALL, size, condition_size=5)
-    points = network(torch.randint(0, 256, (3, *size, 3), dtype=torch.uint8), torch.randn(3, 5))
+    points = network(torch.randint(0, 256, (3, *size, 3), dtype=torch.uint8), torch.randn(3, 5)).points
     assert points.shape == (3, network.output_size) == (3, 18)
     assert points.abs().max() <= 1
 
@@ -20,7 +20,7 @@ def test_every_channel_becomes_a_point(size):
 def test_the_spatial_softmax_finds_a_peak():
     activations = torch.zeros(1, 1, 5, 5)
     activations[0, 0, 4, 1] = 50.0
-    x, y, strength = SpatialSoftmax(5, 5)(activations)[0].tolist()
+    x, y, strength = SpatialSoftmax(5, 5)(activations).points[0].tolist()
     assert (x, y) == (pytest.approx(-0.5), pytest.approx(1.0))
     assert strength > 0.99
 
@@ -28,7 +28,7 @@ def test_the_spatial_softmax_finds_a_peak():
 def test_the_strength_tells_that_there_is_nothing_to_find():
     activations = torch.full((1, 2, 5, 5), -4.0)
     activations[0, 1, 2, 2] = 8.0
-    nothing, found = SpatialSoftmax(5, 5)(activations).unflatten(1, (2, 3))[0]
+    nothing, found = SpatialSoftmax(5, 5)(activations).points[0].unflatten(0, (2, 3))
     assert nothing.tolist() == pytest.approx([0.0, 0.0, -0.7616], abs=1e-3)  # tanh(-4 / 4), at the middle
     assert found[2] > 0.7
 
@@ -37,7 +37,7 @@ def test_the_sentence_changes_what_is_located():
     torch.manual_seed(0)
     network = FilmCNN(SMALL, (32, 32), condition_size=5)
     picture = torch.randint(0, 256, (1, 32, 32, 3), dtype=torch.uint8)
-    one, other = network(picture.repeat(2, 1, 1, 1), torch.randn(2, 5))
+    one, other = network(picture.repeat(2, 1, 1, 1), torch.randn(2, 5)).points
     assert not torch.allclose(one, other, atol=1e-4)
 
 
@@ -45,7 +45,7 @@ def test_points_are_float32_under_bfloat16_convolutions():
     network = FilmCNN(SMALL, (32, 32), condition_size=5)
     picture = torch.randint(0, 256, (2, 32, 32, 3), dtype=torch.uint8)
     with torch.autocast("cpu", torch.bfloat16):
-        assert network(picture, torch.randn(2, 5)).dtype == torch.float32
+        assert network(picture, torch.randn(2, 5)).points.dtype == torch.float32
 
 
 ENCODERS = {
@@ -59,10 +59,11 @@ def test_encoders_by_name_find_points_where_the_sentence_wants_them(name):
     torch.manual_seed(0)
     network = make_vision(ENCODERS[name], (32, 48), condition_size=5)
     pictures = torch.randint(0, 256, (3, 32, 48, 3), dtype=torch.uint8)
-    points = network(pictures, torch.randn(3, 5))
+    points, maps, _ = network(pictures, torch.randn(3, 5))
     assert points.shape == (3, network.output_size) == (3, 18)
     assert points.abs().max() <= 1
-    one, other = network(pictures[:1].repeat(2, 1, 1, 1), torch.randn(2, 5))
+    assert maps.shape == (3, 6, 4, 6)
+    one, other = network(pictures[:1].repeat(2, 1, 1, 1), torch.randn(2, 5)).points
     assert not torch.allclose(one, other, atol=1e-4)
 
 
@@ -72,7 +73,9 @@ def test_a_picture_can_be_read_under_several_conditions(name):
     pictures = torch.randint(0, 256, (3, 32, 32, 3), dtype=torch.uint8)
     conditions = torch.randn(6, 5)
     assert torch.allclose(
-        network(pictures, conditions), network(pictures.repeat_interleave(2, 0), conditions), atol=1e-5
+        network(pictures, conditions).points,
+        network(pictures.repeat_interleave(2, 0), conditions).points,
+        atol=1e-5,
     )
 
 

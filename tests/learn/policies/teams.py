@@ -87,6 +87,7 @@ def make_batch(policy: MsgPassingVLA, batch: int = 3, seed: int = 0) -> Batch:
         torch.ones(batch, space.chunk_length, dtype=torch.bool),
         {"goal_pos": torch.from_numpy(rng.normal(size=(batch, 3)).astype(np.float32))},
         {"goal_pos": torch.tensor([True, False, True][:batch])},
+        {camera: torch.from_numpy(rng.random((batch, 3, 2), np.float32)) for camera in policy.config.cameras},
     )
 
 

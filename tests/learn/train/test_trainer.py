@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 from teamvla_learn.data.assemble import BatchAssembler
+from teamvla_learn.data.batch import Batch
 from teamvla_learn.data.dataset import load_demos
 from teamvla_learn.train.build import PolicyKind, build_policy, build_tokenizer
 from teamvla_learn.train.config import TrainConfig
@@ -42,11 +43,29 @@ def test_bfloat16_convolutions_learn_too(demos):
 def test_every_term_is_logged_by_name(demos):
     rows = run(make_trainer(demos, budget=Budget(steps=5), log_every=2, validate_every=4))
     assert [row["step"] for row in rows] == [2, 4, 5]
-    terms = {"total", "joints", "gripper", "object_pos", "goal_pos"}
+    terms = {"total", "joints", "gripper", "pointing", "object_pos", "goal_pos"}
     assert set(rows[0]["train"]) == terms
     assert set(rows[1]["valid"]) == set(rows[-1]["valid"]) == terms
     assert "valid" not in rows[0]
     assert {"time_s", "lr", "samples_per_s"} <= set(rows[0])
+
+
+def test_training_begins_with_openings_which_come_more_often_later_on(demos, monkeypatch):
+    trainer = make_trainer(demos, batch_size=24, opening_steps=2, opening_weight=4, openings_first=3)
+    drawn: list[np.ndarray] = []
+    batch = BatchAssembler.batch
+
+    def record(assembler: BatchAssembler, indices: np.ndarray, rng: np.random.Generator | None = None) -> Batch:
+        drawn.append(indices)
+        return batch(assembler, indices, rng)
+
+    monkeypatch.setattr(BatchAssembler, "batch", record)
+    for _ in range(9):
+        trainer.train_step()
+    data = load_demos(demos, with_pixels=True)[0]
+    shares = [(indices - data.begins[indices] < 2).mean() for indices in drawn]
+    assert np.mean(shares[:6]) == 1.0  # two shards of each of three batches
+    assert np.mean(shares[6:]) == pytest.approx(2 * 4 / (2 * 4 + 4), abs=0.1)  # demonstrations have six steps
 
 
 def test_the_same_seed_gives_the_same_weights(demos):

@@ -137,6 +137,17 @@ def differential_ik(jacobian: Array, twist: Array, null_motion: Array, damping: 
 
 
 @lru_cache
+def tool_in_hand(robot: RobotSpec) -> np.ndarray:
+    """Pose of a robot's tool frame in that of its hand, shape ``(4, 4)``, read from its MJCF."""
+    import mujoco
+
+    model = mujoco.MjModel.from_xml_path(str(robot.mjcf))
+    site = model.site(robot.tool_site)
+    between = _between(model, model.body(robot.hand_body).id, int(site.bodyid[0]))
+    return between @ _pose(site.pos, site.quat)
+
+
+@lru_cache
 def _chain(robot: RobotSpec) -> dict[str, np.ndarray]:
     """Chain table of one robot at the origin, read from its compiled MJCF."""
     import mujoco

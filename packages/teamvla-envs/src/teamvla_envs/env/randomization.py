@@ -28,7 +28,8 @@ class Randomization:
         posture: Half-range of the arms' joints around home [rad].
         friction: Relative half-range of all sliding friction.
         gains: Relative half-range of each arm joint's motor gain.
-        camera_shift: Half-range of each camera's position along each axis [m].
+        camera_shift: Half-range of each camera's position along each axis [m]; a fifth of it for a wrist camera, which
+            would otherwise end up inside the hand.
         camera_turn: Half-range of each camera's rotation about each axis [rad].
         camera_fovy: Half-range of each camera's vertical field of view [deg].
         light: Relative half-range of brightness, and of the tilt of the light's direction [rad].
@@ -145,7 +146,7 @@ class WorldDraw:
         for name in self._cameras:
             shift, turn, fovy = take(3), take(3), take(1)[:, 0]
             if r.camera_shift:
-                result["camera_shift", name] = r.camera_shift * shift
+                result["camera_shift", name] = r.camera_shift * shift * (0.2 if name.startswith("wrist_") else 1.0)
             if r.camera_turn:
                 result["camera_turn", name] = r.camera_turn * turn
             if r.camera_fovy:

@@ -1,4 +1,4 @@
-"""Where the pinhole cameras of many worlds are, and along which rays they look."""
+"""Where the pinhole cameras of many worlds are, along which rays they look, and where they see a point."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -48,6 +48,25 @@ def camera_views(
     pos[:, carried] = body_pos[:, carriers] + (frame @ pos[:, carried, :, None])[..., 0]
     turn[:, carried] = frame @ turn[:, carried]
     return np.concatenate([pos, quat_from_matrix(turn)[..., [1, 2, 3, 0]]], -1).astype(np.float32), fovy
+
+
+def project_points(points: np.ndarray, views: np.ndarray, fovy: np.ndarray, aspect: float) -> np.ndarray:
+    """Project points of the world into pictures.
+
+    Args:
+        points: Shape ``(..., 3)`` [m].
+        views: Poses of the cameras as :func:`camera_views` returns them, shape ``(..., 7)``.
+        fovy: Their vertical fields of view, shape ``(...)`` [degree].
+        aspect: Width of a picture by its height.
+
+    Returns:
+        Shape ``(..., 2)``: fractions of the width from the left and of the height from the top. Outside of [0, 1] a
+        point is not in the picture; it is NaN when the point is not in front of the camera.
+    """
+    turn = matrix_from_quat(views[..., [6, 3, 4, 5]])
+    x, y, z = np.moveaxis((np.swapaxes(turn, -1, -2) @ (points - views[..., :3])[..., None])[..., 0], -1, 0)
+    span = 2 * np.tan(np.radians(fovy) / 2) * np.where(z < 0, -z, np.nan)
+    return np.stack([0.5 + x / (span * aspect), 0.5 - y / span], axis=-1)
 
 
 def pinhole_rays(height: int, width: int, fovy: float, samples: int) -> np.ndarray:

@@ -68,8 +68,9 @@ class BatchAssembler:
         actions, valid = data.action_chunks(indices, self._chunk_length)
         tokens, sentence = self._sentences(indices, rng)
         rows = indices if self._history == 1 else data.windows(indices, self._history)
+        pixels, places = self._pictures(indices, rows, rng)
         seen = PolicyInput(
-            pixels={camera: self._picture(pictures[rows], rng) for camera, pictures in data.pixels.items()},
+            pixels=pixels,
             agent_pos=torch.from_numpy(data.agent_pos[rows]),
             environment_state=torch.from_numpy(data.environment_state[rows]),
             tokens=tokens,
@@ -80,6 +81,7 @@ class BatchAssembler:
             torch.from_numpy(actions),
             torch.from_numpy(valid),
             *self._auxiliary(indices),
+            places,
         )
 
     def sweep(self, batch_size: int, limit: int) -> Iterator[Batch]:
@@ -96,10 +98,19 @@ class BatchAssembler:
         known = torch.from_numpy(self._known[indices]).unbind(1)
         return dict(zip(self._names, targets, strict=True)), dict(zip(self._names, known, strict=True))
 
-    def _picture(self, pictures: np.ndarray, rng: np.random.Generator | None) -> Tensor:
-        if rng is not None and self._augmentation is not None:
-            pictures = augment(pictures, rng, self._augmentation)
-        return torch.from_numpy(pictures)
+    def _pictures(
+        self, indices: np.ndarray, rows: np.ndarray, rng: np.random.Generator | None
+    ) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
+        """Return what every camera sees, and where things are in it."""
+        pixels, places = {}, {}
+        for camera, block in self.dataset.pixels.items():
+            pictures, where = block[rows], self.dataset.places[camera][indices]
+            if rng is not None and self._augmentation is not None:
+                pictures, shifts = augment(pictures, rng, self._augmentation)
+                height, width = pictures.shape[-3:-1]
+                where = where + (shifts[:, None, ::-1] / (width, height)).astype(np.float32)
+            pixels[camera], places[camera] = torch.from_numpy(pictures), torch.from_numpy(where)
+        return pixels, places
 
     def _sentences(self, indices: np.ndarray, rng: np.random.Generator | None) -> tuple[Tensor | None, Tensor | None]:
         if self._tokens is None:

@@ -25,7 +25,7 @@ class Augmentation:
     word_dropout: float = 0.0
 
 
-def augment(pictures: np.ndarray, rng: np.random.Generator, change: Augmentation) -> np.ndarray:
+def augment(pictures: np.ndarray, rng: np.random.Generator, change: Augmentation) -> tuple[np.ndarray, np.ndarray]:
     """Shift every picture and scale its brightness and its colors; what moves in is a copy of the edge.
 
     Args:
@@ -34,15 +34,15 @@ def augment(pictures: np.ndarray, rng: np.random.Generator, change: Augmentation
         change: How much they may change.
 
     Returns:
-        uint8 of the same shape, new.
+        uint8 of the same shape, new, and by how much each was shifted down and to the right, (B, 2) int64 [px].
     """
     count, *_, width, channels = pictures.shape
     changed = np.empty_like(pictures)
-    shifts = rng.integers(-change.shift, change.shift + 1, (count, 2)).tolist()
-    for picture, target, shift in zip(pictures, changed, shifts, strict=True):
+    shifts = rng.integers(-change.shift, change.shift + 1, (count, 2))
+    for picture, target, shift in zip(pictures, changed, shifts.tolist(), strict=True):
         _shift(picture, target, *shift)
     if not change.brightness and not change.color:
-        return changed
+        return changed, shifts
     light = rng.uniform(1 - change.brightness, 1 + change.brightness, (count, 1))
     tint = rng.uniform(1 - change.color, 1 + change.color, (count, channels))
     factors = np.minimum(np.round(128 * light * tint), 257).astype(np.uint16)  # 255 * 257 still fits into 16 bits
@@ -51,7 +51,7 @@ def augment(pictures: np.ndarray, rng: np.random.Generator, change: Augmentation
     lit = rows * np.tile(factors, width).reshape(count, *(1,) * (rows.ndim - 2), width * channels)
     lit >>= 7
     np.minimum(lit, 255, out=rows, casting="unsafe")
-    return changed
+    return changed, shifts
 
 
 def drop_words(tokens: np.ndarray, rng: np.random.Generator, rate: float, padding: int, unknown: int) -> None:

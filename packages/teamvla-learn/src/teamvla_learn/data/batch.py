@@ -45,6 +45,8 @@ class Batch:
         valid: (B, K) bool, False after the end of the demonstration.
         auxiliary: Part of ``environment_state`` -> (B, k) float32, zeros where a sample's task lacks it.
         auxiliary_valid: The same names -> (B,) bool, whether the sample's task has the part.
+        places: Camera name -> (B, T, 2) float32, where things are in its pictures
+            (:func:`teamvla_learn.data.places.find_places`).
     """
 
     input: PolicyInput
@@ -52,6 +54,7 @@ class Batch:
     valid: Tensor
     auxiliary: Mapping[str, Tensor] = field(default_factory=dict)
     auxiliary_valid: Mapping[str, Tensor] = field(default_factory=dict)
+    places: Mapping[str, Tensor] = field(default_factory=dict)
 
     def to(self, device: torch.device) -> "Batch":
         """Return the same on another device."""
@@ -61,4 +64,5 @@ class Batch:
             self.valid.to(device),
             {name: target.to(device) for name, target in self.auxiliary.items()},
             {name: known.to(device) for name, known in self.auxiliary_valid.items()},
+            {camera: places.to(device) for camera, places in self.places.items()},
         )

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from teamvla_envs.demos.reader import Demo
 
 FORMAT = "teamvla-decoded-demos"
-VERSION = 2  # raise it when the same demonstrations are decoded differently
+VERSION = 3  # raise it when the same demonstrations are decoded differently
 ENTRY = "entry.json"
 UNUSED_DAYS = 30.0  # entries that nobody opened for so long are removed when another is written
 _CHUNK = 1 << 24  # [bytes] read at once for a checksum

@@ -22,6 +22,7 @@ from teamvla_learn.data.decode import (
 from teamvla_learn.data.layout import PartLayout
 from teamvla_learn.data.paraphrases import Paraphraser
 from teamvla_learn.data.pictures import Pictures
+from teamvla_learn.data.places import CAMERA_FIELDS, find_places
 from teamvla_learn.data.samples import MultiTaskDataset, join
 from teamvla_learn.data.source import DemoSource, FileSource
 
@@ -147,13 +148,6 @@ def _phases(file: "DemoFile", seen: np.ndarray) -> int:
     return max(len(get_task(task).phases) if task in registered_tasks() else 0, int(seen.max(initial=0)) + 1)
 
 
-def _phase_age(phase: np.ndarray, begins: np.ndarray) -> np.ndarray:
-    """Return the steps since the phase (M,) of each sample began; a demonstration's first sample begins one."""
-    steps = np.arange(len(phase))
-    turns = np.concatenate([[True], phase[1:] != phase[:-1]]) | (steps == begins)
-    return steps - np.maximum.accumulate(np.where(turns, steps, 0))
-
-
 def _sentences(source: FileSource, decoded: DecodedDemos, paraphrase: bool) -> list[tuple[str, ...]]:
     if not paraphrase:
         return [(told,) for told in decoded.told]
@@ -176,6 +170,7 @@ def _dataset(
     count = int(own[-1])
     state = arrays.get(ENVIRONMENT_STATE, np.zeros((count, 0), np.float32))
     phase = np.eye(source.phases, dtype=np.float32)[arrays[PHASE]]
+    moved = {k: np.repeat(v[demos], lengths, axis=0) for k, v in decoded.facts.items() if k.startswith(CAMERA_FIELDS)}
     return MultiTaskDataset(
         agent_pos=arrays[AGENT_POS],
         environment_state=state,
@@ -184,10 +179,10 @@ def _dataset(
         begins=np.repeat(own[:-1], lengths),
         ends=np.repeat(own[1:], lengths),
         demo=np.repeat(np.arange(len(demos)), lengths),
+        places=find_places(source, arrays[AGENT_POS], state, moved),
         sentences=tuple(sentences[demo] for demo in demos),
         tasks=(source.task,),
         task=np.zeros(count, np.int64),
         file=np.zeros(count, np.int64),
-        phase_age=_phase_age(arrays[PHASE], np.repeat(own[:-1], lengths)),
         states=((source.targets, np.concatenate([state, phase], axis=1)),),
     )

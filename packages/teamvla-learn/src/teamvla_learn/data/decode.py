@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 AGENT_POS, ENVIRONMENT_STATE, EXPERT_ACTIONS, PIXELS = "agent_pos", "environment_state", "expert_actions", "pixels/"
 PHASE = "phase"
-FACTS = "episode."  # prefix of the task's facts about an episode among the recorded states
+FACTS = ("episode.", "field.camera_")  # prefixes of what stays the same in an episode among the recorded states
 
 
 @dataclass(frozen=True)
@@ -26,7 +26,8 @@ class DecodedDemos:
             first axis is the samples of all demonstrations.
         lengths: Samples of each demonstration.
         told: The sentence of each demonstration.
-        facts: The task's numeric facts of each episode by ``episode.<name>``, first axis E.
+        facts: What stays the same in an episode: the task's numeric facts by ``episode.<name>``, and what moved the
+            cameras by ``field.camera_<quantity>.<camera>``; first axis E.
     """
 
     arrays: Mapping[str, np.ndarray]
@@ -77,7 +78,7 @@ def decode(
             arrays[name][start : start + demo.num_samples] = part
             checksums[name] = zlib.crc32(np.ascontiguousarray(part).data, checksums.get(name, 0))
         for path, values in found.items():
-            if path.startswith(schema.STATES + FACTS):
+            if path.removeprefix(schema.STATES).startswith(FACTS):
                 facts.setdefault(path.removeprefix(schema.STATES), []).append(values[0])
         start += demo.num_samples
         on_demo()

@@ -17,6 +17,8 @@ class MultiTaskDataset:
         agent_pos: (M, A*P) float32.
         environment_state: (M, S) float32; S = 0 when a file does not hold it or the tasks' differ.
         pixels: Camera name -> (M, H, W, 3) uint8.
+        places: Camera name -> (M, T, 2) float32, where things are in its pictures
+            (:func:`teamvla_learn.data.places.find_places`).
         expert_actions: (M, A*D) float32 in [-1, 1].
         begins: (M,) int64, index of the first sample of the sample's demonstration.
         ends: (M,) int64, index one after its last sample.
@@ -25,13 +27,13 @@ class MultiTaskDataset:
         tasks: Names of the tasks.
         task: (M,) int64, which task the sample is of.
         file: (M,) int64, which file it is from.
-        phase_age: (M,) int64, control steps since the task's phase began.
         states: For each file the layout of what a policy can learn to tell, and the values (m, S).
     """
 
     agent_pos: np.ndarray
     environment_state: np.ndarray
     pixels: Mapping[str, Pictures]
+    places: Mapping[str, np.ndarray]
     expert_actions: np.ndarray
     begins: np.ndarray
     ends: np.ndarray
@@ -40,7 +42,6 @@ class MultiTaskDataset:
     tasks: tuple[str, ...]
     task: np.ndarray
     file: np.ndarray
-    phase_age: np.ndarray
     states: tuple[tuple[PartLayout, np.ndarray], ...] = field(repr=False)
 
     def __len__(self) -> int:
@@ -112,6 +113,7 @@ def join(datasets: Sequence[MultiTaskDataset]) -> MultiTaskDataset:
         agent_pos=np.concatenate([data.agent_pos for data in datasets]),
         environment_state=np.concatenate(states) if same else np.zeros((samples[-1], 0), np.float32),
         pixels={camera: Pictures.join([data.pixels[camera] for data in datasets]) for camera in datasets[0].pixels},
+        places={camera: np.concatenate([data.places[camera] for data in datasets]) for camera in datasets[0].places},
         expert_actions=np.concatenate([data.expert_actions for data in datasets]),
         begins=np.concatenate([data.begins + start for data, start in zip(datasets, samples, strict=False)]),
         ends=np.concatenate([data.ends + start for data, start in zip(datasets, samples, strict=False)]),
@@ -120,7 +122,6 @@ def join(datasets: Sequence[MultiTaskDataset]) -> MultiTaskDataset:
         tasks=tasks,
         task=np.concatenate(numbers),
         file=np.concatenate([data.file + number for number, data in enumerate(datasets)]),
-        phase_age=np.concatenate([data.phase_age for data in datasets]),
         states=tuple(state for data in datasets for state in data.states),
     )
 

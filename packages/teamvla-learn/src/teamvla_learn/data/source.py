@@ -45,6 +45,12 @@ class FileSource:
         return str(self.env_kwargs.get("task", ""))
 
     @property
+    def robots(self) -> tuple[str, ...]:
+        """Name of each arm's robot, however the file tells it."""
+        robot, arms = self.env_kwargs.get("robot"), self.env_kwargs.get("num_arms")
+        return (robot,) * arms if isinstance(robot, str) and isinstance(arms, int) else tuple(robot or ())
+
+    @property
     def targets(self) -> PartLayout:
         """What a policy can learn to tell: the parts of the privileged state, and the phase as one number per phase."""
         return PartLayout((*self.environment_state.parts, ("phase", self.phases)))
@@ -141,16 +147,10 @@ class DemoSource:
 def _contract(file: FileSource) -> dict[str, Any]:
     """What must be equal in all files, by the name that an error calls it."""
     contract = {name: _plain(file.env_kwargs.get(name)) for name in COMMON_ARGUMENTS}
-    contract["robot"] = _robots(file.env_kwargs)
+    contract["robot"] = file.robots
     contract["cameras"] = tuple(sorted(file.cameras))
     contract["image sizes"] = dict(sorted(file.cameras.items()))
     return contract | {"action parts": file.action.parts, "proprioception": file.agent_pos.parts}
-
-
-def _robots(env_kwargs: Mapping[str, Any]) -> Any:
-    """One name per arm, however the file told it."""
-    robot, arms = env_kwargs.get("robot"), env_kwargs.get("num_arms")
-    return (robot,) * arms if isinstance(robot, str) and isinstance(arms, int) else _plain(robot)
 
 
 def _plain(value: Any) -> Any:

@@ -14,7 +14,7 @@ from teamvla_envs.errors import UserError
 from torch import Tensor, nn
 from torch.nn import functional
 
-from teamvla_learn.encoders.spatial_softmax import POINT_SIZE, SpatialSoftmax
+from teamvla_learn.encoders.spatial_softmax import POINT_SIZE, Located, SpatialSoftmax
 
 PREFIX = "pretrained:"
 # Of ImageNet's pictures, with which most backbones were trained.
@@ -45,7 +45,7 @@ class PretrainedPoints(nn.Module):
         self.maps = nn.Linear(size, points)
         self.output_size = POINT_SIZE * points
 
-    def forward(self, images: Tensor, condition: Tensor) -> Tensor:
+    def forward(self, images: Tensor, condition: Tensor) -> Located:
         """Locate what the condition makes worth locating.
 
         With k conditions per picture, (B k, E), each picture is read under k neighboring ones: (B k, output_size).

@@ -5,6 +5,7 @@ what the channel looks for is in the picture at all; the point's strength, which
 """
 
 import math
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -13,29 +14,46 @@ POINT_SIZE = 3  # x, y and strength
 _STRENGTH = 0.25  # keeps the strengths that occur inside tanh's steep part
 
 
+class Located(NamedTuple):
+    """What a picture encoder found.
+
+    Attributes:
+        points: (B, 3 C) float32: x and y in [-1, 1], and strength in (-1, 1), of each channel.
+        maps: (B, C, H, W) float32, the log-odds of the places that the points are the means of.
+        anchor: Where in its cell the middle of what a place sees is, as a fraction of the cell.
+    """
+
+    points: Tensor
+    maps: Tensor
+    anchor: float
+
+
 class SpatialSoftmax(nn.Module):
-    """Activations (B, C, H, W) to points (B, 3 C) float32: x and y in [-1, 1], and strength in (-1, 1).
+    """Activations (B, C, H, W) to what they locate.
 
     The strength is the soft maximum of the channel's activation, log-mean-exp over the places, squashed.
 
     Args:
         height: H.
         width: W.
+        anchor: See :class:`Located`.
         sharpness: Factor of the activations. At 1 a new network averages over the whole picture, and hardly learns to
             find what is small.
     """
 
-    def __init__(self, height: int, width: int, sharpness: float = 1.0):
+    def __init__(self, height: int, width: int, anchor: float = 0.5, sharpness: float = 1.0):
         super().__init__()
+        self._anchor = anchor
         self._sharpness = sharpness
         y, x = torch.meshgrid(torch.linspace(-1, 1, height), torch.linspace(-1, 1, width), indexing="ij")
         self.register_buffer("_coordinates", torch.stack([x.flatten(), y.flatten()], dim=1), persistent=False)
         self._coordinates: Tensor
 
-    def forward(self, activations: Tensor) -> Tensor:
+    def forward(self, activations: Tensor) -> Located:
         """Return where, and how much, each channel is active."""
         with torch.autocast(activations.device.type, enabled=False):
             logits = self._sharpness * activations.flatten(2).float()
             places = logits.softmax(dim=-1) @ self._coordinates
             strength = logits.logsumexp(dim=-1, keepdim=True) - math.log(logits.shape[-1])
-            return torch.cat([places, (_STRENGTH * strength).tanh()], dim=-1).flatten(1)
+            points = torch.cat([places, (_STRENGTH * strength).tanh()], dim=-1).flatten(1)
+            return Located(points, logits.unflatten(2, activations.shape[2:]), self._anchor)

@@ -4,6 +4,7 @@ A convolutional network whose features the sentence scales and shifts (FiLM: Per
 reasoning with a general conditioning layer", AAAI 2018), followed by a spatial softmax.
 """
 
+import math
 from dataclasses import dataclass, field
 from typing import Annotated
 
@@ -14,7 +15,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from teamvla_learn.encoders.pretrained import PREFIX
-from teamvla_learn.encoders.spatial_softmax import POINT_SIZE, SpatialSoftmax
+from teamvla_learn.encoders.spatial_softmax import POINT_SIZE, Located, SpatialSoftmax
 from teamvla_learn.encoders.vit import ViTConfig
 
 
@@ -45,7 +46,7 @@ class VisionConfig:
 
 
 class FilmCNN(nn.Module):
-    """Pictures (B, H, W, 3) uint8 and conditions (B, E) float32 to features (B, output_size) float32.
+    """Pictures (B, H, W, 3) uint8 and conditions (B, E) float32 to points (B, output_size) float32.
 
     The sentence acts on every convolution but the first, which sees too little of the picture to profit from it.
     A learned bias per place, added before the last convolution, lets it also choose by place ("at the back").
@@ -69,11 +70,12 @@ class FilmCNN(nn.Module):
         self.film = nn.Linear(condition_size, sum(self._film_sizes))
         heights, widths = (_map_sizes(length, config) for length in image_size)
         self.places = nn.Parameter(torch.zeros(config.channels[-2], heights[-2], widths[-2]))
-        self.locate = SpatialSoftmax(heights[-1], widths[-1], config.sharpness)
+        middle = 0.5 / math.prod(config.strides)  # a place sees as far in all directions from its first pixel
+        self.locate = SpatialSoftmax(heights[-1], widths[-1], middle, config.sharpness)
         self.output_size = POINT_SIZE * config.channels[-1]
         self.to(memory_format=torch.channels_last)  # twice as fast as channels-first with bfloat16 on CPUs
 
-    def forward(self, images: Tensor, condition: Tensor) -> Tensor:
+    def forward(self, images: Tensor, condition: Tensor) -> Located:
         """Locate what the condition makes worth locating.
 
         With k conditions per picture, (B k, E), each picture is read under k neighboring ones: (B k, output_size).

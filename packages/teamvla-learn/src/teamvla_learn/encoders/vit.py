@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from teamvla_learn.encoders.spatial_softmax import POINT_SIZE, SpatialSoftmax
+from teamvla_learn.encoders.spatial_softmax import POINT_SIZE, Located, SpatialSoftmax
 
 
 @dataclass(frozen=True)
@@ -57,7 +57,7 @@ class ViT(nn.Module):
         self._grid = rows, columns
         self.output_size = POINT_SIZE * config.points
 
-    def forward(self, images: Tensor, condition: Tensor) -> Tensor:
+    def forward(self, images: Tensor, condition: Tensor) -> Located:
         """Locate what the condition makes worth locating.
 
         With k conditions per picture, (B k, E), each picture is read under k neighboring ones: (B k, output_size).

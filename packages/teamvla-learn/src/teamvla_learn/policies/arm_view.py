@@ -79,6 +79,19 @@ def split_team(
     )
 
 
+def places_for_arms(places: Mapping[str, Tensor], camera: str, arms: int) -> Tensor:
+    """Return where things are in the pictures that M = B * A arms look at, (M, T, 2), arms of a sample side by side.
+
+    Args:
+        places: Camera name -> (B, T, 2).
+        camera: A camera of all arms, or ``OWN_CAMERA``.
+        arms: A.
+    """
+    if camera == OWN_CAMERA:
+        return torch.stack([places[f"wrist_{k}"] for k in range(arms)], dim=1).flatten(0, 1)
+    return places[camera].repeat_interleave(arms, dim=0)
+
+
 def pool_arms(statistics: Statistics, num_arms: int) -> Statistics:
     """Return statistics of one arm's entries, (n,), over all arms, from those of a team, (A*n,)."""
     mean, std = (values.reshape(num_arms, -1).astype(np.float64) for values in (statistics.mean, statistics.std))

@@ -23,6 +23,7 @@ class LossWeights:
         action_weight: Of the joints.
         gripper_weight: Of the grippers.
         auxiliary_weight: Of each part of the privileged state that is also told.
+        pointing_weight: Of finding things in the pictures (:mod:`teamvla_learn.policies.pointing`).
         coordination_weight: Of how tools stand to each other while arms act jointly
             (:mod:`teamvla_learn.policies.team_motion`).
         collision_weight: Of arms that come closer to each other than the expert's.
@@ -31,14 +32,16 @@ class LossWeights:
     action_weight: float = 1.0
     gripper_weight: float = 1.0
     auxiliary_weight: float = 0.3
+    pointing_weight: float = 1.0
     coordination_weight: float = 0.0
     collision_weight: float = 0.0
 
     def weigh(self, costs: Mapping[str, Tensor]) -> dict[str, LossTerm]:
-        """Return terms from named costs: joints, gripper, coordination, collision, and else auxiliary ones."""
+        """Return terms from named costs: those named like a weight, and else auxiliary ones."""
         weights = {
             "joints": self.action_weight,
             "gripper": self.gripper_weight,
+            "pointing": self.pointing_weight,
             "coordination": self.coordination_weight,
             "collision": self.collision_weight,
         }

@@ -6,7 +6,7 @@ looking. The same four steps (:meth:`MsgPassingVLA.begin`, ``write``, ``read``, 
 arms of a batch are rows of one tensor, and an arm that runs alone (:mod:`teamvla_learn.policies.decentralized`).
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Annotated, ClassVar
 
@@ -21,9 +21,18 @@ from teamvla_learn.data.normalization import Normalization
 from teamvla_learn.encoders.by_name import make_language, make_vision
 from teamvla_learn.encoders.language import LanguageConfig
 from teamvla_learn.encoders.proprioception import ProprioceptionEncoder
+from teamvla_learn.encoders.spatial_softmax import Located
 from teamvla_learn.encoders.vision import VisionConfig
 from teamvla_learn.policies.action_head import ActionSpace, HeadConfig
-from teamvla_learn.policies.arm_view import OWN_CAMERA, ArmInput, OwnFrame, pool_arms, shared_cameras, split_team
+from teamvla_learn.policies.arm_view import (
+    OWN_CAMERA,
+    ArmInput,
+    OwnFrame,
+    places_for_arms,
+    pool_arms,
+    shared_cameras,
+    split_team,
+)
 from teamvla_learn.policies.auxiliary import AuxiliaryTarget, auxiliary_costs
 from teamvla_learn.policies.base import LearnedPolicy
 from teamvla_learn.policies.draws import batch_generator
@@ -32,6 +41,7 @@ from teamvla_learn.policies.flow_head import make_head
 from teamvla_learn.policies.inbox import InboxReader
 from teamvla_learn.policies.losses import LossTerm, LossWeights
 from teamvla_learn.policies.normalize import Normalize
+from teamvla_learn.policies.pointing import pointing_cost
 from teamvla_learn.policies.team_motion import team_costs
 from teamvla_learn.policies.trunk import make_trunk
 
@@ -130,11 +140,13 @@ class ArmThoughts:
         arms: What they see.
         sentence: (M, E), what they were told.
         known: (M, F), everything they know so far; grows with every round.
+        located: What they found in the pictures of every camera, once they have looked.
     """
 
     arms: ArmInput
     sentence: Tensor
     known: Tensor
+    located: Mapping[str, Located] = field(default_factory=dict)
 
 
 class MsgPassingVLA(LearnedPolicy):
@@ -227,6 +239,10 @@ class MsgPassingVLA(LearnedPolicy):
 
     def forward(self, seen: PolicyInput, exchange: Exchange = perfect) -> Tensor:
         """Return fused features (B*A, F) of all arms, the arms of a sample side by side."""
+        return self.features(self.think(seen, exchange))
+
+    def think(self, seen: PolicyInput, exchange: Exchange = perfect) -> ArmThoughts:
+        """Take all steps up to the features, for all arms."""
         config = self.config
         arms = config.space.num_arms
         view = split_team(seen, config.cameras, config.proprioception, config.told, config.messages.peers)
@@ -234,23 +250,28 @@ class MsgPassingVLA(LearnedPolicy):
         for number in range(self.rounds):
             inbox, received = exchange(self.write(thoughts, number).unflatten(0, (-1, arms)))
             thoughts = self.read(thoughts, number, inbox.flatten(0, 1), received.flatten(0, 1))
-        return self.features(thoughts)
+        return thoughts
 
     def losses(self, batch: Batch) -> dict[str, LossTerm]:
-        """Return the terms ``joints``, ``gripper``, those of the team's motion and one per auxiliary target.
+        """Return the terms ``joints``, ``gripper``, ``pointing``, the team's motion's and one per auxiliary target.
 
         All but those of the team's motion are means over arms.
         """
         config, arms = self.config, self.config.space.num_arms
         generator = batch_generator(batch)
         lossy = self.training and config.messages.dropout > 0
-        features = self(batch.input, dropping(config.messages.dropout, generator) if lossy else perfect)
+        thoughts = self.think(batch.input, dropping(config.messages.dropout, generator) if lossy else perfect)
+        features = self.features(thoughts)
         actions = batch.actions.unflatten(2, (arms, -1)).transpose(1, 2).flatten(0, 1)
         valid = batch.valid.repeat_interleave(arms, dim=0)
         costs, raw = self.head.learn(features, actions, valid, generator)
         costs |= self._team_costs(self.head.motions(raw)[:, 0, 0].unflatten(0, (-1, arms)), batch)
         tell = self.auxiliary, self.normalize_auxiliary
         costs |= auxiliary_costs(*tell, features, batch.auxiliary, batch.auxiliary_valid)
+        if config.pointing_weight:
+            costs["pointing"] = pointing_cost(
+                (found, places_for_arms(batch.places, camera, arms)) for camera, found in thoughts.located.items()
+            )
         return config.weigh(costs)
 
     def chunks(self, seen: PolicyInput, exchange: Exchange = perfect) -> Tensor:
@@ -265,7 +286,9 @@ class MsgPassingVLA(LearnedPolicy):
     def _look(self, thoughts: ArmThoughts, heard: Sequence[Tensor]) -> ArmThoughts:
         arms = thoughts.arms
         condition = torch.cat([thoughts.sentence, self.arm(arms.arm), *heard], dim=-1)
-        points = [self.views[camera](arms.shared[camera], condition) for camera in self._shared]
+        pictures = {camera: arms.shared[camera] for camera in self._shared}
         if arms.own is not None:
-            points.append(self.views[OWN_CAMERA](arms.own, condition))
-        return replace(thoughts, known=torch.cat([thoughts.known, *points], dim=-1))
+            pictures[OWN_CAMERA] = arms.own
+        located = {camera: self.views[camera](picture, condition) for camera, picture in pictures.items()}
+        points = [found.points for found in located.values()]
+        return replace(thoughts, known=torch.cat([thoughts.known, *points], dim=-1), located=located)

@@ -13,7 +13,7 @@ from teamvla_learn.data.normalization import Normalization
 from teamvla_learn.encoders.by_name import make_language, make_vision
 from teamvla_learn.encoders.language import LanguageConfig
 from teamvla_learn.encoders.proprioception import ProprioceptionEncoder
-from teamvla_learn.encoders.spatial_softmax import POINT_SIZE
+from teamvla_learn.encoders.spatial_softmax import POINT_SIZE, Located
 from teamvla_learn.encoders.vision import VisionConfig
 from teamvla_learn.policies.action_head import ActionSpace, HeadConfig
 from teamvla_learn.policies.auxiliary import AuxiliaryTarget, auxiliary_costs
@@ -23,6 +23,7 @@ from teamvla_learn.policies.flow_head import make_head
 from teamvla_learn.policies.fusion import AttentionFusion, Fusion
 from teamvla_learn.policies.losses import LossTerm, LossWeights
 from teamvla_learn.policies.normalize import Normalize
+from teamvla_learn.policies.pointing import pointing_cost
 from teamvla_learn.policies.team_motion import team_costs
 from teamvla_learn.policies.trunk import make_trunk
 
@@ -106,24 +107,31 @@ class SingleBrainVLA(LearnedPolicy):
 
     def forward(self, seen: PolicyInput) -> Tensor:
         """Return fused features (B, F), from which the heads predict."""
+        return self.see(seen)[0]
+
+    def see(self, seen: PolicyInput) -> tuple[Tensor, dict[str, Located]]:
+        """Return fused features (B, F), and what was found in the pictures of every camera."""
         assert seen.tokens is not None
         assert seen.sentence is not None
         assert seen.agent_pos is not None
         sentence = self.language(seen.tokens)[seen.sentence]
-        points = self._look(seen, sentence)
+        located = self._look(seen, sentence)
+        points = [found.points for found in located.values()]
         proprioception = self.proprioception(self.normalize(seen.agent_pos))
         known = [*points, sentence, proprioception]
         if self.config.fusion == "attention":
             known.append(self.attention(torch.stack(points, dim=1), sentence, proprioception))
-        return self.trunk(torch.cat(known, dim=-1))
+        return self.trunk(torch.cat(known, dim=-1)), located
 
     def losses(self, batch: Batch) -> dict[str, LossTerm]:
-        """Return the terms ``joints``, ``gripper``, those of the team's motion and one per auxiliary target."""
-        features = self(batch.input)
+        """Return the terms ``joints``, ``gripper``, ``pointing``, the team's motion's and one per auxiliary target."""
+        features, located = self.see(batch.input)
         costs, raw = self.head.learn(features, batch.actions, batch.valid, batch_generator(batch))
         costs |= self._team_costs(self.head.motions(raw)[:, 0], batch)
         tell = self.auxiliary, self.normalize_auxiliary
         costs |= auxiliary_costs(*tell, features, batch.auxiliary, batch.auxiliary_valid)
+        if self.config.pointing_weight:
+            costs["pointing"] = pointing_cost((found, batch.places[camera]) for camera, found in located.items())
         return self.config.weigh(costs)
 
     def chunks(self, seen: PolicyInput) -> Tensor:
@@ -136,11 +144,12 @@ class SingleBrainVLA(LearnedPolicy):
             kinds.setdefault(re.sub(r"_\d+$", "", camera), []).append(camera)
         return kinds
 
-    def _look(self, seen: PolicyInput, sentence: Tensor) -> list[Tensor]:
-        """Return the points (B, 3 C) of every camera; pictures of one kind go through its network together."""
-        points: list[Tensor] = []
+    def _look(self, seen: PolicyInput, sentence: Tensor) -> dict[str, Located]:
+        """Return what is found in the pictures of every camera; those of one kind go through its network together."""
+        located: dict[str, Located] = {}
         for kind, cameras in self._kinds().items():
             pictures = torch.cat([seen.pixels[camera] for camera in cameras])
-            located = self.views[kind](pictures, sentence.repeat(len(cameras), 1))
-            points += located.chunk(len(cameras))
-        return points
+            points, maps, anchor = self.views[kind](pictures, sentence.repeat(len(cameras), 1))
+            parts = zip(cameras, points.chunk(len(cameras)), maps.chunk(len(cameras)), strict=True)
+            located |= {camera: Located(own, own_maps, anchor) for camera, own, own_maps in parts}
+        return located

@@ -34,9 +34,10 @@ class TrainConfig:
         average_decay: Decay of the weight average.
         seed: Seed of the initial weights and of the shuffling.
         balance: What gets equal shares of a batch: every task, every file, or every sample.
-        turn_steps: A phase of the task is new for so many steps. In them it is decided what to do; later on, what the
-            hands are about gives it away, and a policy would learn to read that instead of the sentence.
-        turn_weight: How often a sample of a new phase comes for each time that another comes.
+        opening_steps: Control steps at the beginning of a demonstration that are its opening. Only in them nothing but
+            the sentence tells what to do; later on, where the hands are going gives it away.
+        opening_weight: How often a sample of an opening comes for each time that another comes.
+        openings_first: Steps at the beginning of training that see openings alone.
         paraphrase: Whether a demonstration is told in every sentence that is true of it, not in its own alone.
         shift: Largest random shift of a training picture [px].
         brightness: Largest random change of a training picture's brightness, relative.
@@ -64,8 +65,9 @@ class TrainConfig:
     average_decay: float = 0.998
     seed: Annotated[int, _also("--seed")] = 0
     balance: Balance = "tasks"
-    turn_steps: int = 10
-    turn_weight: Annotated[int, _also("--turn-weight")] = 4
+    opening_steps: int = 8
+    opening_weight: Annotated[int, _also("--opening-weight")] = 8
+    openings_first: Annotated[int, _also("--openings-first")] = 1000
     paraphrase: Annotated[bool, _also("--paraphrase")] = True
     shift: Annotated[int, _also("--shift")] = 1
     brightness: Annotated[float, _also("--brightness")] = 0.1
@@ -83,7 +85,8 @@ class TrainConfig:
         """Refuse what cannot be trained with."""
         for name in (
             "batch_size",
-            "turn_weight",
+            "opening_steps",
+            "opening_weight",
             "log_every",
             "validate_every",
             "validation_samples",
@@ -91,7 +94,7 @@ class TrainConfig:
         ):
             if getattr(self, name) < 1:
                 raise UserError(f"{name} is {getattr(self, name)}, expected at least 1")
-        for name in ("seed", "turn_steps", "warmup_steps", "validate_episodes"):
+        for name in ("seed", "openings_first", "warmup_steps", "validate_episodes"):
             if getattr(self, name) < 0:
                 raise UserError(f"{name} is {getattr(self, name)}, expected 0 or more")
         if not 1 <= self.shards <= self.batch_size:

@@ -67,8 +67,11 @@ class Trainer:
         self._valid = valid
         data = train.dataset
         groups = {"tasks": data.task, "files": data.file, "samples": np.zeros(len(data), np.int64)}
-        times = np.where(data.phase_age < config.turn_steps, config.turn_weight, 1)
-        self._order = SampleOrder.over_groups(groups[config.balance], config.batch_size, config.seed, times)
+        opening = np.arange(len(data)) - data.begins < config.opening_steps
+        self._orders = [
+            SampleOrder.over_groups(groups[config.balance], config.batch_size, config.seed, times)
+            for times in (opening.astype(np.int64), np.where(opening, config.opening_weight, 1))
+        ]
         self._device = next(policy.parameters()).device
         self._processes = processes or Processes()
         self._gradient = ShardedGradient(
@@ -123,7 +126,8 @@ class Trainer:
         """Take one step and return the loss terms and their weighted ``total``."""
         for group in self.optimizer.param_groups:
             group["lr"] = self._learning_rate()
-        terms = self._gradient(self._order.indices(self.step), self._make_part)
+        order = self._orders[self.step >= self.config.openings_first]
+        terms = self._gradient(order.indices(self.step), self._make_part)
         torch.nn.utils.clip_grad_norm_(self.policy.parameters(), self.config.max_gradient_norm)
         self.optimizer.step()
         self.step += 1

@@ -73,6 +73,13 @@ def test_it_acts_for_every_world(policy):
     assert set(np.abs(actions[:, [7, 15]]).ravel()) == {1.0}
 
 
+def test_another_task_is_allowed_with_a_warning(policy, caplog):
+    policy.bind(StubEnv())
+    assert not caplog.records
+    policy.bind(StubEnv(ENV_KWARGS | {"obs_mode": "vision", "task": "drawer"}))
+    assert caplog.messages == ["the policy was trained for lift, not for drawer"]
+
+
 def test_what_one_world_does_is_independent_of_the_others(policy):
     together = policy.act(observe(0, 1, 2))
     alone = np.concatenate([policy.act(observe(seed)) for seed in (0, 1, 2)])

@@ -21,6 +21,7 @@ def test_a_training_goes_on_from_weights_with_other_demonstrations(demos, tmp_pa
     for name, tensor in load_file(tmp_path / "a" / "model.safetensors").items():
         assert torch.allclose(tensor, after.policy.state_dict()[name], atol=1e-5)
     assert after.info.training["init_from"] == "a"
+    assert (before.info.training["openings_first"], after.info.training["openings_first"]) == (1000, 0)
     assert after.info.data["demos"] == 9
 
 

@@ -1,5 +1,6 @@
 """A checkpoint at work: environment observations in, actions out."""
 
+import logging
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +16,8 @@ from teamvla_learn.policies.msg_passing import MsgPassingVLA
 
 if TYPE_CHECKING:
     from teamvla_envs.env.vector import TeamVectorEnv
+
+_log = logging.getLogger(__name__)
 
 FITTING = (
     "num_arms",
@@ -56,6 +59,8 @@ class CheckpointPolicy:
     def bind(self, env: "TeamVectorEnv") -> None:
         """Check that the environment shows and takes what the policy was trained with.
 
+        A task that it was not trained for is allowed, with a warning.
+
         Raises:
             ValueError: Naming what differs, what it is and what it must be.
         """
@@ -68,6 +73,9 @@ class CheckpointPolicy:
                 f"the environment has cameras {', '.join(env.cameras)}, the policy also needs {', '.join(missing)}"
             )
         self._check_sizes(env)
+        task, trained = env.env_kwargs.get("task"), self._checkpoint.info.tasks
+        if task not in trained:
+            _log.warning("the policy was trained for %s, not for %s", ", ".join(trained), task)
         self._env = env
         policy = self._checkpoint.policy
         self._ensemble = make_ensemble(policy.config.space, policy.config.head, env.num_envs)

@@ -175,6 +175,8 @@ def _prepare(
     device: torch.device,
 ) -> _Prepared:
     config = job.settings.train
+    if job.init_from is not None:  # a trained network has begun already
+        config = replace(config, openings_first=0)
     policy, tokenizer = _network(job, train, valid, source)
     info = describe(policy, tokenizer, source, config)
     if job.init_from is not None:

@@ -16,6 +16,7 @@ DROP_RATES = (0.0, 0.25, 0.5, 1.0)
 
 DATA = {
     "data/lift.hdf5": "teamvla collect lift --episodes 300 --out data/lift.hdf5",
+    "data/lift_more.hdf5": "teamvla collect lift --episodes 700 --offset 500 --out data/lift_more.hdf5",
     "data/handoff.hdf5": "teamvla collect handoff --episodes 400 --noise 0.0015 --out data/handoff.hdf5",
     "data/handoff_more.hdf5": "teamvla collect handoff --episodes 600 --offset 500 --out data/handoff_more.hdf5",
     "data/drawer.hdf5": "teamvla collect drawer --episodes 300 --out data/drawer.hdf5",
@@ -30,7 +31,7 @@ DATA |= {
     for count in DEMOS
 }
 FILES = {
-    "lift": "data/lift.hdf5",
+    "lift": "data/lift.hdf5 data/lift_more.hdf5",
     "handoff": "data/handoff.hdf5 data/handoff_more.hdf5",
     "drawer": "data/drawer.hdf5 data/drawer_more.hdf5 data/drawer_detours.hdf5",
 }
@@ -161,7 +162,7 @@ def language() -> list[Measurement]:
     for goal, said in (("the goal that was said", True), ("the other one", False)):
         for task in TASKS:
             rows.append(
-                Measurement(brain(task, "vla", 0), task, ("told another goal", goal), "--swap-instruction", said)
+                Measurement(task, task, (f"{task}, told another goal", goal), "--swap-instruction", said)
             )
     for task in TASKS:
         deaf = train(f"{task}-deaf", FILES[task], f"--config {task} --language none")

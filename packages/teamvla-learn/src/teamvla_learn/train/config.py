@@ -67,13 +67,13 @@ class TrainConfig:
     seed: Annotated[int, _also("--seed")] = 0
     balance: Balance = "tasks"
     opening_steps: int = 8
-    opening_weight: Annotated[int, _also("--opening-weight")] = 8
+    opening_weight: Annotated[int, _also("--opening-weight")] = 4
     openings_first: Annotated[int, _also("--openings-first")] = 1000
     paraphrase: Annotated[bool, _also("--paraphrase")] = True
     shift: Annotated[int, _also("--shift")] = 1
     brightness: Annotated[float, _also("--brightness")] = 0.1
     color: Annotated[float, _also("--color")] = 0.05
-    word_dropout: Annotated[float, _also("--word-dropout")] = 0.1
+    word_dropout: Annotated[float, _also("--word-dropout")] = 0.05
     precision: Annotated[Precision, _also("--precision")] = "auto"
     device: Annotated[str, _also("--device")] = "cpu"
     log_every: int = 50

@@ -2,6 +2,7 @@
 
 import json
 import shlex
+from typing import Any
 
 import pytest
 from teamvla_envs.cli import main
@@ -39,10 +40,27 @@ def test_it_sees_pictures_and_nothing_privileged(name):
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_its_commands_are_teamvla_commands(name):
-    words = [shlex.split(command)[:2] for command in get_baseline(name).commands]
-    assert [command for _, command in words][-2:] == ["train", "policies"]
-    assert {program for program, _ in words} == {"teamvla"}
+def test_its_commands_are_still_understood_and_say_what_its_checkpoint_says(name, monkeypatch, tmp_path):
+    jobs: list[Any] = []
+    monkeypatch.setattr("teamvla_learn.train.run.run_training", jobs.append)
+    monkeypatch.setattr("teamvla_learn.dagger.rounds.run_dagger", lambda job: jobs.append(job) or job.out)
+    monkeypatch.chdir(tmp_path)
+    words = [shlex.split(command) for command in get_baseline(name).commands]
+    learning = [number for number, (_, command, *_) in enumerate(words) if command in ("train", "dagger")]
+    assert {program for program, *_ in words} == {"teamvla"}
+    assert [command for _, command, *_ in words[: learning[0]]] == ["collect"] * learning[0]
+    assert words[-1][:3] == ["teamvla", "policies", "export"]
+    assert words[-1][-2:] == ["--out", name]
+    for number in learning:
+        assert main(words[number][1:]) == 0
+    config = json.loads((get_baseline(name).folder / CONFIG_FILE).read_text(encoding="utf-8"))
+    model = jobs[-1].settings.model
+    assert (model.vision.sharpness, list(model.vision.channels)) == (
+        config["model"]["vision"]["sharpness"],
+        config["model"]["vision"]["channels"],
+    )
+    for weight in ("word_dropout", "shift", "learning_rate", "seed"):
+        assert config["training"].get(weight, 0.0) == getattr(jobs[-1].settings.train, weight)
 
 
 def test_a_name_that_does_not_exist_is_told_with_those_that_do():

@@ -161,9 +161,7 @@ def language() -> list[Measurement]:
     rows = []
     for goal, said in (("the goal that was said", True), ("the other one", False)):
         for task in TASKS:
-            rows.append(
-                Measurement(task, task, (f"{task}, told another goal", goal), "--swap-instruction", said)
-            )
+            rows.append(Measurement(task, task, (f"{task}, told another goal", goal), "--swap-instruction", said))
     for task in TASKS:
         deaf = train(f"{task}-deaf", FILES[task], f"--config {task} --language none")
         rows.append(Measurement(deaf, task, ("trained without language", "the goal of the episode")))

@@ -11,7 +11,7 @@ from tests.learn.train.jobs import train
 
 
 def test_a_training_goes_on_from_weights_with_other_demonstrations(demos, tmp_path):
-    train(demos, tmp_path / "a", steps=3, batch_size=4)
+    train(demos, tmp_path / "a", steps=3, batch_size=4, openings_first=20)
     (tmp_path / "more").mkdir()
     more = write_demos(tmp_path / "more" / "more.hdf5", 3)
     train((demos, more), tmp_path / "b", steps=1, batch_size=4, lr=1e-9, init_from=tmp_path / "a")
@@ -21,7 +21,7 @@ def test_a_training_goes_on_from_weights_with_other_demonstrations(demos, tmp_pa
     for name, tensor in load_file(tmp_path / "a" / "model.safetensors").items():
         assert torch.allclose(tensor, after.policy.state_dict()[name], atol=1e-5)
     assert after.info.training["init_from"] == "a"
-    assert (before.info.training["openings_first"], after.info.training["openings_first"]) == (1000, 0)
+    assert (before.info.training["openings_first"], after.info.training["openings_first"]) == (20, 0)
     assert after.info.data["demos"] == 9
 
 

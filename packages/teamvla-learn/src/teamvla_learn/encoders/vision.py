@@ -37,7 +37,7 @@ class VisionConfig:
     channels: tuple[int, ...] = (16, 32, 64, 48)
     kernels: tuple[int, ...] = (5, 3, 3, 3)
     strides: tuple[int, ...] = (2, 2, 2, 1)
-    sharpness: float = 8.0
+    sharpness: float = 1.0
     vit: ViTConfig = field(default_factory=ViTConfig)
 
     def __post_init__(self) -> None:

@@ -67,8 +67,8 @@ class TrainConfig:
     seed: Annotated[int, _also("--seed")] = 0
     balance: Balance = "tasks"
     opening_steps: int = 8
-    opening_weight: Annotated[int, _also("--opening-weight")] = 4
-    openings_first: Annotated[int, _also("--openings-first")] = 1000
+    opening_weight: Annotated[int, _also("--opening-weight")] = 1
+    openings_first: Annotated[int, _also("--openings-first")] = 0
     paraphrase: Annotated[bool, _also("--paraphrase")] = True
     shift: Annotated[int, _also("--shift")] = 1
     brightness: Annotated[float, _also("--brightness")] = 0.1

@@ -37,8 +37,8 @@ class TrainConfig:
         opening_steps: Control steps at the beginning of a demonstration that are its opening. Only in them nothing but
             the sentence tells what to do; later on, where the hands are going gives it away.
         opening_weight: How often a sample of an opening comes for each time that another comes.
-        openings_first: Steps at the beginning of training that see openings alone; none when it goes on from the weights
-            of another training.
+        openings_first: Steps at the beginning of training that see openings alone; none when it goes on from the
+            weights of another training.
         paraphrase: Whether a demonstration is told in every sentence that is true of it, not in its own alone.
         shift: Largest random shift of a training picture [px].
         brightness: Largest random change of a training picture's brightness, relative.

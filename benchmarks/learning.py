@@ -83,7 +83,7 @@ def _table(folder: Path, name: str) -> str:
     head = [*TABLES[name].columns, "task", "success", "", "95 % interval", "training [min]"]
     lines = ["| " + " | ".join(head) + " |", "|" + "---|" * (len(head) - 4) + "---:|---:|---|---:|", *rows]
     shown = "\n".join(dict.fromkeys(commands))
-    return "\n".join(lines) + f"\n\n```{{dropdown}} Commands\n~~~bash\n{shown}\n~~~\n```"
+    return "\n".join(lines) + f"\n\nMade by\n\n```bash\n{shown}\n```"
 
 
 def _rows(folder: Path, measurement: Measurement, results: dict[str, Any]) -> Iterator[str]:

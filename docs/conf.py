@@ -14,7 +14,7 @@ copyright = "2026, the TeamVLA developers"
 release = version = installed_version("teamvla-envs")
 
 extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon", "generate"]
-exclude_patterns = ["_build", "_generated", "_ext"]
+exclude_patterns = ["_build", "_generated", "_ext", "results_tables.md"]
 pages = Path(__file__).parent / "environments"
 exclude_patterns += [f"environments/{page.name}" for page in pages.glob("*.md") if page.stem not in registered_tasks()]
 source_suffix = {".md": "markdown"}

@@ -2,6 +2,7 @@
 
 import json
 import shlex
+from dataclasses import asdict
 from typing import Any
 
 import pytest
@@ -59,8 +60,14 @@ def test_its_commands_are_still_understood_and_say_what_its_checkpoint_says(name
         config["model"]["vision"]["sharpness"],
         config["model"]["vision"]["channels"],
     )
-    for weight in ("word_dropout", "shift", "learning_rate", "seed"):
-        assert config["training"].get(weight, 0.0) == getattr(jobs[-1].settings.train, weight)
+    assert model.losses.pointing_weight == config["model"]["pointing_weight"]
+    if jobs[-1].settings.auxiliary is not None:
+        assert list(jobs[-1].settings.auxiliary) == [target["name"] for target in config["model"]["auxiliary"]]
+    train = jobs[-1].settings.train
+    assert asdict(train.budget) == config["training"]["budget"]
+    before = {"word_dropout": 0.0, "opening_weight": 1, "openings_first": 0}  # what it was before it could be chosen
+    for name in (*before, "shift", "learning_rate", "batch_size", "seed"):
+        assert getattr(train, name) == config["training"].get(name, before.get(name))
 
 
 def test_a_name_that_does_not_exist_is_told_with_those_that_do():

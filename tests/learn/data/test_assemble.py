@@ -2,7 +2,9 @@ from dataclasses import replace
 
 import numpy as np
 from teamvla_learn.data.assemble import BatchAssembler
+from teamvla_learn.data.augment import Augmentation
 from teamvla_learn.data.dataset import load_demos
+from teamvla_learn.data.pictures import Pictures
 from teamvla_learn.encoders.tokenizer import WordTokenizer
 from teamvla_learn.train.build import build_tokenizer
 
@@ -38,3 +40,17 @@ def test_a_sweep_covers_the_dataset_evenly(demos):
     assembler = BatchAssembler(train, None, chunk_length=1, max_tokens=32)
     sizes = [len(batch.actions) for batch in assembler.sweep(batch_size=4, limit=10)]
     assert sizes == [4, 4, 2]
+
+
+def test_places_move_with_the_pictures(demos):
+    train, *_ = load_demos(demos, with_pixels=True)
+    pictures = np.zeros((len(train), 20, 40, 3), np.uint8)
+    pictures[:, 8, 30] = 255
+    places = np.tile(np.array([30.5 / 40, 8.5 / 20], np.float32), (len(train), 3, 1))
+    data = replace(train, pixels={"front": Pictures([pictures])}, places={"front": places})
+    assembler = BatchAssembler(data, None, 1, 32, Augmentation(shift=3))
+    batch = assembler.batch(np.arange(len(data)), np.random.default_rng(0))
+    _, rows, columns, _ = np.nonzero(batch.input.pixels["front"].numpy()[..., :1])
+    assert len(set(zip(rows.tolist(), columns.tolist(), strict=True))) > 5
+    found = np.stack([(columns + 0.5) / 40, (rows + 0.5) / 20], axis=1)
+    np.testing.assert_allclose(batch.places["front"][:, 0].numpy(), found, atol=1e-6)

@@ -6,7 +6,7 @@ import pytest
 import torch
 from teamvla_envs.scene.compose import compose
 from teamvla_learn.policies.action_head import ActionHead
-from teamvla_learn.policies.arm_view import OwnFrame, pool_arms, split_team
+from teamvla_learn.policies.arm_view import OWN_CAMERA, OwnFrame, places_for_arms, pool_arms, split_team
 from teamvla_learn.policies.exchange import dropping, perfect
 from teamvla_learn.policies.losses import weighted_sum
 
@@ -174,3 +174,18 @@ def test_a_lossy_exchange_loses_that_share():
 def test_messages_that_cannot_be_are_named(messages, message):
     with pytest.raises(ValueError, match=message):
         make_team(2, **messages)
+
+
+def test_an_arm_points_in_the_pictures_that_it_sees():
+    policy = make_team(3)
+    cameras, batch = policy.config.cameras, 4
+    number = {(camera, sample): 10 * k + sample for k, camera in enumerate(cameras) for sample in range(batch)}
+    marks = {camera: torch.tensor([number[camera, sample] for sample in range(batch)]) for camera in cameras}
+    pixels = {camera: mark.to(torch.uint8)[:, None, None, None].expand(-1, 8, 8, 3) for camera, mark in marks.items()}
+    seen = replace(see(policy, batch), pixels=pixels)
+    places = {camera: mark.float()[:, None, None].expand(-1, 3, 2) for camera, mark in marks.items()}
+    view = split_team(seen, cameras, policy.config.proprioception, policy.config.told, with_peers=False)
+    assert view.own is not None
+    assert places_for_arms(places, OWN_CAMERA, 3)[:, 0, 0].tolist() == view.own[:, 0, 0, 0].tolist()
+    shared = view.shared["front"][:, 0, 0, 0].repeat_interleave(3)
+    assert places_for_arms(places, "front", 3)[:, 0, 0].tolist() == shared.tolist()

@@ -11,6 +11,7 @@ from teamvla_envs.errors import UserError
 from teamvla_learn.data.cache import decode_cached
 from teamvla_learn.data.decode import (
     AGENT_POS,
+    CAMERA_FIELDS,
     ENVIRONMENT_STATE,
     EXPERT_ACTIONS,
     PHASE,
@@ -22,7 +23,7 @@ from teamvla_learn.data.decode import (
 from teamvla_learn.data.layout import PartLayout
 from teamvla_learn.data.paraphrases import Paraphraser
 from teamvla_learn.data.pictures import Pictures
-from teamvla_learn.data.places import CAMERA_FIELDS, find_places
+from teamvla_learn.data.places import find_places
 from teamvla_learn.data.samples import MultiTaskDataset, join
 from teamvla_learn.data.source import DemoSource, FileSource
 

@@ -14,7 +14,8 @@ if TYPE_CHECKING:
 
 AGENT_POS, ENVIRONMENT_STATE, EXPERT_ACTIONS, PIXELS = "agent_pos", "environment_state", "expert_actions", "pixels/"
 PHASE = "phase"
-FACTS = ("episode.", "field.camera_")  # prefixes of what stays the same in an episode among the recorded states
+CAMERA_FIELDS = "field.camera_"  # prefix of what moves an episode's cameras among the recorded states
+FACTS = ("episode.", CAMERA_FIELDS)  # prefixes of what stays the same in an episode
 
 
 @dataclass(frozen=True)

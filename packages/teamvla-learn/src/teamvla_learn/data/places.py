@@ -7,13 +7,13 @@ from teamvla_envs.control.kinematics import tool_in_hand
 from teamvla_envs.geometry import quat_from_matrix
 from teamvla_envs.scene.compose import compose
 from teamvla_envs.scene.robots.registry import registered_robots
+from teamvla_envs.scene.robots.spec import RobotSpec
 from teamvla_envs.sim.pinhole import camera_views, project_points
 
 from teamvla_learn.data.layout import PartLayout
 from teamvla_learn.data.source import FileSource
 
 THINGS = ("object_pos", "goal_pos", "handle_pos")  # parts of the privileged state that are points of the world
-CAMERA_FIELDS = "field.camera_"  # prefix of what moves an episode's cameras among the recorded states
 
 
 def find_places(
@@ -58,7 +58,7 @@ def find_places(
     return nowhere | places
 
 
-def _hands(robots: tuple, own: PartLayout, agent_pos: np.ndarray) -> np.ndarray:
+def _hands(robots: tuple[RobotSpec, ...], own: PartLayout, agent_pos: np.ndarray) -> np.ndarray:
     """Return the hands' poses, (M, A, 4, 4), from where the tools are."""
     arms = agent_pos.reshape(len(agent_pos), len(robots), own.size)
     tool = np.zeros((*arms.shape[:2], 4, 4))

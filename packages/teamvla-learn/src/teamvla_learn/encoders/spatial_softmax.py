@@ -37,8 +37,8 @@ class SpatialSoftmax(nn.Module):
         height: H.
         width: W.
         anchor: See :class:`Located`.
-        sharpness: Factor of the activations. At 1 a new network averages over the whole picture, and hardly learns to
-            find what is small.
+        sharpness: Factor of the activations. At 1 a new network averages over the whole picture; the larger it is, the
+            more a point is the one cell of the strongest activation.
     """
 
     def __init__(self, height: int, width: int, anchor: float = 0.5, sharpness: float = 1.0):

@@ -36,13 +36,11 @@ def pointing_cost(seen: Iterable[tuple[Located, Tensor]]) -> Tensor:
 
 def _spread(places: Tensor, height: int, width: int, anchor: float) -> Tensor:
     """Share places (B, T, 2) out among the cells of maps: (B, T, H*W), each sums to 1."""
-    rows, columns = (
-        torch.relu(1 - (_cell(places[..., axis], length, anchor)[..., None] - torch.arange(length)).abs())
-        for axis, length in ((1, height), (0, width))
-    )
+    rows, columns = _shares(places[..., 1], height, anchor), _shares(places[..., 0], width, anchor)
     return (rows[..., :, None] * columns[..., None, :]).flatten(-2)
 
 
-def _cell(fraction: Tensor, length: int, anchor: float) -> Tensor:
-    """Return which of so many cells a fraction of the picture falls on; between two of them it is not whole."""
-    return (fraction * length - anchor).clamp(0, length - 1)
+def _shares(fraction: Tensor, length: int, anchor: float) -> Tensor:
+    """Share fractions of a picture's side (B, T) out among the cells along it, (B, T, length): the two around each."""
+    cell = (fraction * length - anchor).clamp(0, length - 1)
+    return torch.relu(1 - (cell[..., None] - torch.arange(length, device=cell.device)).abs())

@@ -16,7 +16,6 @@ DROP_RATES = (0.0, 0.25, 0.5, 1.0)
 
 DATA = {
     "data/lift.hdf5": "teamvla collect lift --episodes 300 --out data/lift.hdf5",
-    "data/lift_more.hdf5": "teamvla collect lift --episodes 700 --offset 500 --out data/lift_more.hdf5",
     "data/handoff.hdf5": "teamvla collect handoff --episodes 400 --noise 0.0015 --out data/handoff.hdf5",
     "data/handoff_more.hdf5": "teamvla collect handoff --episodes 600 --offset 500 --out data/handoff_more.hdf5",
     "data/drawer.hdf5": "teamvla collect drawer --episodes 300 --out data/drawer.hdf5",
@@ -31,7 +30,7 @@ DATA |= {
     for count in DEMOS
 }
 FILES = {
-    "lift": "data/lift.hdf5 data/lift_more.hdf5",
+    "lift": "data/lift.hdf5",
     "handoff": "data/handoff.hdf5 data/handoff_more.hdf5",
     "drawer": "data/drawer.hdf5 data/drawer_more.hdf5 data/drawer_detours.hdf5",
 }

@@ -19,7 +19,7 @@ CLUMSY = CollectionSettings("lift", cameras=(), slips=8.0)  # so that some seeds
 EPISODES = 9
 
 
-def test_the_file_is_the_same_byte_for_byte_though_a_worker_is_killed(
+def test_the_file_is_the_same_byte_for_byte_though_the_workers_are_killed(
     tmp_path: Path, ray_engine: RayEngine, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ):
     collect_demos(CLUMSY, EPISODES, tmp_path / "local.hdf5")
@@ -29,7 +29,8 @@ def test_the_file_is_the_same_byte_for_byte_though_a_worker_is_killed(
         keep(parts, episode)
         kept.append(episode.seed)
         if len(kept) == 2:
-            _processes("ray::_Process")[0].kill()
+            for process in _processes("ray::_Process"):
+                process.kill()
 
     monkeypatch.setattr(PartsFolder, "add", keep_and_kill)
     collect_demos(CLUMSY, EPISODES, tmp_path / "cluster.hdf5", num_envs=2, cluster=ray_engine)

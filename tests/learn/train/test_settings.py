@@ -2,6 +2,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+from teamvla_envs.cli import main
 from teamvla_envs.errors import UserError
 from teamvla_learn.train.config import TrainConfig
 from teamvla_learn.train.layers import apply_layer, read_layer
@@ -107,3 +108,16 @@ def test_what_goes_on_from_a_run_has_its_settings_unless_others_are_named(tmp_pa
     assert settings_below(arguments, begun=True).train.batch_size == 7
     assert settings_below([*arguments, "--preset", "laptop"], begun=True).train.batch_size == 64
     assert settings_below(arguments).train.batch_size == 64
+
+
+@pytest.mark.parametrize("option", ["--model.language.size=8", "--fusion=attention", "--chunk-length=2"])
+@pytest.mark.parametrize("command", ["train", "dagger"])
+def test_a_trained_network_cannot_be_changed(command, option, tmp_path, capsys):
+    (tmp_path / "a").mkdir()
+    words = f"{command} demos.hdf5 --init-from {tmp_path / 'a'} --out {tmp_path / 'b'} --config drawer {option}"
+    assert main(words.split()) == 2
+    told = capsys.readouterr().err.strip()
+    name = option.strip("-").partition("=")[0].replace("-", "_")
+    assert f"{name} is " in told
+    assert told.endswith("with init_from the network is that of the checkpoint")
+    assert not (tmp_path / "b").exists()

@@ -50,10 +50,15 @@ def dagger(
     from teamvla_learn.dagger.collecting import DrivingSettings
     from teamvla_learn.dagger.rounds import DaggerJob, run_dagger
     from teamvla_learn.dagger.takeover import TakeoverRule
-    from teamvla_learn.train.settings import layered_settings
+    from teamvla_learn.train.settings import SETTINGS_FILE, check_network_kept, layered_settings
 
     if not demos:
         raise UserError("demos is empty, expected the demonstration files that the policy was trained on")
+    own = [path for path in [init_from / SETTINGS_FILE] if path.is_file() and preset is None]
+    below = layered_settings(preset, config or own)
+    if settings is None:
+        settings = below
+    check_network_kept(settings, below)
     rule = TakeoverRule(patience=patience, stray_steps=stray_steps)
     last = run_dagger(
         DaggerJob(
@@ -62,7 +67,7 @@ def dagger(
             out=out,
             rounds=num_rounds,
             driving=DrivingSettings(episodes, style, rule, num_envs),
-            settings=layered_settings(preset, config) if settings is None else settings,
+            settings=settings,
             threads=threads,
         )
     )

@@ -45,13 +45,18 @@ def train(
         overwrite: Replace the folder out.
     """
     from teamvla_learn.train.run import TrainingJob, run_training
-    from teamvla_learn.train.settings import layered_settings
+    from teamvla_learn.train.settings import check_network_kept, layered_settings
 
+    below = layered_settings(preset, config)
+    if settings is None:
+        settings = below
+    elif init_from is not None:
+        check_network_kept(settings, below)
     run_training(
         TrainingJob(
             demos=demos,
             out=out,
-            settings=layered_settings(preset, config) if settings is None else settings,
+            settings=settings,
             init_from=init_from,
             threads=threads,
             cache=cache,

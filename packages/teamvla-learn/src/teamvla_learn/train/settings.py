@@ -114,9 +114,33 @@ def settings_below(arguments: Sequence[str], begun: bool = False) -> Settings:
     return settings
 
 
+def check_network_kept(settings: Settings, below: Settings) -> None:
+    """Refuse settings that would change a network which is trained already.
+
+    Args:
+        settings: What was asked for.
+        below: What would be used if no setting were named.
+
+    Raises:
+        UserError: Naming the first setting that differs.
+    """
+    for name in ("model", "chunk_length", "auxiliary"):
+        changed = _first_difference(name, to_plain(getattr(settings, name)), to_plain(getattr(below, name)))
+        if changed:
+            raise UserError(f"{changed[0]} is {changed[1]}, but with init_from the network is that of the checkpoint")
+
+
 def presets() -> list[str]:
     """Return the names of the shipped presets."""
     return _names(_configs() / "presets")
+
+
+def _first_difference(name: str, one: Any, other: Any) -> tuple[str, Any] | None:
+    """Return the first place at which nested plain values differ, and what the one has there."""
+    if isinstance(one, dict) and isinstance(other, dict):
+        differences = (_first_difference(f"{name}.{key}", one[key], other[key]) for key in one)
+        return next(filter(None, differences), None)
+    return (name, one) if one != other else None
 
 
 def _preset(name: str) -> Path:

@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 import tyro
 from teamvla_envs.errors import UserError
 
+from teamvla_learn.train.optimizer import OptimizerName
 from teamvla_learn.train.schedule import Budget
 
 MOST_SHIFT = 15  # [px] less than the smallest picture
@@ -26,10 +27,11 @@ class TrainConfig:
         budget: When training ends.
         batch_size: Samples per step.
         shards: Parts of a batch whose gradients are computed side by side; more of them use more cores.
+        optimizer: ``muon``, for the matrices of hidden layers, with AdamW for the rest; or ``adamw`` for everything.
         learning_rate: Peak learning rate.
         final_learning_rate: Fraction of the peak that is left at the end.
         warmup_steps: Steps of linear warm-up.
-        weight_decay: Decoupled weight decay of AdamW.
+        weight_decay: Decoupled weight decay.
         max_gradient_norm: Longer gradients are shortened to this.
         average_decay: Decay of the weight average.
         seed: Seed of the initial weights and of the shuffling.
@@ -58,6 +60,7 @@ class TrainConfig:
     budget: Budget
     batch_size: Annotated[int, _also("--batch-size")] = 64
     shards: Annotated[int, _also("--shards")] = 2
+    optimizer: Annotated[OptimizerName, _also("--optimizer")] = "muon"
     learning_rate: Annotated[float, _also("--lr")] = 1e-3
     final_learning_rate: float = 0.02
     warmup_steps: int = 100

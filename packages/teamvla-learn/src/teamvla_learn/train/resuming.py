@@ -3,7 +3,6 @@
 import json
 from pathlib import Path
 
-import torch
 from teamvla_envs.errors import UserError
 from torch import Tensor
 
@@ -40,13 +39,7 @@ def _tensors(trainer: Trainer) -> dict[str, Tensor]:
     """Return every tensor of the training state, by name; they are the trainer's own, not copies."""
     tensors = {f"policy/{name}": tensor.detach() for name, tensor in trainer.policy.named_parameters()}
     tensors |= {f"average/{name}": tensor for name, tensor in trainer.average.policy.named_parameters()}
-    for name, parameter in trainer.policy.named_parameters():
-        moments = trainer.optimizer.state[parameter]
-        if not moments:  # as AdamW itself does in its first step
-            moments["step"] = torch.zeros((), device=parameter.device)
-            moments |= {moment: torch.zeros_like(parameter.detach()) for moment in ("exp_avg", "exp_avg_sq")}
-        tensors |= {f"{moment}/{name}": moments[moment] for moment in ("step", "exp_avg", "exp_avg_sq")}
-    return tensors
+    return tensors | trainer.optimizer.state()
 
 
 def _counters(path: Path) -> tuple[int, float]:

@@ -20,6 +20,7 @@ from teamvla_learn.policies.base import LearnedPolicy
 from teamvla_learn.policies.losses import LossTerm, weighted_sum
 from teamvla_learn.train.averaging import WeightAverage
 from teamvla_learn.train.config import TrainConfig
+from teamvla_learn.train.optimizer import Optimizer
 from teamvla_learn.train.processes import Processes
 from teamvla_learn.train.schedule import learning_rate_factor
 from teamvla_learn.train.sharding import ShardedGradient
@@ -41,7 +42,7 @@ class Trainer:
     Attributes:
         policy: The network.
         average: Its weight average.
-        optimizer: AdamW with its moments.
+        optimizer: What changes its weights.
         step: Steps taken.
         elapsed_s: Seconds spent, over all resumptions.
     """
@@ -58,9 +59,7 @@ class Trainer:
         self.policy = policy.train()
         self.config = config
         self.average = WeightAverage(policy, config.average_decay)
-        self.optimizer = torch.optim.AdamW(
-            policy.parameters(), config.learning_rate, weight_decay=config.weight_decay, fused=True
-        )
+        self.optimizer = Optimizer(policy, config.optimizer, config.weight_decay)
         self.step = 0
         self.elapsed_s = 0.0
         self._train = train
@@ -124,12 +123,10 @@ class Trainer:
 
     def train_step(self) -> dict[str, torch.Tensor]:
         """Take one step and return the loss terms and their weighted ``total``."""
-        for group in self.optimizer.param_groups:
-            group["lr"] = self._learning_rate()
         order = self._orders[self.step >= self.config.openings_first]
         terms = self._gradient(order.indices(self.step), self._make_part)
         torch.nn.utils.clip_grad_norm_(self.policy.parameters(), self.config.max_gradient_norm)
-        self.optimizer.step()
+        self.optimizer.step(self._learning_rate())
         self.step += 1
         self.average.update(self.step)
         return terms

@@ -1,0 +1,76 @@
+"""The optimizers: AdamW for everything, or Muon for the weight matrices of hidden layers and AdamW for the rest.
+
+Muon makes all directions of a matrix's update equally long: Jordan et al., "Muon: An optimizer for hidden layers in
+neural networks" (2024). Its updates are scaled to the size of AdamW's (Liu et al., "Muon is scalable for LLM training",
+2025), so that both take the same learning rate. A convolution is a matrix of its output channels.
+"""
+
+from typing import Any, Literal
+
+import torch
+from torch import Tensor, nn
+
+from teamvla_learn.policies.base import LearnedPolicy
+
+OptimizerName = Literal["muon", "adamw"]
+
+_READOUTS = ("head.", "auxiliary.")  # layers that end in what is predicted are not hidden
+
+
+class Optimizer:
+    """Changes a policy's weights along their gradients.
+
+    Args:
+        policy: The network; its parameters' ``grad`` is read by each step.
+        name: ``muon`` or ``adamw``.
+        weight_decay: Decoupled weight decay.
+    """
+
+    def __init__(self, policy: LearnedPolicy, name: OptimizerName, weight_decay: float):
+        self._matrices: dict[str, tuple[nn.Parameter, nn.Parameter]] = {}  # the weight, and its matrix in place
+        if name == "muon":
+            embeddings = {id(module.weight) for module in policy.modules() if isinstance(module, nn.Embedding)}
+            for key, parameter in policy.named_parameters():
+                hidden = parameter.requires_grad and not key.startswith(_READOUTS) and id(parameter) not in embeddings
+                if hidden and parameter.ndim in (2, 4):
+                    self._matrices[key] = parameter, nn.Parameter(_as_matrix(parameter.detach()))
+        self._others = {key: p for key, p in policy.named_parameters() if key not in self._matrices}
+        self._adamw = torch.optim.AdamW(self._others.values(), weight_decay=weight_decay, fused=True)
+        self._muon: torch.optim.Muon | None = None
+        if self._matrices:
+            matrices = [matrix for _, matrix in self._matrices.values()]
+            self._muon = torch.optim.Muon(matrices, weight_decay=weight_decay, adjust_lr_fn="match_rms_adamw")
+
+    def step(self, learning_rate: float) -> None:
+        """Take a step."""
+        for weight, matrix in self._matrices.values():
+            matrix.grad = None if weight.grad is None else _as_matrix(weight.grad)
+        for optimizer in (self._adamw, self._muon):
+            if optimizer is not None:
+                for group in optimizer.param_groups:
+                    group["lr"] = learning_rate
+                optimizer.step()
+
+    def state(self) -> dict[str, Tensor]:
+        """Return every tensor that the next steps depend on, by name; they are the optimizer's own, not copies."""
+        tensors: dict[str, Tensor] = {}
+        for key, parameter in self._others.items():
+            moments: Any = self._adamw.state[parameter]
+            if not moments:  # as AdamW itself does in its first step
+                moments["step"] = torch.zeros((), device=parameter.device)
+                moments |= {moment: torch.zeros_like(parameter.detach()) for moment in ("exp_avg", "exp_avg_sq")}
+            tensors |= {f"{moment}/{key}": moments[moment] for moment in ("step", "exp_avg", "exp_avg_sq")}
+        for key, (_, matrix) in self._matrices.items():
+            assert self._muon is not None
+            moments = self._muon.state[matrix]
+            if not moments:  # as Muon itself does
+                moments["momentum_buffer"] = torch.zeros_like(matrix.detach())
+            tensors[f"momentum_buffer/{key}"] = moments["momentum_buffer"]
+        return tensors
+
+
+def _as_matrix(weight: Tensor) -> Tensor:
+    """Return a weight (rows, ...) as a matrix over the same memory, whichever way it lies there."""
+    if weight.ndim == 4 and not weight.is_contiguous():
+        weight = weight.permute(0, 2, 3, 1)
+    return weight.flatten(1)

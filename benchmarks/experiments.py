@@ -142,6 +142,7 @@ def levers() -> list[Measurement]:
         "all of them": (files, ""),
         "without detours": (plain, ""),
         "without pointing": (files, "--model.losses.pointing-weight 0"),
+        "without Muon": (files, "--optimizer adamw"),
         "without openings": (files, "--opening-weight 1 --openings-first 0"),
         "none of them": (plain, "--model.losses.pointing-weight 0 --opening-weight 1 --openings-first 0"),
     }
@@ -188,7 +189,7 @@ TABLES = {
     "seeds": Experiment("Three seeds", ("policy", "trained on", "seed"), headline()),
     "state": Experiment("From the privileged state", ("seed",), states()),
     "demos": Experiment("Fewer demonstrations", ("demonstrations",), fewer()),
-    "levers": Experiment("Looking at what was said: 8,000 steps on Drawer", ("levers",), levers()),
+    "levers": Experiment("What makes Drawer learnable: 8,000 steps", ("levers",), levers()),
     "language": Experiment("What the sentence does", ("policy", "success under"), language()),
     "messages": Experiment("What messages do", ("numbers in a message", "lost"), messages()),
 }

@@ -87,6 +87,17 @@ def test_the_first_episode_moves_until_the_page_is_there():
         assert film.ended.wait(10)
 
 
+def test_pictures_move_for_a_moment_though_the_page_is_there_at_once():
+    made = threading.Event()
+    made.set()
+    with opened(made) as (client, film):
+        seen = set()
+        while (answer := client.get("/prelude")).status_code != 404:
+            seen.add(answer.text)
+        assert len(seen) > 10
+        assert film.ended.wait(10)
+
+
 def test_it_can_be_ended_before_the_page_is_there():
     with opened(threading.Event()) as (client, _):
         assert client.get("/prelude").status_code in (200, 204)

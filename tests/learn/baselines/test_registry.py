@@ -65,7 +65,8 @@ def test_its_commands_are_still_understood_and_say_what_its_checkpoint_says(name
         assert list(jobs[-1].settings.auxiliary) == [target["name"] for target in config["model"]["auxiliary"]]
     train = jobs[-1].settings.train
     assert asdict(train.budget) == config["training"]["budget"]
-    before = {"word_dropout": 0.0, "opening_weight": 1, "openings_first": 0}  # what it was before it could be chosen
+    # what it was before it could be chosen
+    before = {"word_dropout": 0.0, "opening_weight": 1, "openings_first": 0, "optimizer": "adamw"}
     for name in (*before, "shift", "learning_rate", "batch_size", "seed"):
         assert getattr(train, name) == config["training"].get(name, before.get(name))
 

@@ -1,6 +1,7 @@
 """What the first visitor sees while Gradio is still being imported, which takes longer than to load the simulator.
 
-A page of our own shows the first episode. As soon as the real page is there it takes over, and this one reloads itself.
+A page of our own shows the first episode. When the real page is there and this one has shown some of the episode, it
+reloads itself and the real one takes over.
 """
 
 import asyncio
@@ -16,6 +17,8 @@ from teamvla_eval.demo.visitors import Simulator, Visitor
 if TYPE_CHECKING:
     from fastapi import FastAPI
 
+_LEAST = 2.0  # how long pictures move before the real page takes over: it needs seconds to draw itself [s]
+_PATIENCE = 5.0  # after which it takes over without any [s]
 _PATH = "/prelude"  # of the moment that is shown; the real page does not have it
 _PAGE = f"""<!doctype html><html lang="en"><meta charset="utf-8"><title>TeamVLA</title>
 <style>body {{ font-family: system-ui, sans-serif; max-width: 900px; margin: 24px auto; padding: 0 16px; }}
@@ -45,6 +48,7 @@ class Prelude:
     def __init__(self, simulator: Simulator, first: Choice):
         self._simulator, self._first = simulator, first
         self._shown, self._over = "", False
+        self._begun, self._ended = threading.Event(), threading.Event()
         threading.Thread(target=self._watch, daemon=True).start()
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
@@ -58,17 +62,27 @@ class Prelude:
         await send({"type": "http.response.start", "status": status, "headers": headers})
         await send({"type": "http.response.body", "body": body.encode()})
 
+    def wait(self) -> None:
+        """Wait until pictures have moved for a moment, or none are to be expected."""
+        if self._begun.wait(_PATIENCE):
+            self._ended.wait(_LEAST)
+
     def close(self) -> None:
-        """End the run."""
+        """End the run, and let nobody wait for it."""
         self._over = True
+        self._begun.set()
+        self._ended.set()
 
     def _watch(self) -> None:
         with contextlib.suppress(OSError), contextlib.closing(Visitor(self._simulator.connect())) as visitor:
             for moment in visitor.run(Run(self._first, "")):
                 if isinstance(moment, Frame):
                     self._shown = frame_html(moment)
+                    self._begun.set()
                 if self._over:
                     visitor.tell(Stop())
+        self._begun.set()
+        self._ended.set()
 
 
 class Opening:
@@ -90,16 +104,21 @@ class Opening:
         else:
             await self._app(scope, receive, send)
 
+    def _make_in_time(self) -> "FastAPI":
+        app = self._make()
+        self._prelude.wait()
+        return app
+
     async def _live(self, receive: Any, send: Any) -> None:
         await receive()
         await send({"type": "lifespan.startup.complete"})
         ended = asyncio.ensure_future(receive())
-        made = asyncio.ensure_future(asyncio.to_thread(self._make))
+        made = asyncio.ensure_future(asyncio.to_thread(self._make_in_time))
         await asyncio.wait({ended, made}, return_when=asyncio.FIRST_COMPLETED)
+        self._prelude.close()
         if made.done():
             app = made.result()
             async with app.router.lifespan_context(app):
                 self._app = app
-                self._prelude.close()
                 await ended
         await send({"type": "lifespan.shutdown.complete"})

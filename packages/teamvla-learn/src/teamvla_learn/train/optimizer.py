@@ -1,10 +1,11 @@
 """The optimizers: AdamW for everything, or Muon for the weight matrices of hidden layers and AdamW for the rest.
 
 Muon makes all directions of a matrix's update equally long: Jordan et al., "Muon: An optimizer for hidden layers in
-neural networks" (2024). Its updates are scaled to the size of AdamW's (Liu et al., "Muon is scalable for LLM training",
-2025), so that both take the same learning rate. A convolution is a matrix of its output channels.
+neural networks" (2024). They are then scaled to twice the size that matches AdamW's (Liu et al., "Muon is scalable for
+LLM training", 2025), so that both take the same learning rate. A convolution is a matrix of its output channels.
 """
 
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Literal
 
 import torch
@@ -14,6 +15,7 @@ from teamvla_learn.policies.base import LearnedPolicy
 
 OptimizerName = Literal["muon", "adamw"]
 
+_SIZE = 2.0  # of Muon's updates, relative to AdamW's
 _READOUTS = ("head.", "auxiliary.")  # layers that end in what is predicted are not hidden
 
 
@@ -24,9 +26,10 @@ class Optimizer:
         policy: The network; its parameters' ``grad`` is read by each step.
         name: ``muon`` or ``adamw``.
         weight_decay: Decoupled weight decay.
+        threads: Threads that share the matrices; what comes of it does not depend on them.
     """
 
-    def __init__(self, policy: LearnedPolicy, name: OptimizerName, weight_decay: float):
+    def __init__(self, policy: LearnedPolicy, name: OptimizerName, weight_decay: float, threads: int = 1):
         self._matrices: dict[str, tuple[nn.Parameter, nn.Parameter]] = {}  # the weight, and its matrix in place
         if name == "muon":
             embeddings = {id(module.weight) for module in policy.modules() if isinstance(module, nn.Embedding)}
@@ -36,20 +39,20 @@ class Optimizer:
                     self._matrices[key] = parameter, nn.Parameter(_as_matrix(parameter.detach()))
         self._others = {key: p for key, p in policy.named_parameters() if key not in self._matrices}
         self._adamw = torch.optim.AdamW(self._others.values(), weight_decay=weight_decay, fused=True)
-        self._muon: torch.optim.Muon | None = None
-        if self._matrices:
-            matrices = [matrix for _, matrix in self._matrices.values()]
-            self._muon = torch.optim.Muon(matrices, weight_decay=weight_decay, adjust_lr_fn="match_rms_adamw")
+        self._pool = ThreadPoolExecutor(threads, "muon", initializer=torch.set_num_threads, initargs=(1,))
+        self._muon = {
+            key: torch.optim.Muon([matrix], weight_decay=weight_decay, adjust_lr_fn="match_rms_adamw")
+            for key, (_, matrix) in sorted(self._matrices.items(), key=lambda item: -item[1][0].numel())
+        }  # large ones first, so that threads end together
 
     def step(self, learning_rate: float) -> None:
         """Take a step."""
         for weight, matrix in self._matrices.values():
             matrix.grad = None if weight.grad is None else _as_matrix(weight.grad)
-        for optimizer in (self._adamw, self._muon):
-            if optimizer is not None:
-                for group in optimizer.param_groups:
-                    group["lr"] = learning_rate
-                optimizer.step()
+        jobs = [self._pool.submit(_step, muon, _SIZE * learning_rate) for muon in self._muon.values()]
+        _step(self._adamw, learning_rate)
+        for job in jobs:
+            job.result()
 
     def state(self) -> dict[str, Tensor]:
         """Return every tensor that the next steps depend on, by name; they are the optimizer's own, not copies."""
@@ -61,12 +64,17 @@ class Optimizer:
                 moments |= {moment: torch.zeros_like(parameter.detach()) for moment in ("exp_avg", "exp_avg_sq")}
             tensors |= {f"{moment}/{key}": moments[moment] for moment in ("step", "exp_avg", "exp_avg_sq")}
         for key, (_, matrix) in self._matrices.items():
-            assert self._muon is not None
-            moments = self._muon.state[matrix]
+            moments = self._muon[key].state[matrix]
             if not moments:  # as Muon itself does
                 moments["momentum_buffer"] = torch.zeros_like(matrix.detach())
             tensors[f"momentum_buffer/{key}"] = moments["momentum_buffer"]
         return tensors
+
+
+def _step(optimizer: torch.optim.Optimizer, learning_rate: float) -> None:
+    for group in optimizer.param_groups:
+        group["lr"] = learning_rate
+    optimizer.step()
 
 
 def _as_matrix(weight: Tensor) -> Tensor:

@@ -59,7 +59,8 @@ class Trainer:
         self.policy = policy.train()
         self.config = config
         self.average = WeightAverage(policy, config.average_decay)
-        self.optimizer = Optimizer(policy, config.optimizer, config.weight_decay)
+        threads = threads or config.shards
+        self.optimizer = Optimizer(policy, config.optimizer, config.weight_decay, threads)
         self.step = 0
         self.elapsed_s = 0.0
         self._train = train
@@ -73,9 +74,7 @@ class Trainer:
         ]
         self._device = next(policy.parameters()).device
         self._processes = processes or Processes()
-        self._gradient = ShardedGradient(
-            policy, config.shards, threads or config.shards, self._autocast, self._processes
-        )
+        self._gradient = ShardedGradient(policy, config.shards, threads, self._autocast, self._processes)
 
     @property
     def progress(self) -> float:

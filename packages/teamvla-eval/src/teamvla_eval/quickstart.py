@@ -66,7 +66,7 @@ def quickstart(
     out: Path = Path("runs/quickstart"),
     task: str = "lift",
     demos: int = 300,
-    steps: int = 8000,
+    steps: int = 5000,
     episodes: int = 50,
     seed: int = 0,
     threads: int | None = None,

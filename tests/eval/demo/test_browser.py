@@ -175,7 +175,7 @@ def test_another_task_with_its_own_sentences(page: Any):
 )
 def test_hostile_sentences_get_an_answer(page: Any, said: str):
     dialogs: list[Any] = []
-    page.on("dialog", dialogs.append)
+    page.on("dialog", lambda dialog: dialogs.append(dialog))
     page.locator("#sentence textarea").fill(said)
     page.locator("#run").click()
     page.locator(".tv-refused").wait_for(timeout=60_000)

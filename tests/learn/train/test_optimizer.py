@@ -58,7 +58,7 @@ def test_without_it_the_weights_are_those_of_adamw(demos):
 
 
 @pytest.mark.parametrize("name", ["muon", "adamw"])
-def test_a_training_goes_on_with_its_optimizer_and_no_other(demos, tmp_path, name):
+def test_the_same_optimizer_gives_the_same_weights_and_no_other_goes_on(demos, tmp_path, name):
     train(demos, tmp_path / "whole", steps=4, optimizer=name)
     train(demos, tmp_path / "a", steps=4, optimizer=name)
     other = "adamw" if name == "muon" else "muon"

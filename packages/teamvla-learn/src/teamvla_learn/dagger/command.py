@@ -50,12 +50,11 @@ def dagger(
     from teamvla_learn.dagger.collecting import DrivingSettings
     from teamvla_learn.dagger.rounds import DaggerJob, run_dagger
     from teamvla_learn.dagger.takeover import TakeoverRule
-    from teamvla_learn.train.settings import SETTINGS_FILE, check_network_kept, layered_settings
+    from teamvla_learn.train.settings import check_network_kept, configs_or_own, layered_settings
 
     if not demos:
         raise UserError("demos is empty, expected the demonstration files that the policy was trained on")
-    own = [path for path in [init_from / SETTINGS_FILE] if path.is_file() and preset is None]
-    below = layered_settings(preset, config or own)
+    below = layered_settings(preset, configs_or_own(init_from, preset, config))
     if settings is None:
         settings = below
     check_network_kept(settings, below)

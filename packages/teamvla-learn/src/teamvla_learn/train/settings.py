@@ -104,14 +104,20 @@ def settings_below(arguments: Sequence[str], begun: bool = False) -> Settings:
     except argparse.ArgumentError:  # the full parser says it better
         return Settings()
     configs = found.config
-    if begun and found.init_from is not None and not found.preset and not configs:
-        configs = [path for path in [found.init_from / SETTINGS_FILE] if path.is_file()]
+    if begun and found.init_from is not None:
+        configs = configs_or_own(found.init_from, found.preset, configs)
     settings = layered_settings(found.preset, configs, found.policy)
     if found.steps and not found.minutes:  # the command line's steps replace minutes, and the other way around
         return replace(settings, train=replace(settings.train, budget=Budget(steps=1)))
     if found.minutes and not found.steps:
         return replace(settings, train=replace(settings.train, budget=Budget(minutes=1.0)))
     return settings
+
+
+def configs_or_own(run: Path, preset: str | None, configs: Sequence[Path]) -> Sequence[Path]:
+    """Return the YAML files that are named; when nothing is, that of the run's folder, if there is one."""
+    own = run / SETTINGS_FILE
+    return [own] if not preset and not configs and own.is_file() else configs
 
 
 def check_network_kept(settings: Settings, below: Settings) -> None:

@@ -9,6 +9,7 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 from teamvla_envs.env.vector import TeamVectorEnv
 from teamvla_envs.seeds import episode_seeds
+from teamvla_envs.sim.base import WorldState
 from teamvla_envs.tasks.handoff import (
     ARM_NAMES,
     LAID,
@@ -494,6 +495,23 @@ def test_what_is_left_of_the_state_without_the_goal_parts_does_not_depend_on_the
     other.set_state(told(other, (part_of(other, "episode")["goal"] + 2) % 4))
     for name, part in env.state_parts(told=False).items():
         assert_array_equal(other.state_parts(told=False)[name], part, err_msg=name)
+
+
+@pytest.mark.parametrize("quarters", [1, 2, 3])
+def test_a_stick_that_rolled_by_quarters_has_the_same_pose(make_handoff: MakeHandoff, quarters: int):
+    env = make_handoff(8)
+    begin(env)
+    cos, sin = np.cos(quarters * np.pi / 2), np.sin(quarters * np.pi / 2)
+    roll = np.array([[1, 0, 0], [0, cos, -sin], [0, sin, cos]])
+    rolled = replace(env.world, body_rot=env.world.body_rot @ roll)
+
+    def pose(world: WorldState) -> np.ndarray:
+        facts = part_of(env, "episode")
+        signals = env.task.signals(world, facts, part_of(env, "memory"))
+        return np.asarray(env.task.state_parts(world, facts, signals)["object_rot6d"])
+
+    assert_allclose(pose(rolled), pose(env.world), atol=1e-6)
+    assert_allclose(pose(rolled)[:, 3:], [[0, 0, 1]] * 8, atol=1e-6)
 
 
 # -- starts, rewards, phases ---------------------------------------------------------------------------------------

@@ -330,12 +330,11 @@ class Handoff(Task):
         xp = array_namespace(world.joint_pos)
         rows = arange(n, world.joint_pos)
         toward = s["toward"][rows, s["lead"]]
-        up = s["rot"][:, :, 2]
         goal = xp.astype(episode["goal"][:, None] == arange(4, rows), world.joint_pos.dtype)
         lead = xp.astype(s["lead"][:, None] == arange(self.num_arms, rows), world.joint_pos.dtype)
         return {
             "object_pos": s["pos"],
-            "object_rot6d": xp.concat([toward, up], axis=-1),
+            "object_rot6d": xp.concat([toward, _upper_side(s["rot"])], axis=-1),
             "object_vel": world.body_vel[rows, episode["stick"]],
             "object_size": stack_last(s["length"], s["width"]),
             "stick_pos": xp.reshape(world.body_pos, (n, 6)),
@@ -470,6 +469,14 @@ class Handoff(Task):
         way = goal[:, :2] - bases[s["lead"]]
         way = way / norm(way)[:, None]
         return xp.concat([way, xp.zeros_like(way[:, :1])], axis=-1)
+
+
+def _upper_side(rot: Array) -> Array:
+    """Normal of the long side of a stick that faces up most: its cross-section is square. Shape ``(N, 3)``."""
+    xp = array_namespace(rot)
+    y, z = rot[:, :, 1], rot[:, :, 2]
+    side = xp.where(xp.abs(y[:, 2:]) > xp.abs(z[:, 2:]), y, z)
+    return xp.where(side[:, 2:] < 0, -side, side)
 
 
 def _hands_along(toward: Array) -> Array:

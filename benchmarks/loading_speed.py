@@ -38,7 +38,7 @@ def main() -> None:
         config = TrainConfig(Budget(steps=1), precision=native_precision(), shards=os.cpu_count() or 1)
         tokenizer = build_tokenizer((train,))
         policy = build_policy("vla", train, source, tokenizer, None, chunk_length=1, seed=0)
-        change = Augmentation(config.shift, config.brightness, config.color)
+        change = Augmentation(config.shift, config.brightness, config.color, config.contrast)
         assembler = BatchAssembler(train, tokenizer, 1, 32, change, tuple(policy.normalization.auxiliary))
         order = SampleOrder.over_groups(train.task, config.batch_size, seed=0)
         trainer = Trainer(policy, assembler, None, config)

@@ -51,12 +51,23 @@ def test_color_tints_a_whole_picture():
     assert len({tuple(color) for color in colors}) > 150
 
 
+def test_contrast_mixes_in_gray():
+    original = np.tile(np.array([0, 128, 255], dtype=np.uint8), (200, 4, 5, 1))
+    changed, _ = augment(original, np.random.default_rng(0), Augmentation(contrast=0.4))
+    assert (changed == changed[:, :1, :1]).all()
+    dark, medium, bright = changed[:, 0, 0].astype(int).T
+    assert dark.min() < 3
+    assert 48 < dark.max() <= 51
+    assert np.abs(medium - 128).max() <= 1
+    assert np.abs(dark + bright - 255).max() <= 2
+
+
 def test_the_pictures_of_a_window_change_alike():
     window = np.repeat(pictures()[:, None], 3, axis=1)
-    changed, _ = augment(window, np.random.default_rng(0), Augmentation(2, 0.2, 0.1))
+    changed, _ = augment(window, np.random.default_rng(0), Augmentation(2, 0.2, 0.1, 0.2))
     assert changed.shape == window.shape
     assert_array_equal(changed[:, 0], changed[:, 2])
-    assert_array_equal(changed[:, 0], augment(pictures(), np.random.default_rng(0), Augmentation(2, 0.2, 0.1))[0])
+    assert_array_equal(changed[:, 0], augment(pictures(), np.random.default_rng(0), Augmentation(2, 0.2, 0.1, 0.2))[0])
 
 
 def test_words_are_left_out_and_padding_stays():

@@ -64,7 +64,7 @@ def bench(
         offset: Leave out so many seeds of the set first.
         num_arms: Arms in the scene.
         randomization: Randomization of the scene.
-        split: Sentences and object combinations: train or unseen.
+        split: Sentences, sizes, shades and arrangements of colors: train or unseen.
         unseen: The same as --split unseen.
         device: Device of the simulation.
         num_envs: Worlds that run side by side; the episodes are the same for any number.

@@ -35,7 +35,7 @@ class EvaluationSettings:
         offset: How many seeds of the set to leave out first.
         num_arms: Arms in the scene.
         randomization: Randomization of the scene.
-        split: ``"train"`` or ``"unseen"`` sentences and object combinations.
+        split: ``"train"`` or ``"unseen"`` sentences, sizes, shades and arrangements of colors.
         num_envs: Worlds that run side by side. The episodes are the same for any number; the actions of a
             network can still differ in the last digits, because it rounds differently in another batch size.
         threads: CPU threads for physics and networks; None lets each library choose.

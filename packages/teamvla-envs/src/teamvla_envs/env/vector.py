@@ -59,7 +59,7 @@ class TeamVectorEnv(gym.vector.VectorEnv):
         image_channels: What cameras tell in the vision modes: ``"rgb"`` (``pixels``), ``"depth"`` [m] and
             ``"segmentation"`` (a key of each name, camera by camera).
         randomization: ``"none"``, ``"default"`` or ``"hard"``, a :class:`Randomization` or a mapping of its attributes.
-        split: ``"train"`` or ``"unseen"`` sentences and combinations.
+        split: ``"train"`` or ``"unseen"`` sentences, sizes, shades and arrangements of colors.
         instruction_for: ``"all"`` or ``"arm_k"``: who is told the sentence in the parallel view.
         max_episode_steps: Control steps after which an episode is truncated; ``None`` for the task's own.
         render_mode: ``None`` or ``"rgb_array"``.

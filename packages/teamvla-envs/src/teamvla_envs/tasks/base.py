@@ -20,6 +20,12 @@ from teamvla_envs.sim.base import WorldState
 Array = Any
 Arrays = Mapping[str, Array]  # named arrays, first axis N
 SPLITS = ("train", "unseen")
+# Which two of four colors come first and second: every color is in either place in both splits, and training has every
+# two colors in one order or in both, so that it tells each color from each other.
+COLOR_PAIRS = {
+    "train": ((1, 0), (2, 1), (3, 2), (0, 3), (0, 2), (2, 0), (1, 3), (3, 1)),
+    "unseen": ((0, 1), (1, 2), (2, 3), (3, 0)),
+}
 HELD_OUT_SIZES = (0.4, 0.6)  # share of each range of sizes that only the unseen split has
 DULLNESS = 0.2  # how far colors of the unseen split are mixed with gray
 TABLE_EDGE = Table().half_size  # [m]
@@ -65,7 +71,7 @@ class Task(ABC):
 
     Args:
         num_arms: Number of arms A.
-        split: ``"train"`` or ``"unseen"``: which sentences, sizes, shades and combinations of colors are drawn.
+        split: ``"train"`` or ``"unseen"``: which sentences, sizes, shades and arrangements of colors are drawn.
         randomization: Level, or a :class:`Randomization`; a task reads its shares of poses, sizes and masses.
 
     Attributes:
@@ -153,6 +159,11 @@ class Task(ABC):
         """
         check_choice("goal", goal, self.goals)
         return (self.goals.index(goal) + 0.5) / len(self.goals)
+
+    def draw_pairs(self, u: np.ndarray) -> np.ndarray:
+        """Ordered pairs of the split from uniform numbers ``(n,)``: indices of colors, shape ``(n, 2)``."""
+        pairs = np.array(COLOR_PAIRS[self.split])
+        return pairs[pick(u, len(pairs))]
 
     @abstractmethod
     def place(self, u: np.ndarray) -> Start:

@@ -27,10 +27,6 @@ FRONT_COLORS = {
 }
 CUBE_NAMES, FRONT_NAMES = tuple(CUBE_COLORS), tuple(FRONT_COLORS)
 SIZE_NAMES, PLACE_NAMES, ARM_NAMES = ("smaller", "bigger"), ("bottom", "top"), tuple(ARM_COLORS)[:2]
-# Ordered pairs of colors by index; those of the unseen split never occur in training.
-_PAIRS = [(i, j) for i in range(4) for j in range(4) if i != j]
-UNSEEN_PAIRS = [pair for pair in _PAIRS if set(pair) in ({0, 2}, {1, 3})]
-TRAIN_PAIRS = [pair for pair in _PAIRS if pair not in UNSEEN_PAIRS]
 
 CABINET = Cabinet()
 FRONT_Y = CABINET.pos[1]  # [m]
@@ -89,9 +85,9 @@ class Drawer(Task):
     def place(self, u: np.ndarray) -> Start:
         """Draw goal, colors, and the places, sizes and masses of the cubes."""
         n = len(u)
-        pairs = np.array(TRAIN_PAIRS if self.split == "train" else UNSEEN_PAIRS)
-        cube_color, front_color = pairs[pick(u[:, 20], len(pairs))], pairs[pick(u[:, 21], len(pairs))]
+        by_size, front_color = self.draw_pairs(u[:, 20]), self.draw_pairs(u[:, 21])
         bigger = pick(u[:, 22], 2)
+        cube_color = np.where(bigger[:, None] == 1, by_size, by_size[:, ::-1])
         poses, fields, sizes = {}, {}, []
         for i, name in enumerate(CUBES):
             a, (side, color) = u[:, 5 * i : 5 * i + 5], divmod(i, 2)

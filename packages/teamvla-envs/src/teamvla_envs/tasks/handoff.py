@@ -11,7 +11,7 @@ from teamvla_envs.geometry import clip_norm
 from teamvla_envs.scene.compose import ARM_COLORS, BASE_RADIUS
 from teamvla_envs.scene.props import Pad, Prop, Stick, Table, box_inertia
 from teamvla_envs.sim.base import WorldState
-from teamvla_envs.tasks.base import Array, Arrays, Start, Task, ToolGoals, pick
+from teamvla_envs.tasks.base import COLOR_PAIRS, Array, Arrays, Start, Task, ToolGoals, pick
 from teamvla_envs.tasks.handoff_sentences import PASS, RELAY
 from teamvla_envs.tasks.instructions import Family, vocabulary
 
@@ -29,9 +29,6 @@ PAD_COLORS = {
 }
 PAD_NAMES, STICK_NAMES, ARM_NAMES = tuple(PAD_COLORS), tuple(STICK_COLORS), tuple(ARM_COLORS)
 SIDE_NAMES = ("front", "back")
-_PAIRS = [(i, j) for i in range(4) for j in range(4) if i != j]
-UNSEEN_PAIRS = [pair for pair in _PAIRS if set(pair) in ({0, 2}, {1, 3})]
-TRAIN_PAIRS = [pair for pair in _PAIRS if pair not in UNSEEN_PAIRS]
 
 GRASP_INSET = 0.015  # [m] from the stick's end to the grasp point
 LAID = 0.02  # [m] a stick that was slowly let go lower than this above the table was laid down
@@ -127,9 +124,11 @@ class Handoff(Task):
             fields["geom_size", f"stick_{s}_box"] = np.stack([length, width, width], -1) / 2
             lengths.append(length)
             widths.append(width)
-        pairs = np.array(TRAIN_PAIRS if self.split == "train" else UNSEEN_PAIRS)
-        pad_colors, stick_colors = pairs[pick(u[:, 12], len(pairs))], pairs[pick(u[:, 13], len(pairs))]
-        swap = pick(u[:, 14], 2).astype(bool)  # the second pair of pads may have its colors the other way round
+        pad_colors, stick_colors = self.draw_pairs(u[:, 12]), self.draw_pairs(u[:, 13])
+        # The second pair of pads may have its colors the other way round, if the split has that.
+        swap = (pad_colors[:, None, ::-1] == np.array(COLOR_PAIRS[self.split])).all(-1).any(-1) & (
+            pick(u[:, 14], 2) == 1
+        )
         pad_color = np.stack([pad_colors, np.where(swap[:, None], pad_colors[:, ::-1], pad_colors)], 1)
         for s in range(2):
             fields["geom_rgba", f"stick_{s}_box"] = np.array(list(STICK_COLORS.values()))[stick_colors[:, s]]

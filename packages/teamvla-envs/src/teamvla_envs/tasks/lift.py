@@ -32,10 +32,6 @@ STAND_COLORS: dict[str, tuple[float, float, float, float]] = {
     "black": (0.08, 0.08, 0.09, 1.0),
 }
 COLOR_NAMES = tuple(STAND_COLORS)
-# Ordered pairs (front stand, back stand) by index; those of the unseen split never occur in training.
-_PAIRS = [(i, j) for i in range(4) for j in range(4) if i != j]
-UNSEEN_PAIRS = [pair for pair in _PAIRS if set(pair) in ({0, 2}, {1, 3})]
-TRAIN_PAIRS = [pair for pair in _PAIRS if pair not in UNSEEN_PAIRS]
 
 HOLD_POS = (0.0, 0.0, 0.34)  # [m] where the expert holds the load up
 HOLD_HEIGHT = 0.27  # [m] from here on it counts as held up
@@ -89,8 +85,7 @@ class Lift(Task):
     def place(self, u: np.ndarray) -> Start:
         """Draw goal, colors, heights, and the load's pose, size and mass."""
         n, load = len(u), self.load
-        pairs = np.array(TRAIN_PAIRS if self.split == "train" else UNSEEN_PAIRS)
-        colors = pairs[pick(u[:, 5], len(pairs))]
+        colors = self.draw_pairs(u[:, 5])
         taller = pick(u[:, 6], 2)
         heights = np.stack([low + spread * u[:, 7 + i] for i, (low, spread) in enumerate(load.heights)], -1)
         heights = np.where(taller[:, None] == 1, heights, heights[:, ::-1])

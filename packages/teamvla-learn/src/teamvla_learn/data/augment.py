@@ -16,17 +16,19 @@ class Augmentation:
         shift: Largest shift in either direction [px].
         brightness: Largest relative change of brightness.
         color: Largest relative change of red, green and blue against each other; below what makes another color of one.
+        contrast: Largest share of medium gray that is mixed in.
         word_dropout: Probability that a word of a sentence is replaced by the unknown word.
     """
 
     shift: int = 0
     brightness: float = 0.0
     color: float = 0.0
+    contrast: float = 0.0
     word_dropout: float = 0.0
 
 
 def augment(pictures: np.ndarray, rng: np.random.Generator, change: Augmentation) -> tuple[np.ndarray, np.ndarray]:
-    """Shift every picture and scale its brightness and its colors; what moves in is a copy of the edge.
+    """Shift every picture, scale its brightness and colors and mix in gray; what moves in is a copy of the edge.
 
     Args:
         pictures: (B, H, W, 3) uint8, or (B, T, H, W, 3) with equal changes for the T pictures of a window.
@@ -41,14 +43,17 @@ def augment(pictures: np.ndarray, rng: np.random.Generator, change: Augmentation
     shifts = rng.integers(-change.shift, change.shift + 1, (count, 2))
     for picture, target, shift in zip(pictures, changed, shifts.tolist(), strict=True):
         _shift(picture, target, *shift)
-    if not change.brightness and not change.color:
+    if not change.brightness and not change.color and not change.contrast:
         return changed, shifts
     light = rng.uniform(1 - change.brightness, 1 + change.brightness, (count, 1))
     tint = rng.uniform(1 - change.color, 1 + change.color, (count, channels))
-    factors = np.minimum(np.round(128 * light * tint), 257).astype(np.uint16)  # 255 * 257 still fits into 16 bits
+    gray = rng.uniform(0, change.contrast, (count, 1))
+    fades = np.round(128 * 127.5 * gray).astype(np.uint16)
+    factors = np.minimum(np.round(128 * light * tint * (1 - gray)), (65535 - fades) // 255)  # all fits into 16 bits
     # A factor for each byte of a row: with the three colors as an axis of their own it takes several times as long.
     rows = changed.reshape(*pictures.shape[:-2], width * channels)
-    lit = rows * np.tile(factors, width).reshape(count, *(1,) * (rows.ndim - 2), width * channels)
+    lit = rows * np.tile(factors.astype(np.uint16), width).reshape(count, *(1,) * (rows.ndim - 2), width * channels)
+    lit += fades.reshape(count, *(1,) * (rows.ndim - 1))
     lit >>= 7
     np.minimum(lit, 255, out=rows, casting="unsafe")
     return changed, shifts

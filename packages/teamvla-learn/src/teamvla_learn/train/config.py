@@ -45,6 +45,7 @@ class TrainConfig:
         shift: Largest random shift of a training picture [px].
         brightness: Largest random change of a training picture's brightness, relative.
         color: Largest random change of its red, green and blue against each other, relative.
+        contrast: Largest share of medium gray that is mixed into a training picture at random.
         word_dropout: Probability that a word of a training sentence is replaced by the unknown word.
         precision: Number format of the convolutions; ``auto`` takes bfloat16 where the processor computes
             with it. The weights are float32 always.
@@ -76,6 +77,7 @@ class TrainConfig:
     shift: Annotated[int, _also("--shift")] = 1
     brightness: Annotated[float, _also("--brightness")] = 0.1
     color: Annotated[float, _also("--color")] = 0.05
+    contrast: Annotated[float, _also("--contrast")] = 0.2
     word_dropout: Annotated[float, _also("--word-dropout")] = 0.05
     precision: Annotated[Precision, _also("--precision")] = "auto"
     device: Annotated[str, _also("--device")] = "cpu"
@@ -108,7 +110,7 @@ class TrainConfig:
                 raise UserError(f"{name} is {getattr(self, name)}, expected a positive number")
         if not 0 <= self.shift <= MOST_SHIFT:
             raise UserError(f"shift is {self.shift}, expected 0 to {MOST_SHIFT} pixels")
-        for name in ("brightness", "color", "word_dropout", "weight_decay", "average_decay"):
+        for name in ("brightness", "color", "contrast", "word_dropout", "weight_decay", "average_decay"):
             if not 0 <= getattr(self, name) < 1:
                 raise UserError(f"{name} is {getattr(self, name)}, expected 0 to less than 1")
         if not 0 <= self.final_learning_rate <= 1:

@@ -184,7 +184,7 @@ def _prepare(
     max_tokens = policy.config.language.max_tokens if tokenizer else 0
     targets = tuple(policy.normalization.auxiliary)
     chunk_length = policy.config.space.chunk_length
-    change = Augmentation(config.shift, config.brightness, config.color, config.word_dropout)
+    change = Augmentation(config.shift, config.brightness, config.color, config.contrast, config.word_dropout)
     assemble = [BatchAssembler(data, tokenizer, chunk_length, max_tokens, change, targets) for data in (train, valid)]
     threads = min(job.threads or _usable_cores(), max(config.shards // processes.size, 1))
     trainer = Trainer(policy.to(device), assemble[0], assemble[1] if len(valid) else None, config, threads, processes)

@@ -15,9 +15,9 @@ WIDTHS = (0, 8, 32)
 DROP_RATES = (0.0, 0.25, 0.5, 1.0)
 
 DATA = {
-    "data/lift.hdf5": "teamvla collect lift --episodes 300 --out data/lift.hdf5",
+    "data/lift.hdf5": "teamvla collect lift --episodes 600 --out data/lift.hdf5",
     "data/handoff.hdf5": "teamvla collect handoff --episodes 400 --noise 0.0015 --out data/handoff.hdf5",
-    "data/handoff_more.hdf5": "teamvla collect handoff --episodes 600 --offset 500 --out data/handoff_more.hdf5",
+    "data/handoff_more.hdf5": "teamvla collect handoff --episodes 1000 --offset 500 --out data/handoff_more.hdf5",
     "data/drawer.hdf5": "teamvla collect drawer --episodes 300 --out data/drawer.hdf5",
     "data/drawer_more.hdf5": "teamvla collect drawer --episodes 500 --offset 500 --out data/drawer_more.hdf5",
     "data/drawer_detours.hdf5": (
@@ -117,7 +117,7 @@ def headline() -> list[Measurement]:
 
 def states() -> list[Measurement]:
     """From the privileged state, with all demonstrations."""
-    options = "--policy state --steps 12000 --batch-size 256"
+    options = "--policy state --steps 6000 --batch-size 256"
     return [
         Measurement(train(f"{task}-state-{seed}", FILES[task], f"{options} --seed {seed}"), task, (str(seed),))
         for task in TASKS
@@ -127,7 +127,7 @@ def states() -> list[Measurement]:
 
 def fewer() -> list[Measurement]:
     """Fewer demonstrations, from the privileged state."""
-    rows, options = [], "--policy state --steps 12000 --batch-size 256"
+    rows, options = [], "--policy state --steps 6000 --batch-size 256"
     for task in TASKS:
         for count in DEMOS:
             name = train(f"{task}-state-{count}", f"data/{task}_{count}.hdf5", options)

@@ -14,6 +14,7 @@ from teamvla_envs.control.actions import ACTION_MODES, ActionMode, check_action
 from teamvla_envs.control.expert import follow
 from teamvla_envs.env.episodes import LOST, SUCCESS, TIME_LIMIT, Episodes
 from teamvla_envs.env.observations import OBS_MODES, agent_pos, environment_state, proprioception
+from teamvla_envs.env.pictures import Pictures, copied
 from teamvla_envs.env.randomization import Randomization, WorldDraw, counter_noise
 from teamvla_envs.env.spaces import camera_spaces, check_image_size, observation_space
 from teamvla_envs.registration import get_task
@@ -22,7 +23,7 @@ from teamvla_envs.scene.looks import LOOKS, load_skins
 from teamvla_envs.scene.robots import get_robot
 from teamvla_envs.sim.base import Simulator, WorldState
 from teamvla_envs.sim.cameras import CHANNELS
-from teamvla_envs.sim.choose import Renderer, choose_renderer, choose_simulator
+from teamvla_envs.sim.choose import choose_simulator
 from teamvla_envs.sim.host import SUBSTEPS
 from teamvla_envs.sim.visible import segment_names
 from teamvla_envs.tasks.base import check_choice
@@ -113,7 +114,7 @@ class TeamVectorEnv(gym.vector.VectorEnv):
         for name in robots:
             get_robot(name)
         scene = self.task.scene(robots)
-        self._skins = load_skins(scene, looks)
+        skins = load_skins(scene, looks)
         known = tuple(camera.name for camera in scene.cameras)
         self.cameras = tuple(cameras) if cameras is not None else ("front", *(c for c in known if "wrist" in c))
         for name in self.cameras:
@@ -146,8 +147,7 @@ class TeamVectorEnv(gym.vector.VectorEnv):
         self._sim: Simulator = choose_simulator(
             device, solver, num_threads, scene, self.task.bodies, self.num_envs, self.task.joints
         )
-        self._num_threads = num_threads
-        self._renderer: Renderer | None = None
+        self._pictures = Pictures(self._sim, num_threads, skins)
         opening = np.array([get_robot(name).gripper_range[1] for name in robots])
         self._rest = np.stack([get_robot(name).home for name in robots])
         self._mode = ActionMode(action_mode, self._sim.chains, self._sim.send(opening))
@@ -182,8 +182,6 @@ class TeamVectorEnv(gym.vector.VectorEnv):
         self.single_action_space = gym.spaces.Box(-1.0, 1.0, (self.num_arms * self.action_size,), np.float32)
         self.observation_space = batch_space(self.single_observation_space, self.num_envs)
         self.action_space = batch_space(self.single_action_space, self.num_envs)
-        self._images: dict[str, Any] = {}
-        self._stale = np.ones(self.num_envs, bool)
         self._world = None
 
     def reset(
@@ -247,7 +245,7 @@ class TeamVectorEnv(gym.vector.VectorEnv):
             still, opened = np.zeros((self.num_envs, *rest.shape)), np.ones((self.num_envs, self.num_arms))
             at_rest = self._mode.encode(self._sim.send(still), self._sim.send(opened), self._sim.world())
             self._episodes.expect(worlds, at_rest)
-        self._stale[worlds] = True
+        self._pictures.outdate(worlds)
 
     def step(self, actions: Any) -> tuple[Any, Any, Any, Any, dict[str, Any]]:
         """Advance all worlds by one control step.
@@ -298,10 +296,10 @@ class TeamVectorEnv(gym.vector.VectorEnv):
         held = xp.where(now, episodes.held + 1, 0)
         if active is None:
             episodes.held, episodes.steps = held, episodes.steps + 1
-            self._stale[:] = True
+            self._pictures.outdate(slice(None))
         else:
             episodes.held, episodes.steps = xp.where(active, held, episodes.held), episodes.steps + active
-            self._stale |= self._sim.fetch(active)
+            self._pictures.outdate(self._sim.fetch(active))
         success = episodes.held >= self.task.hold_steps(episodes.told)
         lost = ~success & self.task.lost(self._current)
         late = ~success & ~lost & (episodes.steps >= self.max_episode_steps)
@@ -327,27 +325,11 @@ class TeamVectorEnv(gym.vector.VectorEnv):
     def _observe(self) -> Any:
         if self.obs_mode == "state":
             return self.environment_state()
-        obs = self._pictures() | {"agent_pos": self.agent_pos(), "instruction": tuple(self.instructions)}
+        pictures = self._pictures.observe(self.image_channels, self.cameras, self.image_size, self._episodes.fields)
+        obs = {**pictures, "agent_pos": self.agent_pos(), "instruction": tuple(self.instructions)}
         if self.obs_mode == "vision+state":
             obs["environment_state"] = self.environment_state()
         return obs
-
-    def _pictures(self) -> dict[str, Any]:
-        """What the cameras tell, channel by channel; only worlds that changed are rendered."""
-        stale = np.flatnonzero(self._stale)
-        for channel in self.image_channels if self.cameras and len(stale) else ():
-            new = self.render_cameras(self.cameras, self.image_size, stale, channel)
-            if channel not in self._images:
-                xp = array_namespace(new)
-                self._images[channel] = xp.zeros((self.num_envs, *new.shape[1:]), dtype=new.dtype, device=new.device)
-            self._images[channel][stale] = new
-        self._stale[:] = False
-        return {
-            "pixels" if channel == "rgb" else channel: {
-                name: _copied(self._images[channel][:, i]) for i, name in enumerate(self.cameras)
-            }
-            for channel in self.image_channels
-        }
 
     def camera_spaces(self, cameras: Sequence[str]) -> dict[str, gym.Space[Any]]:
         """The spaces of what some cameras tell, by key of the observation."""
@@ -452,11 +434,7 @@ class TeamVectorEnv(gym.vector.VectorEnv):
         """
         self._check_open()
         rows = np.arange(self.num_envs) if worlds is None else np.asarray(worlds, int)
-        height, width = check_image_size(size)
-        if self._renderer is None:
-            self._renderer = choose_renderer(self._sim, self._num_threads, self._skins)
-        fields = {key: values[rows] for key, values in self._episodes.fields.items()}
-        return self._renderer.render(cameras, height, width, *self._sim.body_transforms(rows), fields, channel)
+        return self._pictures.render(cameras, check_image_size(size), rows, self._episodes.fields, channel)
 
     def body_poses(self, world: int) -> tuple[np.ndarray, np.ndarray]:
         """Positions ``(bodies, 3)`` [m] and quaternions wxyz ``(bodies, 4)`` of all bodies of one world's model."""
@@ -532,7 +510,7 @@ class TeamVectorEnv(gym.vector.VectorEnv):
             setattr(sim, name, sim.send(values))
         episodes.restore(rows, state)
         sim.apply_fields(rows, {key: values[rows] for key, values in episodes.fields.items()})
-        self._stale[rows] = True
+        self._pictures.outdate(rows)
         self._look()
         return self._observe(), self._info()
 
@@ -542,8 +520,7 @@ class TeamVectorEnv(gym.vector.VectorEnv):
             return
         self._closed = True
         self._sim.close()
-        if self._renderer is not None:
-            self._renderer.close()
+        self._pictures.close()
 
     def _check_open(self) -> None:
         if self._closed:
@@ -561,8 +538,4 @@ def _rows(obs: Any, mask: np.ndarray) -> np.ndarray:
 def _row(obs: Any, i: int) -> Any:
     if isinstance(obs, dict):
         return {key: _row(value, i) for key, value in obs.items()}
-    return obs[i] if isinstance(obs[i], str) else _copied(obs[i])
-
-
-def _copied(array: Any) -> Any:
-    return array_namespace(array).asarray(array, copy=True)
+    return obs[i] if isinstance(obs[i], str) else copied(obs[i])

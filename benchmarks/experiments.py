@@ -5,6 +5,7 @@ Commands run in one folder, with demonstrations in ``data``, checkpoints in ``ru
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import PurePosixPath
 
 from teamvla_learn.baselines.registry import baselines
 
@@ -35,6 +36,7 @@ FILES = {
     "drawer": "data/drawer.hdf5 data/drawer_more.hdf5 data/drawer_detours.hdf5",
 }
 FILES["multitask"] = " ".join(FILES.values())
+STATE = "--policy state --steps 6000 --batch-size 256"
 NAMES = {"vla": "SingleBrainVLA", "msg": "MsgPassingVLA", "state": "state MLP"}
 
 
@@ -49,6 +51,7 @@ class Measurement:
         options: Further options of ``teamvla bench``.
         said: Whether success is that of the goal that was said.
         episodes: Episodes per task.
+        checkpoint: Folder of the policy in that of its training.
     """
 
     run: str
@@ -57,6 +60,7 @@ class Measurement:
     options: str = ""
     said: bool = False
     episodes: int = 200
+    checkpoint: str = "."
 
     @property
     def results(self) -> str:
@@ -67,7 +71,7 @@ class Measurement:
     @property
     def command(self) -> str:
         """The command that measures."""
-        policy = f"runs/{self.run}" if self.run in RUNS else f"baseline:{self.run}"
+        policy = str(PurePosixPath("runs", self.run, self.checkpoint)) if self.run in RUNS else f"baseline:{self.run}"
         words = f"teamvla bench --policy {policy} --tasks {self.tasks} --episodes {self.episodes}"
         return " ".join(f"{words} --seed-set validation {self.options} --out {self.results}".split())
 
@@ -104,22 +108,24 @@ def shipped(options: str = "") -> list[Measurement]:
 
 
 def headline() -> list[Measurement]:
-    """Every task and architecture, three seeds each."""
+    """Every task and architecture, three seeds each; the first is that of the policy that comes with the package."""
     rows = []
     for task in (*TASKS, "multitask"):
         for policy in ("vla", "msg"):
+            name = task if policy == "vla" else f"{task}-{policy}"
+            tasks = " ".join(TASKS) if task == "multitask" else task
+            trained = "all three" if task == "multitask" else task
             for seed in SEEDS:
-                tasks = " ".join(TASKS) if task == "multitask" else task
-                trained = "all three" if task == "multitask" else task
-                rows.append(Measurement(brain(task, policy, seed), tasks, (NAMES[policy], trained, str(seed))))
+                run = name if seed == 0 else brain(task, policy, seed)
+                told = f"{seed}, `baseline:{name}`" if seed == 0 else str(seed)
+                rows.append(Measurement(run, tasks, (NAMES[policy], trained, told)))
     return rows
 
 
 def states() -> list[Measurement]:
     """From the privileged state, with all demonstrations."""
-    options = "--policy state --steps 6000 --batch-size 256"
     return [
-        Measurement(train(f"{task}-state-{seed}", FILES[task], f"{options} --seed {seed}"), task, (str(seed),))
+        Measurement(train(f"{task}-state-{seed}", FILES[task], f"{STATE} --seed {seed}"), task, (str(seed),))
         for task in TASKS
         for seed in SEEDS
     ]
@@ -127,11 +133,28 @@ def states() -> list[Measurement]:
 
 def fewer() -> list[Measurement]:
     """Fewer demonstrations, from the privileged state."""
-    rows, options = [], "--policy state --steps 6000 --batch-size 256"
+    return [Measurement(from_few(task, count), task, (str(count),)) for task in TASKS for count in DEMOS]
+
+
+def from_few(task: str, count: int) -> str:
+    """A policy from that many demonstrations and the privileged state."""
+    return train(f"{task}-state-from-{count}", f"data/{task}_{count}.hdf5", STATE)
+
+
+def helped() -> list[Measurement]:
+    """DAgger, whose expert helps where the learner gets stuck, against as many demonstrations at once."""
+    rows = []
     for task in TASKS:
-        for count in DEMOS:
-            name = train(f"{task}-state-{count}", f"data/{task}_{count}.hdf5", options)
-            rows.append(Measurement(name, task, (str(count),)))
+        few, more = from_few(task, 30), from_few(task, 100)
+        name = f"{task}-dagger"
+        RUNS[name] = (
+            f"teamvla dagger data/{task}_30.hdf5 --init-from runs/{few} --num-rounds 3 --episodes 25 --out runs/{name}"
+        )
+        rows += [
+            Measurement(few, task, ("30 demonstrations",)),
+            Measurement(name, task, ("and help in 3 times 25 episodes",), checkpoint="round_3"),
+            Measurement(more, task, ("100 demonstrations",)),
+        ]
     return rows
 
 
@@ -182,13 +205,13 @@ def messages() -> list[Measurement]:
 
 
 TABLES = {
-    "baselines": Experiment("Policies that come with TeamVLA", ("policy",), shipped()),
+    "headline": Experiment("Three seeds", ("policy", "trained on", "seed"), headline()),
     "unseen": Experiment(
         "Sentences, sizes, shades and pairs of colors that no training has", ("policy",), shipped("--unseen")
     ),
-    "seeds": Experiment("Three seeds", ("policy", "trained on", "seed"), headline()),
     "state": Experiment("From the privileged state", ("seed",), states()),
     "demos": Experiment("Fewer demonstrations", ("demonstrations",), fewer()),
+    "dagger": Experiment("DAgger, from the privileged state", ("trained on",), helped()),
     "levers": Experiment("What makes Drawer learnable: 8,000 steps", ("levers",), levers()),
     "language": Experiment("What the sentence does", ("policy", "success under"), language()),
     "messages": Experiment("What messages do", ("numbers in a message", "lost"), messages()),

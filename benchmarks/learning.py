@@ -107,10 +107,10 @@ def _minutes(folder: Path, run: str) -> float | None:
     """Return how long a training took [min]."""
     if run not in RUNS:
         return baselines()[run].minutes
-    log = folder / "runs" / run / "train_log.jsonl"
-    if not log.exists():
+    logs = list((folder / "runs" / run).rglob("train_log.jsonl"))  # one per round
+    if not logs:
         return None
-    return json.loads(log.read_text(encoding="utf-8").splitlines()[-1])["time_s"] / 60
+    return sum(json.loads(log.read_text(encoding="utf-8").splitlines()[-1])["time_s"] for log in logs) / 60
 
 
 if __name__ == "__main__":

@@ -111,8 +111,9 @@ class TeamVectorEnv(gym.vector.VectorEnv):
         robots = (robot,) * num_arms if isinstance(robot, str) else tuple(robot)
         if len(robots) != num_arms:
             raise ValueError(f"robot: got {len(robots)} names for {num_arms} arms, give one or one per arm")
-        for name in robots:
-            get_robot(name)
+        joints = {name: len(get_robot(name).joints) for name in robots}
+        if len(set(joints.values())) > 1:
+            raise ValueError(f"robot: got arms with numbers of joints {joints}, a team needs equally many for each")
         scene = self.task.scene(robots)
         skins = load_skins(scene, looks)
         known = tuple(camera.name for camera in scene.cameras)

@@ -275,9 +275,13 @@ def test_every_way_to_name_a_cube_and_a_drawer_occurs():
 
 def test_each_split_has_its_own_arrangements_of_colors():
     for split, pairs in COLOR_PAIRS.items():
-        _, facts = draw_episodes(1000, split)
-        by_size = np.where(facts["bigger"][:, None] == 1, facts["cube_color"], facts["cube_color"][:, ::-1])
-        for things in (by_size, facts["front_color"]):
+        start = Drawer(split=split).start(np.random.default_rng(0).random((1000, Drawer.draws)))
+        colors = start.episode["cube_color"]
+        arranged = [start.episode["front_color"]]
+        for side in range(2):
+            y = np.stack([start.body_pose[f"cube_{side}_{color}"][:, 1] for color in range(2)], axis=-1)
+            arranged.append(np.take_along_axis(colors, y.argsort(axis=-1), axis=-1))
+        for things in arranged:
             assert {tuple(pair) for pair in things.tolist()} == set(pairs)
 
 

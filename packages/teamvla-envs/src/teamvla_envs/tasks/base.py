@@ -165,6 +165,11 @@ class Task(ABC):
         pairs = np.array(COLOR_PAIRS[self.split])
         return pairs[pick(u, len(pairs))]
 
+    def draw_mirrored(self, pairs: np.ndarray, u: np.ndarray) -> np.ndarray:
+        """Whether a second pair has the colors of ``pairs`` ``(n, 2)`` the other way round, if the split has that."""
+        known = (pairs[:, None, ::-1] == np.array(COLOR_PAIRS[self.split])).all(-1).any(-1)
+        return known & (pick(u, 2) == 1)
+
     @abstractmethod
     def place(self, u: np.ndarray) -> Start:
         """Starts for n worlds.

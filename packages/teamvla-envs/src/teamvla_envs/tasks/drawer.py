@@ -85,13 +85,14 @@ class Drawer(Task):
     def place(self, u: np.ndarray) -> Start:
         """Draw goal, colors, and the places, sizes and masses of the cubes."""
         n = len(u)
-        by_size, front_color = self.draw_pairs(u[:, 20]), self.draw_pairs(u[:, 21])
-        bigger = pick(u[:, 22], 2)
-        cube_color = np.where(bigger[:, None] == 1, by_size, by_size[:, ::-1])
+        by_place, front_color = self.draw_pairs(u[:, 20]), self.draw_pairs(u[:, 21])
+        bigger, foremost = pick(u[:, 22], 2), pick(u[:, 23], 2)
+        cube_color = np.where(foremost[:, None] == 1, by_place[:, ::-1], by_place)
+        mirrored = self.draw_mirrored(by_place, u[:, 24])
         poses, fields, sizes = {}, {}, []
         for i, name in enumerate(CUBES):
             a, (side, color) = u[:, 5 * i : 5 * i + 5], divmod(i, 2)
-            cell = np.array(CELL_Y)[pick(u[:, 23 + side], 2) ^ color]
+            cell = np.array(CELL_Y)[foremost ^ color ^ (mirrored if side else 0)]
             x = (2 * side - 1) * CUBE_X + 0.05 * (2 * a[:, 0] - 1)
             y = cell + 0.045 * (2 * a[:, 1] - 1)
             yaw = np.pi / 2 * (a[:, 2] - 0.5)

@@ -11,7 +11,7 @@ from teamvla_envs.geometry import clip_norm
 from teamvla_envs.scene.compose import ARM_COLORS, BASE_RADIUS
 from teamvla_envs.scene.props import Pad, Prop, Stick, Table, box_inertia
 from teamvla_envs.sim.base import WorldState
-from teamvla_envs.tasks.base import COLOR_PAIRS, Array, Arrays, Start, Task, ToolGoals, pick
+from teamvla_envs.tasks.base import Array, Arrays, Start, Task, ToolGoals, pick
 from teamvla_envs.tasks.handoff_sentences import PASS, RELAY
 from teamvla_envs.tasks.instructions import Family, vocabulary
 
@@ -125,11 +125,8 @@ class Handoff(Task):
             lengths.append(length)
             widths.append(width)
         pad_colors, stick_colors = self.draw_pairs(u[:, 12]), self.draw_pairs(u[:, 13])
-        # The second pair of pads may have its colors the other way round, if the split has that.
-        swap = (pad_colors[:, None, ::-1] == np.array(COLOR_PAIRS[self.split])).all(-1).any(-1) & (
-            pick(u[:, 14], 2) == 1
-        )
-        pad_color = np.stack([pad_colors, np.where(swap[:, None], pad_colors[:, ::-1], pad_colors)], 1)
+        mirrored = self.draw_mirrored(pad_colors, u[:, 14])[:, None]
+        pad_color = np.stack([pad_colors, np.where(mirrored, pad_colors[:, ::-1], pad_colors)], 1)
         for s in range(2):
             fields["geom_rgba", f"stick_{s}_box"] = np.array(list(STICK_COLORS.values()))[stick_colors[:, s]]
             for p in range(2):

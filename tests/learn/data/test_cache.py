@@ -72,6 +72,24 @@ def test_a_foreign_entry_is_decoded_again(demos, folder, change):
     assert same_as_decoded(demos, folder)
 
 
+def test_what_another_program_wrote_meanwhile_stays(demos, tmp_path, monkeypatch, caplog):
+    folder, decode = tmp_path / "cache", cache_module.decode
+    written = []
+
+    def overtaken(*arguments):
+        monkeypatch.setattr(cache_module, "decode", decode)
+        load_demos(demos, with_pixels=True, cache=folder)
+        (header,) = [path for path in folder.glob("*/entry.json") if not path.parent.name.startswith(".")]
+        written.append(header.stat().st_ino)
+        return decode(*arguments)
+
+    monkeypatch.setattr(cache_module, "decode", overtaken)
+    monkeypatch.setattr(cache_module.os, "getpid", iter((1, 2)).__next__)
+    load_demos(demos, with_pixels=True, cache=folder)
+    assert written == [(entry(folder) / "entry.json").stat().st_ino]
+    assert not caplog.records
+
+
 def test_other_demonstrations_are_another_entry(folder, make_demos):
     load_demos(make_demos(episodes=4), with_pixels=True, cache=folder)
     assert len(list(folder.iterdir())) == 2

@@ -60,8 +60,13 @@ def decode_cached(
     temporary.mkdir()
     try:
         _write_entry(temporary, demos, cameras, on_demo)
-        shutil.rmtree(entry, ignore_errors=True)
-        temporary.rename(entry)
+        try:
+            temporary.rename(entry)
+        except OSError:  # something lies there: what another program wrote meanwhile, or a damaged entry
+            if (found := open_entry(entry)) is not None:
+                return found
+            shutil.rmtree(entry, ignore_errors=True)
+            temporary.rename(entry)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
     written = open_entry(entry)

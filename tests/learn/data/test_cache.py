@@ -5,6 +5,7 @@ import pytest
 from teamvla_envs.errors import UserError
 from teamvla_learn.data import cache as cache_module
 from teamvla_learn.data.dataset import load_demos
+from teamvla_learn.data.decode import decode
 
 from tests.learn.episodes import CAMERAS
 
@@ -73,7 +74,7 @@ def test_a_foreign_entry_is_decoded_again(demos, folder, change):
 
 
 def test_what_another_program_wrote_meanwhile_stays(demos, tmp_path, monkeypatch, caplog):
-    folder, decode = tmp_path / "cache", cache_module.decode
+    folder = tmp_path / "cache"
     written = []
 
     def overtaken(*arguments):
@@ -84,7 +85,7 @@ def test_what_another_program_wrote_meanwhile_stays(demos, tmp_path, monkeypatch
         return decode(*arguments)
 
     monkeypatch.setattr(cache_module, "decode", overtaken)
-    monkeypatch.setattr(cache_module.os, "getpid", iter((1, 2)).__next__)
+    monkeypatch.setattr("os.getpid", iter((1, 2)).__next__)
     load_demos(demos, with_pixels=True, cache=folder)
     assert written == [(entry(folder) / "entry.json").stat().st_ino]
     assert not caplog.records

@@ -205,9 +205,11 @@ def messages() -> list[Measurement]:
 
 
 TABLES = {
-    "headline": Experiment("Three seeds", ("policy", "trained on", "seed"), headline()),
+    "headline": Experiment(
+        "Every task and architecture, by the seed of the training", ("policy", "trained on", "seed"), headline()
+    ),
     "unseen": Experiment(
-        "Sentences, sizes, shades and pairs of colors that no training has", ("policy",), shipped("--unseen")
+        "Sentences, sizes, shades and arrangements of colors that no training has", ("policy",), shipped("--unseen")
     ),
     "state": Experiment("From the privileged state", ("seed",), states()),
     "demos": Experiment("Fewer demonstrations", ("demonstrations",), fewer()),

@@ -37,7 +37,8 @@ def main(
         for name in tables:
             for measurement in TABLES[name].measurements:
                 _make(folder, measurement)
-    text = "\n\n".join(f"## {TABLES[name].title}\n\n{_table(folder, name)}" for name in tables) + "\n"
+    measured = [name for name in tables if any((folder / m.results).exists() for m in TABLES[name].measurements)]
+    text = "\n\n".join(f"## {TABLES[name].title}\n\n{_table(folder, name)}" for name in measured) + "\n"
     if out is None:
         print(text)
     else:
@@ -96,7 +97,7 @@ def _rows(folder: Path, measurement: Measurement, results: dict[str, Any]) -> It
             *measurement.labels,
             task,
             f"{sum(outcomes)} of {len(outcomes)}",
-            f"{100 * sum(outcomes) / len(outcomes):.0f} %",
+            f"{round(100 * sum(outcomes) / len(outcomes), 1):g} %",
             f"{100 * low:.0f}–{100 * high:.0f}",
             "" if minutes is None else f"{minutes:.0f}",
         ]

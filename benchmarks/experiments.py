@@ -142,7 +142,7 @@ def from_few(task: str, count: int) -> str:
 
 
 def helped() -> list[Measurement]:
-    """DAgger, whose expert helps where the learner gets stuck, against as many demonstrations at once."""
+    """DAgger, whose expert helps where the learner gets stuck, against about as many demonstrations at once."""
     rows = []
     for task in TASKS:
         few, more = from_few(task, 30), from_few(task, 100)

@@ -65,10 +65,9 @@ def test_its_commands_are_still_understood_and_say_what_its_checkpoint_says(name
         assert list(jobs[-1].settings.auxiliary) == [target["name"] for target in config["model"]["auxiliary"]]
     train = jobs[-1].settings.train
     assert asdict(train.budget) == config["training"]["budget"]
-    # what it was before it could be chosen
-    before = {"word_dropout": 0.0, "opening_weight": 1, "openings_first": 0, "optimizer": "adamw"}
-    for name in (*before, "shift", "learning_rate", "batch_size", "seed"):
-        assert getattr(train, name) == config["training"].get(name, before.get(name))
+    chosen = ("optimizer", "learning_rate", "batch_size", "seed", "shift", "contrast", "word_dropout")
+    for name in (*chosen, "opening_weight", "openings_first"):
+        assert getattr(train, name) == config["training"][name]
 
 
 def test_a_name_that_does_not_exist_is_told_with_those_that_do():

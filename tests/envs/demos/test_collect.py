@@ -50,9 +50,9 @@ def test_noise_is_on_the_executed_joints_and_not_on_the_label_or_the_gripper(tmp
         np.testing.assert_allclose(label[..., :2], expected, atol=1e-6)
 
 
-def test_the_file_is_the_same_byte_for_byte_for_any_number_of_worlds(tmp_path: Path):
-    for num_envs in (1, 4, 16):
-        collect_demos(SETTINGS, episodes=9, out=tmp_path / f"{num_envs}.hdf5", num_envs=num_envs)
+def test_the_file_is_the_same_byte_for_byte_for_any_number_of_worlds_and_threads(tmp_path: Path):
+    for num_envs, threads in ((1, None), (4, 2), (16, 1)):
+        collect_demos(SETTINGS, 9, tmp_path / f"{num_envs}.hdf5", num_envs=num_envs, threads=threads)
     one, four, sixteen = ((tmp_path / f"{n}.hdf5").read_bytes() for n in (1, 4, 16))
     assert one == four == sixteen
 
@@ -94,25 +94,26 @@ def test_an_existing_file_is_only_replaced_on_request(tmp_path: Path):
 
 
 @pytest.mark.parametrize(
-    ("episodes", "num_envs", "settings", "message"),
+    ("numbers", "settings", "message"),
     [
-        (0, 1, {}, "episodes is 0, expected 1 or more"),
-        (1, 0, {}, "num-envs is 0, expected 1 or more"),
-        (1, 1, {"task": "jump"}, "task is 'jump', allowed are"),
-        (1, 1, {"cameras": ("back",)}, "cameras has 'back', allowed are"),
-        (1, 1, {"cameras": ("front", "front")}, "expected each once"),
-        (1, 1, {"noise": float("nan")}, "noise is nan"),
-        (1, 1, {"noise": -0.1}, "noise is -0.1"),
-        (1, 1, {"seed_set": "exam"}, "seed_set is 'exam', allowed are train, validation, test"),
-        (2, 1, {"offset": 999_999}, "has 1000000 seeds"),
+        ({"episodes": 0}, {}, "episodes is 0, expected 1 or more"),
+        ({"num_envs": 0}, {}, "num-envs is 0, expected 1 or more"),
+        ({"threads": 0}, {}, "threads is 0, expected 1 or more"),
+        ({}, {"task": "jump"}, "task is 'jump', allowed are"),
+        ({}, {"cameras": ("back",)}, "cameras has 'back', allowed are"),
+        ({}, {"cameras": ("front", "front")}, "expected each once"),
+        ({}, {"noise": float("nan")}, "noise is nan"),
+        ({}, {"noise": -0.1}, "noise is -0.1"),
+        ({}, {"seed_set": "exam"}, "seed_set is 'exam', allowed are train, validation, test"),
+        ({"episodes": 2}, {"offset": 999_999}, "has 1000000 seeds"),
     ],
 )
 def test_bad_input_is_refused_and_leaves_nothing_behind(
-    tmp_path: Path, episodes: int, num_envs: int, settings: dict[str, Any], message: str
+    tmp_path: Path, numbers: dict[str, int], settings: dict[str, Any], message: str
 ):
     arguments: dict[str, Any] = {"task": "lift"} | settings
     with pytest.raises(ValueError, match=message):
-        collect_demos(CollectionSettings(**arguments), episodes, tmp_path / "a.hdf5", num_envs)
+        collect_demos(CollectionSettings(**arguments), out=tmp_path / "a.hdf5", **({"episodes": 1} | numbers))
     assert list(tmp_path.iterdir()) == []
 
 

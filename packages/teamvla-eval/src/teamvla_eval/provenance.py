@@ -7,6 +7,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from teamvla_envs.cores import usable_cores
+
 
 def git_state(folder: Path | None = None) -> dict[str, Any]:
     """``commit`` and ``dirty`` of the repository of a folder, by default the present one; {} outside of one."""
@@ -21,7 +23,7 @@ def hardware() -> dict[str, Any]:
     """Processor, usable cores, memory [GiB], platform, and the GPU if torch is loaded and sees one."""
     found: dict[str, Any] = {
         "cpu": _cpu(),
-        "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
+        "cores": usable_cores(),
         "platform": platform.platform(terse=True),
     }
     if hasattr(os, "sysconf") and "SC_PHYS_PAGES" in os.sysconf_names:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any, Final, Literal
 
 from teamvla_envs.cluster.workers import WorkerPool
+from teamvla_envs.cores import usable_cores
 from teamvla_envs.errors import UserError
 
 Engine = Literal["local", "ray"]
@@ -109,7 +110,7 @@ class RayEngine:
     def _initialize(self, ray: Any) -> None:
         quiet: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.ERROR}
         if self._address == "local":
-            workers = self.workers or max((os.cpu_count() or 1) // self.threads, 1)
+            workers = self.workers or max(usable_cores() // self.threads, 1)
             _log.info("starting Ray on this machine")
             ray.init(
                 address="local",

@@ -82,6 +82,7 @@ def collect(
     image_size: int = 64,
     cameras: tuple[str, ...] | None = None,
     num_envs: int = 16,
+    threads: int | None = None,
     num_arms: int = 2,
     seed_set: str = "train",
     offset: int = 0,
@@ -106,6 +107,7 @@ def collect(
         image_size: Height and width of the images [pixels].
         cameras: Cameras to record; by default those of the task.
         num_envs: Worlds that run at once; with --engine ray in each worker.
+        threads: Processor cores to use; by default all that this process may. With --engine ray a worker uses one.
         num_arms: Arms of the team.
         seed_set: Seeds to use: train, validation or test.
         offset: Seeds of the set to leave out first.
@@ -132,7 +134,7 @@ def collect(
         detours,
     )
     cluster = choose_engine(engine, workers, address)
-    collect_demos(settings, episodes, out or Path("demos") / f"{task}.hdf5", num_envs, overwrite, cluster)
+    collect_demos(settings, episodes, out or Path("demos") / f"{task}.hdf5", num_envs, overwrite, cluster, threads)
 
 
 def collect_demos(
@@ -142,6 +144,7 @@ def collect_demos(
     num_envs: int = 16,
     overwrite: bool = False,
     cluster: RayEngine | None = None,
+    threads: int | None = None,
 ) -> None:
     """Collect demonstrations, or go on where an interrupted collection of the same settings stopped.
 
@@ -152,6 +155,7 @@ def collect_demos(
         num_envs: Worlds that run at once, in each process; the file is the same for any number.
         overwrite: Replace an existing file, and throw away unfinished episodes of other settings.
         cluster: Where the episodes run; None for this process.
+        threads: Threads of this process; None for one per core.
 
     Raises:
         UserError: For bad input; nothing has been simulated or written then.
@@ -162,8 +166,8 @@ def collect_demos(
     from teamvla_envs.demos.spread import record_spread
     from teamvla_envs.demos.writer import pack_episodes
 
-    for name, value in (("episodes", episodes), ("num-envs", num_envs)):
-        if value < 1:
+    for name, value in (("episodes", episodes), ("num-envs", num_envs), ("threads", threads)):
+        if value is not None and value < 1:
             raise UserError(f"{name} is {value}, expected 1 or more")
     episode_seeds(settings.seed_set, episodes, settings.offset)
     _check_writable(out, overwrite)
@@ -172,7 +176,7 @@ def collect_demos(
     schedule = SeedSchedule(seeds, episodes, parts.succeeded, parts.failed)
     worlds = min(worlds_at_once(settings, num_envs), max(schedule.remaining, 1)) if cluster is None else 1
     needed = cluster if schedule.remaining else None
-    with closing(make_env(settings, worlds)) as env, connect(needed) as pool, closing(parts):
+    with closing(make_env(settings, worlds, threads)) as env, connect(needed) as pool, closing(parts):
         parts.open()
         try:
             if pool is None:

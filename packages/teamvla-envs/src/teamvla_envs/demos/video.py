@@ -1,6 +1,5 @@
 """``teamvla render``: shows recorded states as a video, at any size and from any camera."""
 
-import os
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import closing, contextmanager
 from itertools import chain
@@ -10,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import numpy as np
 import tyro
 
+from teamvla_envs.cores import usable_cores
 from teamvla_envs.demos.reader import Demo, open_demos
 from teamvla_envs.errors import UserError
 
@@ -87,7 +87,7 @@ def frames(env: "TeamVectorEnv", demos: Sequence[Demo], cameras: Sequence[str], 
 
 def _worlds(num_frames: int) -> int:
     """Return how many frames to render at once: each takes a model in memory and a core to be of use."""
-    return min(os.cpu_count() or 1, 8, num_frames)
+    return min(usable_cores(), 8, num_frames)
 
 
 def tile(views: Sequence[np.ndarray]) -> np.ndarray:

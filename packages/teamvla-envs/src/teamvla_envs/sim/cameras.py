@@ -5,13 +5,13 @@ recorded once and then replayed, without Python and without the GIL.
 """
 
 import contextlib
-import os
 from collections.abc import Generator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
 
+from teamvla_envs.cores import usable_cores
 from teamvla_envs.scene.compose import Scene
 from teamvla_envs.scene.looks import Skin
 from teamvla_envs.sim.pinhole import camera_views, pinhole_rays
@@ -31,13 +31,13 @@ class CameraRenderer:
     Args:
         scene: The scene.
         model: Its compiled MuJoCo model; body poses given to :meth:`render` are in its order.
-        num_threads: Rendering threads, each with a Newton model of its own; ``None`` takes as many as there are cores.
+        num_threads: Rendering threads, each with a Newton model of its own; ``None`` for one per usable core.
         skins: What bodies show instead of their primitives.
     """
 
     def __init__(self, scene: Scene, model: Any, num_threads: int | None = None, skins: Sequence[Skin] = ()):
         self.scene, self._skins = scene, skins
-        self._num_threads = num_threads or os.cpu_count() or 1
+        self._num_threads = num_threads or usable_cores()
         self._bodies = {model.body(i).name: i for i in range(model.nbody)}
         self._painters: list[Painter] = []
         self._pool = ThreadPoolExecutor(self._num_threads)

@@ -1,12 +1,12 @@
 """N worlds on the CPU: MuJoCo's C++ thread pool advances the Newton-compiled model, numpy reads the result."""
 
-import os
 from collections.abc import Mapping
 
 import numpy as np
 
 from teamvla_envs.arrays import dot, stack_last
 from teamvla_envs.control.kinematics import Chains
+from teamvla_envs.cores import usable_cores
 from teamvla_envs.scene.compose import PHYSICS_DT, Scene
 from teamvla_envs.sim.addresses import Addresses
 from teamvla_envs.sim.base import ModelFields, WorldState
@@ -26,7 +26,7 @@ class HostSimulator:
         scene: What stands in every world.
         body_names: Free bodies whose poses the task reads, in this order.
         num_worlds: N.
-        num_threads: Worker threads; ``None`` takes as many as there are cores, at most N.
+        num_threads: Worker threads; ``None`` takes as many as this process may use, at most N.
         joint_names: Joints of props whose positions the task reads, in this order.
 
     Attributes:
@@ -53,7 +53,7 @@ class HostSimulator:
         self.chains = Chains.of(scene)
         self.template = compile_scene(scene)
         self.models = [mujoco.MjModel.__copy__(self.template) for _ in range(num_worlds)]
-        self.num_threads = min(num_threads or os.cpu_count() or 1, num_worlds)
+        self.num_threads = min(num_threads or usable_cores(), num_worlds)
         self._data = [mujoco.MjData(self.template) for _ in range(self.num_threads)]
         # A pool of one thread would only add a hand-over: run on the caller's.
         self._pool = rollout.Rollout(nthread=self.num_threads if self.num_threads > 1 else 0)

@@ -1,7 +1,6 @@
 """One training from beginning to end: read, build, train, and keep the folder complete at every moment."""
 
 import copy
-import os
 import time
 from collections.abc import Generator, Sequence
 from contextlib import ExitStack, contextmanager, nullcontext
@@ -9,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import torch
+from teamvla_envs.cores import usable_cores
 from teamvla_envs.errors import UserError
 
 from teamvla_learn.data.assemble import BatchAssembler
@@ -186,7 +186,7 @@ def _prepare(
     chunk_length = policy.config.space.chunk_length
     change = Augmentation(config.shift, config.brightness, config.color, config.contrast, config.word_dropout)
     assemble = [BatchAssembler(data, tokenizer, chunk_length, max_tokens, change, targets) for data in (train, valid)]
-    threads = min(job.threads or _usable_cores(), max(config.shards // processes.size, 1))
+    threads = min(job.threads or usable_cores(), max(config.shards // processes.size, 1))
     trainer = Trainer(policy.to(device), assemble[0], assemble[1] if len(valid) else None, config, threads, processes)
     return _Prepared(trainer, tokenizer, info)
 
@@ -215,11 +215,6 @@ def _settings_file(job: TrainingJob) -> str:
     begun = f" --init-from {job.init_from}" if job.init_from else ""
     command = f"teamvla train {' '.join(map(str, job.demos))} --out OTHER_FOLDER{begun} --config THIS_FILE"
     return f"# {command}\n{job.settings.to_yaml()}"
-
-
-def _usable_cores() -> int:
-    """Return the processor cores this process may use; some systems tell only those that exist."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 @contextmanager

@@ -36,6 +36,11 @@ FILES = {
     "drawer": "data/drawer.hdf5 data/drawer_more.hdf5 data/drawer_detours.hdf5",
 }
 FILES["multitask"] = " ".join(FILES.values())
+SHORT = {  # enough to compare networks by
+    "lift": "--config lift",
+    "handoff": "--config handoff --steps 2000",
+    "drawer": "--config drawer --steps 2000",
+}
 STATE = "--policy state --steps 6000 --batch-size 256"
 NAMES = {"vla": "SingleBrainVLA", "msg": "MsgPassingVLA", "state": "state MLP"}
 
@@ -159,7 +164,7 @@ def helped() -> list[Measurement]:
 
 
 def levers() -> list[Measurement]:
-    """What makes Drawer learnable, one lever at a time left out of trainings of 8,000 steps."""
+    """What makes Drawer learnable, one lever at a time left out of trainings of 2,000 steps."""
     files, plain = FILES["drawer"], FILES["drawer"].removesuffix(" data/drawer_detours.hdf5")
     trained = {
         "all of them": (files, ""),
@@ -171,7 +176,7 @@ def levers() -> list[Measurement]:
     }
     return [
         Measurement(
-            train(f"drawer-{label.replace(' ', '-')}", data, f"--config drawer --steps 8000 {options}".rstrip()),
+            train(f"drawer-{label.replace(' ', '-')}", data, f"{SHORT['drawer']} {options}".rstrip()),
             "drawer",
             (label,),
         )
@@ -186,7 +191,7 @@ def language() -> list[Measurement]:
         for task in TASKS:
             rows.append(Measurement(task, task, (f"{task}, told another goal", goal), "--swap-instruction", said))
     for task in TASKS:
-        deaf = train(f"{task}-deaf", FILES[task], f"--config {task} --language none")
+        deaf = train(f"{task}-deaf", FILES[task], f"{SHORT[task]} --language none")
         rows.append(Measurement(deaf, task, ("trained without language", "the goal of the episode")))
     return rows
 
@@ -196,7 +201,7 @@ def messages() -> list[Measurement]:
     rows = []
     for task in TASKS:
         for width in WIDTHS:
-            options = f"--config {task} --policy msg --instruction-for arm_0 --message-size {width}"
+            options = f"{SHORT[task]} --policy msg --instruction-for arm_0 --message-size {width}"
             name = train(f"{task}-told0-width{width}", FILES[task], options)
             for rate in DROP_RATES if width == 32 else (0.0,):
                 lossy = f"--drop-messages {rate}" if rate else ""
@@ -214,7 +219,7 @@ TABLES = {
     "state": Experiment("From the privileged state", ("seed",), states()),
     "demos": Experiment("Fewer demonstrations", ("demonstrations",), fewer()),
     "dagger": Experiment("DAgger, from the privileged state", ("trained on",), helped()),
-    "levers": Experiment("What makes Drawer learnable: 8,000 steps", ("levers",), levers()),
+    "levers": Experiment("What makes Drawer learnable: 2,000 steps", ("levers",), levers()),
     "language": Experiment("What the sentence does", ("policy", "success under"), language()),
     "messages": Experiment("What messages do", ("numbers in a message", "lost"), messages()),
 }

@@ -109,11 +109,11 @@ def test_an_existing_file_is_only_replaced_on_request(tmp_path: Path):
     ],
 )
 def test_bad_input_is_refused_and_leaves_nothing_behind(
-    tmp_path: Path, numbers: dict[str, int], settings: dict[str, Any], message: str
+    tmp_path: Path, numbers: dict[str, Any], settings: dict[str, Any], message: str
 ):
     arguments: dict[str, Any] = {"task": "lift"} | settings
     with pytest.raises(ValueError, match=message):
-        collect_demos(CollectionSettings(**arguments), out=tmp_path / "a.hdf5", **({"episodes": 1} | numbers))
+        collect_demos(CollectionSettings(**arguments), out=tmp_path / "a.hdf5", **{"episodes": 1, **numbers})
     assert list(tmp_path.iterdir()) == []
 
 

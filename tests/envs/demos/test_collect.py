@@ -112,8 +112,9 @@ def test_bad_input_is_refused_and_leaves_nothing_behind(
     tmp_path: Path, numbers: dict[str, Any], settings: dict[str, Any], message: str
 ):
     arguments: dict[str, Any] = {"task": "lift"} | settings
+    counts: dict[str, Any] = {"episodes": 1} | numbers
     with pytest.raises(ValueError, match=message):
-        collect_demos(CollectionSettings(**arguments), out=tmp_path / "a.hdf5", **{"episodes": 1, **numbers})
+        collect_demos(CollectionSettings(**arguments), out=tmp_path / "a.hdf5", **counts)
     assert list(tmp_path.iterdir()) == []
 
 

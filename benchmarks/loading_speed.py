@@ -5,13 +5,13 @@ thread, by the ``DataLoader`` with and without workers, and of training steps wi
 """
 
 import argparse
-import os
 import time
 from collections.abc import Callable
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import torch
+from teamvla_envs.cores import usable_cores
 from teamvla_learn.data.assemble import BatchAssembler
 from teamvla_learn.data.augment import Augmentation
 from teamvla_learn.data.dataset import load_demos
@@ -35,7 +35,7 @@ def main() -> None:
             began = time.perf_counter()
             train, _, source = load_demos(options.demos, with_pixels=True, paraphrase=True, cache=Path(folder))
             print(f"reading {source.demos} demonstrations, {name}: {time.perf_counter() - began:.1f} s")
-        config = TrainConfig(Budget(steps=1), precision=native_precision(), shards=os.cpu_count() or 1)
+        config = TrainConfig(Budget(steps=1), precision=native_precision(), shards=usable_cores())
         tokenizer = build_tokenizer((train,))
         policy = build_policy("vla", train, source, tokenizer, None, chunk_length=1, seed=0)
         change = Augmentation(config.shift, config.brightness, config.color, config.contrast)

@@ -19,6 +19,7 @@ class ToyEnv:
     """Joint positions move by the action; success is being near the target for the first time."""
 
     instances = 0
+    threads: int | None = None  # of the last instance
 
     def __init__(
         self,
@@ -40,6 +41,7 @@ class ToyEnv:
             raise ValueError(f"cameras has {unknown.pop()!r}, allowed are front, wrist_0, wrist_1")
         assert autoreset_mode is AutoresetMode.DISABLED
         type(self).instances += 1
+        type(self).threads = num_threads
         self.num_envs, self.num_arms, self.obs_mode = num_envs, num_arms, obs_mode
         self.cameras = ("front", "wrist_0", "wrist_1") if cameras is None else tuple(cameras)
         self.image_size, self.max_episode_steps = image_size, max_episode_steps

@@ -1,6 +1,7 @@
 """The experiments of docs/results.md: demonstrations, trainings and measurements, each as the command that makes it.
 
-Commands run in one folder, with demonstrations in ``data``, checkpoints in ``runs`` and measurements in ``results``.
+Every command takes one core. They run in one folder, with demonstrations in ``data``, checkpoints in ``runs`` and
+measurements in ``results``.
 """
 
 from collections.abc import Sequence
@@ -26,7 +27,7 @@ DATA = {
     ),
 }
 DATA |= {
-    f"data/{task}_{count}.hdf5": f"teamvla collect {task} --episodes {count} --out data/{task}_{count}.hdf5"
+    f"data/{task}_{count}.hdf5": f"teamvla collect {task} --episodes {count} --no-images --out data/{task}_{count}.hdf5"
     for task in TASKS
     for count in DEMOS
 }
@@ -41,7 +42,7 @@ SHORT = {  # enough to compare networks by
     "handoff": "--config handoff --steps 2000",
     "drawer": "--config drawer --steps 2000",
 }
-STATE = "--policy state --steps 6000 --batch-size 256"
+STATE = "--policy state --steps 6000"
 NAMES = {"vla": "SingleBrainVLA", "msg": "MsgPassingVLA", "state": "state MLP"}
 
 
@@ -78,7 +79,7 @@ class Measurement:
         """The command that measures."""
         policy = str(PurePosixPath("runs", self.run, self.checkpoint)) if self.run in RUNS else f"baseline:{self.run}"
         words = f"teamvla bench --policy {policy} --tasks {self.tasks} --episodes {self.episodes}"
-        return " ".join(f"{words} --seed-set validation {self.options} --out {self.results}".split())
+        return " ".join(f"{words} --seed-set validation {self.options} --threads 1 --out {self.results}".split())
 
 
 @dataclass(frozen=True)
@@ -95,7 +96,7 @@ RUNS: dict[str, str] = {}  # checkpoint name -> training command
 
 def train(name: str, files: str, options: str) -> str:
     """Note down a training and return its name."""
-    RUNS[name] = f"teamvla train {files} {options} --out runs/{name}"
+    RUNS[name] = f"teamvla train {files} {options} --threads 1 --out runs/{name}"
     return name
 
 
@@ -153,7 +154,8 @@ def helped() -> list[Measurement]:
         few, more = from_few(task, 30), from_few(task, 100)
         name = f"{task}-dagger"
         RUNS[name] = (
-            f"teamvla dagger data/{task}_30.hdf5 --init-from runs/{few} --num-rounds 3 --episodes 25 --out runs/{name}"
+            f"teamvla dagger data/{task}_30.hdf5 --init-from runs/{few} --num-rounds 3 --episodes 25 --threads 1 "
+            f"--out runs/{name}"
         )
         rows += [
             Measurement(few, task, ("30 demonstrations",)),

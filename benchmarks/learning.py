@@ -2,14 +2,18 @@
 
 ``uv run python benchmarks/learning.py --folder runs/learning --out docs/results_tables.md`` makes what is missing,
 which takes days on two cores, and writes the tables of all that is there. Words name single tables; ``--no-run`` writes
-the tables only. The experiments are in ``experiments.py``.
+the tables only; ``--jobs 2`` keeps two cores busy. The experiments are in ``experiments.py``.
 """
 
 import json
 import shlex
 import subprocess
+from collections import defaultdict
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
+from threading import Lock
 from typing import Annotated, Any
 
 import tyro
@@ -17,11 +21,14 @@ from experiments import DATA, RUNS, TABLES, Measurement
 from teamvla_eval.metrics import wilson_interval
 from teamvla_learn.baselines.registry import baselines
 
+_MAKING: defaultdict[Path, Lock] = defaultdict(Lock)
+
 
 def main(
     tables: Annotated[tuple[str, ...], tyro.conf.Positional] = tuple(TABLES),
     folder: Path = Path("runs/learning"),
     run: bool = True,
+    jobs: int = 1,
     out: Path | None = None,
 ) -> None:
     """Run experiments and write their tables.
@@ -30,13 +37,14 @@ def main(
         tables: Which.
         folder: Holds data, runs and results; what is there is not made again.
         run: Whether to make what is missing.
+        jobs: Trainings and measurements side by side.
         out: Markdown file to write; by default the tables are printed.
     """
     folder.mkdir(parents=True, exist_ok=True)
     if run:
-        for name in tables:
-            for measurement in TABLES[name].measurements:
-                _make(folder, measurement)
+        measurements = [measurement for name in tables for measurement in TABLES[name].measurements]
+        with ThreadPoolExecutor(jobs) as pool:
+            list(pool.map(partial(_make, folder), measurements))
     measured = [name for name in tables if any((folder / m.results).exists() for m in TABLES[name].measurements)]
     text = "\n\n".join(f"## {TABLES[name].title}\n\n{_table(folder, name)}" for name in measured) + "\n"
     if out is None:
@@ -54,9 +62,10 @@ def _make(folder: Path, measurement: Measurement) -> None:
     for command in [*trained, measurement.command]:
         words = shlex.split(command)
         made = folder / words[words.index("--out") + 1]
-        if not (made / "results.json" if command is measurement.command else made).exists():
-            print(f"$ {command}", flush=True)
-            subprocess.run(words, cwd=folder, check=True)
+        with _MAKING[made]:  # what several need is made once
+            if not (made / "results.json" if command is measurement.command else made).exists():
+                print(f"$ {command}", flush=True)
+                subprocess.run(words, cwd=folder, check=True)
 
 
 def _training(measurement: Measurement) -> list[str]:

@@ -67,3 +67,8 @@ def test_bad_input_is_one_line(folder, words, message, capsys):
     error = capsys.readouterr().err.strip()
     assert len(error.splitlines()) == 1
     assert message in error
+
+
+def test_without_a_number_it_takes_the_steps_of_the_tasks_configuration(folder, capsys):
+    assert main(["quickstart", "--out", str(folder), "--demos", "2", "--episodes", "1"]) == 2
+    assert "was made with steps = 20, asked for 1500" in capsys.readouterr().err

@@ -106,8 +106,8 @@ def test_what_goes_on_from_a_run_has_its_settings_unless_others_are_named(tmp_pa
     write("train: {batch_size: 7}", "train.yaml")
     arguments = ["--init-from", str(tmp_path)]
     assert settings_below(arguments, begun=True).train.batch_size == 7
-    assert settings_below([*arguments, "--preset", "laptop"], begun=True).train.batch_size == 64
-    assert settings_below(arguments).train.batch_size == 64
+    assert settings_below([*arguments, "--preset", "laptop"], begun=True).train.batch_size == 256
+    assert settings_below(arguments).train.batch_size == 256
 
 
 @pytest.mark.parametrize("option", ["--model.language.size=8", "--fusion=attention", "--chunk-length=2"])

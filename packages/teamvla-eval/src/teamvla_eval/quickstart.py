@@ -3,7 +3,7 @@
 import importlib.util
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,6 +18,8 @@ from teamvla_eval.run_folder import RunFolder, open_run_folder
 from teamvla_eval.versions import installed_versions
 
 if TYPE_CHECKING:
+    from teamvla_learn.train.settings import Settings
+
     from teamvla_eval.records import EpisodeRecord
     from teamvla_eval.report import Training
 
@@ -66,7 +68,7 @@ def quickstart(
     out: Path = Path("runs/quickstart"),
     task: str = "lift",
     demos: int = 300,
-    steps: int = 5000,
+    steps: int | None = None,
     episodes: int = 50,
     seed: int = 0,
     threads: int | None = None,
@@ -80,7 +82,7 @@ def quickstart(
         out: Folder for demonstrations, checkpoint, results and report.html.
         task: Task name.
         demos: Demonstrations to collect.
-        steps: Steps of training.
+        steps: Steps of training; by default as many as the configuration of the task says.
         episodes: Unseen episodes per policy.
         seed: Seed of the training: weights and shuffling.
         threads: CPU threads; all cores by default.
@@ -90,7 +92,7 @@ def quickstart(
     if importlib.util.find_spec("teamvla_learn") is None:
         raise UserError("quickstart trains a policy, which needs teamvla-learn: pip install 'teamvla-eval[learn]'")
     known_tasks([task])
-    plan = Plan(task, demos, steps, episodes, seed)
+    plan = Plan(task, demos, _steps(task) if steps is None else steps, episodes, seed)
     folder = open_run_folder(out, asdict(plan), PRODUCTS, overwrite)
     _say(f"Everything goes to {out}; stop with Ctrl-C, the same command goes on from there.")
     for number, stage in enumerate(stages := _stages(folder, plan, threads), start=1):
@@ -154,14 +156,28 @@ def _collect(folder: RunFolder, plan: Plan) -> None:
     collect(plan.task, episodes=plan.demos, out=folder.path / DEMOS, image_size=IMAGE_SIZE)
 
 
+def _settings(task: str) -> "Settings":
+    """Return how a task is trained: the shipped configuration of its name, if there is one."""
+    from teamvla_learn.train.settings import layered_settings, shipped_configs
+
+    return layered_settings(configs=[Path(task)] if task in shipped_configs() else [])
+
+
+def _steps(task: str) -> int:
+    """Return how many steps of training the configuration of a task says."""
+    steps = _settings(task).train.budget.steps
+    if steps is None:
+        raise UserError(f"steps is not given, expected more than 0: no configuration says how many {task} needs")
+    return steps
+
+
 def _train(folder: RunFolder, plan: Plan, threads: int | None) -> None:
-    from teamvla_learn.train.config import TrainConfig
     from teamvla_learn.train.run import TrainingJob, run_training
     from teamvla_learn.train.schedule import Budget
-    from teamvla_learn.train.settings import Settings
 
     out = folder.path / POLICY
-    settings = Settings(train=TrainConfig(Budget(steps=plan.steps), seed=plan.seed))
+    settings = _settings(plan.task)
+    settings = replace(settings, train=replace(settings.train, budget=Budget(steps=plan.steps), seed=plan.seed))
     run_training(TrainingJob((folder.path / DEMOS,), out, settings, threads=threads, resume=out.exists()))
 
 

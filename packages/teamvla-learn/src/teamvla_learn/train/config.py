@@ -59,10 +59,10 @@ class TrainConfig:
     """
 
     budget: Budget
-    batch_size: Annotated[int, _also("--batch-size")] = 64
+    batch_size: Annotated[int, _also("--batch-size")] = 256
     shards: Annotated[int, _also("--shards")] = 2
     optimizer: Annotated[OptimizerName, _also("--optimizer")] = "muon"
-    learning_rate: Annotated[float, _also("--lr")] = 1e-3
+    learning_rate: Annotated[float, _also("--lr")] = 2e-3
     final_learning_rate: float = 0.02
     warmup_steps: int = 100
     weight_decay: float = 1e-4

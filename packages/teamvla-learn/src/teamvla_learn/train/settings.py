@@ -136,6 +136,11 @@ def check_network_kept(settings: Settings, below: Settings) -> None:
             raise UserError(f"{changed[0]} is {changed[1]}, but with init_from the network is that of the checkpoint")
 
 
+def shipped_configs() -> list[str]:
+    """Return the names of the shipped files that ``--config`` takes."""
+    return _names(_configs())
+
+
 def presets() -> list[str]:
     """Return the names of the shipped presets."""
     return _names(_configs() / "presets")
@@ -163,8 +168,8 @@ def _find(config: Path) -> Path:
 
 
 def _shipped(name: str) -> Path:
-    if name not in _names(_configs()):
-        raise UserError(f"config is {name!r}, which is no file; shipped are {', '.join(_names(_configs()))}")
+    if name not in shipped_configs():
+        raise UserError(f"config is {name!r}, which is no file; shipped are {', '.join(shipped_configs())}")
     return _configs() / f"{name}.yaml"
 
 

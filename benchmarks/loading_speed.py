@@ -1,12 +1,12 @@
 """How fast demonstrations are read and batches made, beside how fast a network is trained on them.
 
-Prints seconds to read the files (decoding them, and from the cache), and samples per second of batches made by one
-thread, by the ``DataLoader`` with and without workers, and of training steps with one thread per core.
+Prints seconds to read the files (decoding them, and from the cache), and samples per second: of training steps on one
+core and on all, and of batches made on as many, by a plain loop and by the ``DataLoader``.
 """
 
 import argparse
 import time
-from collections.abc import Callable
+from collections.abc import Iterable
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -27,7 +27,7 @@ from teamvla_learn.train.trainer import Trainer
 def main() -> None:
     arguments = argparse.ArgumentParser(description=__doc__)
     arguments.add_argument("demos", nargs="+", type=Path)
-    arguments.add_argument("--steps", type=int, default=60)
+    arguments.add_argument("--steps", type=int, default=200)
     options = arguments.parse_args()
     torch.set_num_threads(1)
     with TemporaryDirectory() as folder:
@@ -35,51 +35,41 @@ def main() -> None:
             began = time.perf_counter()
             train, _, source = load_demos(options.demos, with_pixels=True, paraphrase=True, cache=Path(folder))
             print(f"reading {source.demos} demonstrations, {name}: {time.perf_counter() - began:.1f} s")
-        config = TrainConfig(Budget(steps=1), precision=native_precision(), shards=usable_cores())
+        cores = usable_cores()
+        config = TrainConfig(Budget(steps=1), precision=native_precision(), shards=cores)
         tokenizer = build_tokenizer((train,))
         policy = build_policy("vla", train, source, tokenizer, None, chunk_length=1, seed=0)
-        change = Augmentation(config.shift, config.brightness, config.color, config.contrast)
+        change = Augmentation(config.shift, config.brightness, config.color, config.contrast, config.word_dropout)
         assembler = BatchAssembler(train, tokenizer, 1, 32, change, tuple(policy.normalization.auxiliary))
         order = SampleOrder.over_groups(train.task, config.batch_size, seed=0)
-        trainer = Trainer(policy, assembler, None, config)
         batches = range(options.steps)
 
-        def training() -> None:
-            for _ in batches:
-                trainer.train_step()
+        def training(threads: int) -> float:
+            trainer = Trainer(policy, assembler, None, config, threads)
+            trainer.train_step()  # warms up
+            return _seconds(trainer.train_step() for _ in batches)
 
-        def one_thread() -> None:
-            for step in batches:
-                assembler.batch(order.indices(step), step_generator(0, step))
+        def loading(workers: int) -> float:
+            return _seconds(make_dataloader(assembler, config.batch_size, batches, num_workers=workers))
 
-        plain = BatchAssembler(train, tokenizer, 1, 32, None, tuple(policy.normalization.auxiliary))
-
-        def unchanged() -> None:
-            for step in batches:
-                plain.batch(order.indices(step))
-
-        def loader(workers: int) -> Callable[[], None]:
-            def load() -> None:
-                for _ in make_dataloader(assembler, config.batch_size, batches, num_workers=workers):
-                    pass
-
-            return load
-
-        training()  # warms up
-        runs: dict[str, Callable[[], None]] = {
-            f"training, {config.shards} threads": training,
-            "batches, one thread": one_thread,
-        }
-        runs["batches without changes of the pictures, one thread"] = unchanged
-        runs |= {f"batches, DataLoader with {workers} workers": loader(workers) for workers in (0, 2)}
-        rates = {name: options.steps * config.batch_size / _seconds(run) for name, run in runs.items()}
-        for name, rate in rates.items():
-            print(f"{name}: {rate:.0f} samples/s, {rate / next(iter(rates.values())):.1f} times the training")
+        samples = options.steps * config.batch_size
+        for count in sorted({1, cores}):
+            trained = samples / training(count)
+            print(f"training on {count} of {cores} cores: {trained:.0f} samples/s")
+            made = {f"DataLoader with {count} workers": loading(count)}
+            if count == 1:
+                loop = (assembler.batch(order.indices(step), step_generator(0, step)) for step in batches)
+                made = {"a loop": _seconds(loop), "DataLoader without workers": loading(0)} | made
+            for name, seconds in made.items():
+                print(
+                    f"  batches by {name}: {samples / seconds:.0f} samples/s, {samples / seconds / trained:.1f} times"
+                )
 
 
-def _seconds(run: Callable[[], None]) -> float:
+def _seconds(work: Iterable[object]) -> float:
     began = time.perf_counter()
-    run()
+    for _ in work:
+        pass
     return time.perf_counter() - began
 
 

@@ -39,10 +39,8 @@ def augment(pictures: np.ndarray, rng: np.random.Generator, change: Augmentation
         uint8 of the same shape, new, and by how much each was shifted down and to the right, (B, 2) int64 [px].
     """
     count, *_, width, channels = pictures.shape
-    changed = np.empty_like(pictures)
     shifts = rng.integers(-change.shift, change.shift + 1, (count, 2))
-    for picture, target, shift in zip(pictures, changed, shifts.tolist(), strict=True):
-        _shift(picture, target, *shift)
+    changed = _shifted(pictures, shifts)
     if not change.brightness and not change.color and not change.contrast:
         return changed, shifts
     light = rng.uniform(1 - change.brightness, 1 + change.brightness, (count, 1))
@@ -72,23 +70,23 @@ def drop_words(tokens: np.ndarray, rng: np.random.Generator, rate: float, paddin
     tokens[(rng.random(tokens.shape) < rate) & (tokens != padding)] = unknown
 
 
-def _shift(picture: np.ndarray, target: np.ndarray, down: int, right: int) -> None:
-    """Copy a picture (..., H, W, 3), shifted, into another."""
-    rows, columns = _span(down, picture.shape[-3]), _span(right, picture.shape[-2])
-    target[..., rows.start : rows.stop, columns.start : columns.stop, :] = picture[
-        ..., rows.start - down : rows.stop - down, columns.start - right : columns.stop - right, :
-    ]
-    inner = target[..., rows.start : rows.stop, :, :]
-    if right > 0:
-        inner[..., :right, :] = inner[..., right, None, :]
-    elif right < 0:
-        inner[..., right:, :] = inner[..., right - 1, None, :]
-    if down > 0:
-        target[..., :down, :, :] = target[..., down, None, :, :]
-    elif down < 0:
-        target[..., down:, :, :] = target[..., down - 1, None, :, :]
-
-
-def _span(shift: int, length: int) -> slice:
-    """Where a shifted picture covers the target."""
-    return slice(max(shift, 0), length + min(shift, 0))
+def _shifted(pictures: np.ndarray, shifts: np.ndarray) -> np.ndarray:
+    """Return pictures (B, ..., H, W, 3) moved down and to the right by (B, 2) [px]."""
+    *_, width, channels = pictures.shape
+    moved = np.empty_like(pictures)
+    offsets = (shifts @ (width * channels, channels)).tolist()
+    # All bytes of a picture at once, as if it were one long row; what the edges get from beyond is put right below.
+    for source, target, offset in zip(map(np.ravel, pictures), moved, offsets, strict=True):
+        flat = target.reshape(-1)
+        if offset >= 0:
+            flat[offset:] = source[: len(source) - offset]
+        else:
+            flat[:offset] = source[-offset:]
+    most = np.abs(shifts).max(initial=0)
+    for axis, shift in ((-2, shifts[:, 1]), (-3, shifts[:, 0])):
+        lines = np.moveaxis(moved, axis, 1)
+        for line in reversed(range(most)):
+            after, before = shift > line, shift < -line
+            lines[after, line] = lines[after, line + 1]
+            lines[before, -1 - line] = lines[before, -2 - line]
+    return moved

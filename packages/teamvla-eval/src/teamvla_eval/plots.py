@@ -91,8 +91,8 @@ def learning_curve(minutes: Sequence[float], losses: Mapping[str, Sequence[float
             if points:
                 accent = label == list(losses)[-1]
                 color, width = (ACCENT, 2.0) if accent else (MUTED, 1.2)
-                marker = "o" if len(points) < 20 else ""
-                axes.plot(*zip(*points, strict=True), marker, ls="-", ms=3, label=label, color=color, lw=width)
+                marker = "o" if len(points) < 20 else None
+                axes.plot(*zip(*points, strict=True), marker=marker, ms=3, label=label, color=color, lw=width)
         axes.set_yscale("log")
         axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
         axes.yaxis.set_major_formatter(StrMethodFormatter("{x:g}"))

@@ -1,7 +1,7 @@
 """The experiments of docs/results.md: demonstrations, trainings and measurements, each as the command that makes it.
 
-Every command takes one core. They run in one folder, with demonstrations in ``data``, checkpoints in ``runs`` and
-measurements in ``results``.
+Every training and measurement takes one core. Commands run in one folder, with demonstrations in ``data``, checkpoints
+in ``runs`` and measurements in ``results``.
 """
 
 from collections.abc import Sequence

@@ -26,6 +26,16 @@ def test_a_picture_is_shifted_and_its_edge_repeated():
     assert len(shifts) > 15
 
 
+def test_the_pictures_of_a_window_change_alike_however_they_lie_in_memory():
+    change = Augmentation(shift=2, brightness=0.1, color=0.05, contrast=0.2)
+    alone, _ = augment(pictures(), np.random.default_rng(1), change)
+    windows = np.stack([pictures(), pictures()]).swapaxes(0, 1)
+    assert not windows.flags.c_contiguous
+    changed, _ = augment(windows, np.random.default_rng(1), change)
+    assert_array_equal(changed[:, 0], alone)
+    assert_array_equal(changed[:, 1], alone)
+
+
 def test_brightness_scales_and_saturates():
     original = np.full((200, 4, 4, 3), 220, dtype=np.uint8)
     changed, _ = augment(original, np.random.default_rng(0), Augmentation(brightness=0.2))

@@ -73,7 +73,7 @@ def drop_words(tokens: np.ndarray, rng: np.random.Generator, rate: float, paddin
 def _shifted(pictures: np.ndarray, shifts: np.ndarray) -> np.ndarray:
     """Return pictures (B, ..., H, W, 3) moved down and to the right by (B, 2) [px]."""
     *_, width, channels = pictures.shape
-    moved = np.empty_like(pictures)
+    moved = np.empty(pictures.shape, pictures.dtype)  # contiguous, whatever the pictures are
     offsets = (shifts @ (width * channels, channels)).tolist()
     # All bytes of a picture at once, as if it were one long row; what the edges get from beyond is put right below.
     for source, target, offset in zip(map(np.ravel, pictures), moved, offsets, strict=True):

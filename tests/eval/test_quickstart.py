@@ -1,6 +1,7 @@
 import json
 
 import pytest
+import teamvla_envs
 from teamvla_envs.cli import main
 
 SMALL = "--demos 2 --steps 20 --episodes 1"
@@ -72,3 +73,13 @@ def test_bad_input_is_one_line(folder, words, message, capsys):
 def test_without_a_number_it_takes_the_steps_of_the_tasks_configuration(folder, capsys):
     assert main(["quickstart", "--out", str(folder), "--demos", "2", "--episodes", "1"]) == 2
     assert "was made with steps = 20, asked for 1500" in capsys.readouterr().err
+
+
+def test_a_task_without_a_configuration_needs_a_number_of_steps(tmp_path, capsys):
+    teamvla_envs.register_task("other", "teamvla_envs.tasks.lift:Lift")
+    try:
+        assert main(["quickstart", "--out", str(tmp_path / "run"), "--task", "other"]) == 2
+    finally:
+        teamvla_envs.deregister_task("other")
+    assert "steps is not given, expected more than 0" in capsys.readouterr().err
+    assert not (tmp_path / "run").exists()

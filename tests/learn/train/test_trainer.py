@@ -1,3 +1,4 @@
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -8,6 +9,7 @@ import torch
 from teamvla_learn.data.assemble import BatchAssembler
 from teamvla_learn.data.batch import Batch
 from teamvla_learn.data.dataset import load_demos
+from teamvla_learn.policies.losses import weighted_sum
 from teamvla_learn.train.build import PolicyKind, build_policy, build_tokenizer
 from teamvla_learn.train.config import TrainConfig
 from teamvla_learn.train.schedule import Budget
@@ -15,8 +17,8 @@ from teamvla_learn.train.trainer import LogRow, Trainer
 
 
 def make_trainer(demos: Path, kind: PolicyKind = "vla", chunk_length: int = 1, **config: Any) -> Trainer:
-    train, valid, source = load_demos(demos, with_pixels=kind == "vla")
-    tokenizer = build_tokenizer((train, valid)) if kind == "vla" else None
+    train, valid, source = load_demos(demos, with_pixels=kind != "state")
+    tokenizer = build_tokenizer((train, valid)) if kind != "state" else None
     policy = build_policy(kind, train, source, tokenizer, None, chunk_length, seed=0)
     training, validation = (BatchAssembler(data, tokenizer, chunk_length, 32) for data in (train, valid))
     defaults = TrainConfig(Budget(steps=100), batch_size=8, learning_rate=3e-3, warmup_steps=5, precision="float32")
@@ -91,3 +93,19 @@ def test_the_average_is_what_is_validated(demos):
     assert trainer.validate() == before
     trainer.train_step()
     assert not np.array_equal(list(trainer.validate().values()), list(before.values()))
+
+
+@pytest.mark.parametrize("kind", ["vla", "msg", "state"])
+def test_a_step_neither_computes_on_the_host_nor_waits_for_a_number(demos, monkeypatch, kind):
+    """Tensors of the device ``meta`` have no numbers, and what mixes them with the host's is an error."""
+    trainer = make_trainer(demos, kind)
+    generator = torch.Generator()  # generators and autocast do not know the device
+    monkeypatch.setattr(torch, "Generator", lambda device: generator)
+    monkeypatch.setattr(torch, "autocast", lambda device, enabled: nullcontext())
+    monkeypatch.setattr(torch, "is_autocast_enabled", lambda device=None: False)
+    policy = trainer.policy.to("meta").eval()  # messages get lost in training alone
+    batch = next(trainer._train.sweep(8, 8)).to(torch.device("meta"))
+    terms = policy.losses(batch)
+    weighted_sum(terms).backward()
+    assert {term.value.device.type for term in terms.values()} == {"meta"}
+    assert all(parameter.grad is not None for name, parameter in policy.named_parameters())

@@ -1,6 +1,6 @@
 """What goes into a policy's network: tensors of one batch, all with first axis B."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 
 import torch
@@ -25,14 +25,14 @@ class PolicyInput:
     tokens: Tensor | None = None
     sentence: Tensor | None = None
 
-    def to(self, device: torch.device) -> "PolicyInput":
-        """Return the same on another device."""
-        moved = {
-            name: value.to(device)
+    def map(self, change: Callable[[Tensor], Tensor]) -> "PolicyInput":
+        """Return the same with every tensor changed, such as moved to another device."""
+        changed = {
+            name: change(value)
             for name in ("agent_pos", "environment_state", "tokens", "sentence")
             if (value := getattr(self, name)) is not None
         }
-        return replace(self, pixels={name: image.to(device) for name, image in self.pixels.items()}, **moved)
+        return replace(self, pixels={name: change(image) for name, image in self.pixels.items()}, **changed)
 
 
 @dataclass(frozen=True)
@@ -47,6 +47,7 @@ class Batch:
         auxiliary_valid: The same names -> (B,) bool, whether the sample's task has the part.
         places: Camera name -> (B, T, 2) float32, where things are in its pictures
             (:func:`teamvla_learn.data.places.find_places`).
+        seed: Of what a policy draws for the batch in training, such as lost messages.
     """
 
     input: PolicyInput
@@ -55,14 +56,23 @@ class Batch:
     auxiliary: Mapping[str, Tensor] = field(default_factory=dict)
     auxiliary_valid: Mapping[str, Tensor] = field(default_factory=dict)
     places: Mapping[str, Tensor] = field(default_factory=dict)
+    seed: int = 0
 
-    def to(self, device: torch.device) -> "Batch":
+    def to(self, device: torch.device, non_blocking: bool = False) -> "Batch":
         """Return the same on another device."""
+        return self._map(lambda tensor: tensor.to(device, non_blocking=non_blocking))
+
+    def pin_memory(self) -> "Batch":
+        """Return the same in memory from which a GPU fetches it while the processor goes on."""
+        return self._map(Tensor.pin_memory)
+
+    def _map(self, change: Callable[[Tensor], Tensor]) -> "Batch":
         return Batch(
-            self.input.to(device),
-            self.actions.to(device),
-            self.valid.to(device),
-            {name: target.to(device) for name, target in self.auxiliary.items()},
-            {name: known.to(device) for name, known in self.auxiliary_valid.items()},
-            {camera: places.to(device) for camera, places in self.places.items()},
+            self.input.map(change),
+            change(self.actions),
+            change(self.valid),
+            {name: change(target) for name, target in self.auxiliary.items()},
+            {name: change(known) for name, known in self.auxiliary_valid.items()},
+            {camera: change(places) for camera, places in self.places.items()},
+            self.seed,
         )

@@ -45,11 +45,11 @@ class SampleOrder:
         places = np.arange(step * self._batch_size, (step + 1) * self._batch_size)
         turns, tasks = np.divmod(places, len(self._groups))
         counts = np.array([len(group) for group in self._groups])[tasks]
-        epochs, within = np.divmod(turns, counts)
-        needed = dict.fromkeys(zip(tasks.tolist(), epochs.tolist(), strict=True))
-        self._epochs = {key: self._permutation(*key) for key in needed}
-        chosen = zip(tasks.tolist(), epochs.tolist(), within.tolist(), strict=True)
-        return np.array([self._epochs[task, epoch][i] for task, epoch, i in chosen])
+        rounds, within = np.divmod(turns, counts)
+        needed = dict.fromkeys(zip(tasks.tolist(), rounds.tolist(), strict=True))
+        self._epochs = epochs = {key: self._permutation(*key) for key in needed}  # threads may ask at the same time
+        chosen = zip(tasks.tolist(), rounds.tolist(), within.tolist(), strict=True)
+        return np.array([epochs[task, epoch][i] for task, epoch, i in chosen])
 
     def _permutation(self, task: int, epoch: int) -> np.ndarray:
         known = self._epochs.get((task, epoch))

@@ -84,9 +84,17 @@ class Head(nn.Module):
             arms = torch.from_numpy(values.copy()).reshape(space.num_arms, space.action_size)
             self.register_buffer(name, arms, persistent=False)
         self.register_buffer("_gripper", gripper, persistent=False)
+        # Numbers, since a GPU would have to be asked how many entries a mask picks.
+        joints = [entry for entry in range(space.action_size) if entry not in space.gripper_entries]
+        self.register_buffer("_joint_entries", torch.tensor(joints), persistent=False)
+        self.register_buffer(
+            "_gripper_entries", torch.tensor(space.gripper_entries, dtype=torch.int64), persistent=False
+        )
         self._mean: Tensor
         self._std: Tensor
         self._gripper: Tensor
+        self._joint_entries: Tensor
+        self._gripper_entries: Tensor
 
     @abstractmethod
     def forward(self, features: Tensor) -> Tensor:
@@ -102,7 +110,7 @@ class Head(nn.Module):
             features: (B, F).
             actions: (B, K, A*D) in [-1, 1].
             valid: (B, K) bool, which actions count.
-            generator: For what is drawn, on the CPU.
+            generator: For what is drawn, on the actions' device.
 
         Returns:
             The costs ``joints`` and ``gripper``, and the raw prediction (B, K, A, D) that they are of.
@@ -120,7 +128,8 @@ class Head(nn.Module):
     def targets(self, actions: Tensor) -> tuple[Tensor, Tensor]:
         """Return the expert's joint entries (B, K, A, J) in predicted units, and whether grippers open, as 0 or 1."""
         arms = actions.unflatten(-1, (self.space.num_arms, self.space.action_size))
-        return ((arms - self._mean) / self._std)[..., ~self._gripper], (arms[..., self._gripper] > 0).to(actions.dtype)
+        joints, grippers = self.part((arms - self._mean) / self._std)[0], self.part(arms)[1]
+        return joints, (grippers > 0).to(actions.dtype)
 
     def gripper_cost(self, logits: Tensor, opens: Tensor, valid: Tensor) -> dict[str, Tensor]:
         """Return the cost ``gripper`` of logits (B, K, A, G), or nothing when there are no grippers."""
@@ -129,11 +138,15 @@ class Head(nn.Module):
         costs = functional.binary_cross_entropy_with_logits(logits, opens, reduction="none")
         return {"gripper": masked_mean(costs, valid)}
 
+    def part(self, arms: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the joint entries (..., J) and gripper entries (..., G) of what has entries (..., D)."""
+        return arms.index_select(-1, self._joint_entries), arms.index_select(-1, self._gripper_entries)
+
     def join(self, joints: Tensor, logits: Tensor) -> Tensor:
         """Return raw predictions (B, K, A, D) from joint entries (B, K, A, J) and gripper logits (B, K, A, G)."""
         raw = joints.new_zeros((*joints.shape[:-1], self.space.action_size))
-        raw[..., ~self._gripper] = joints
-        raw[..., self._gripper] = logits.to(joints.dtype)
+        raw.index_copy_(-1, self._joint_entries, joints)
+        raw.index_copy_(-1, self._gripper_entries, logits.to(joints.dtype))
         return raw
 
 
@@ -169,6 +182,7 @@ class ActionHead(Head):
 
     def costs(self, raw: Tensor, actions: Tensor, valid: Tensor) -> dict[str, Tensor]:
         """Return the costs ``joints`` and ``gripper`` of raw predictions (B, K, A, D)."""
-        joints, opens = self.targets(actions)
-        costs = self._loss(raw[..., ~self._gripper], joints, reduction="none")
-        return {"joints": masked_mean(costs, valid)} | self.gripper_cost(raw[..., self._gripper], opens, valid)
+        wanted, opens = self.targets(actions)
+        joints, logits = self.part(raw)
+        costs = self._loss(joints, wanted, reduction="none")
+        return {"joints": masked_mean(costs, valid)} | self.gripper_cost(logits, opens, valid)

@@ -66,15 +66,14 @@ def split_team(
     assert seen.sentence is not None
     batch, arms = len(seen.agent_pos), len(told)
     wrists = [camera for camera in cameras if _OF_ARM.fullmatch(camera)]
-    agent_pos = seen.agent_pos.unflatten(1, (arms, layout.size))
-    hears = torch.tensor(told, device=agent_pos.device)
+    agent_pos, sentence = seen.agent_pos.unflatten(1, (arms, layout.size)), seen.sentence
     return ArmInput(
         shared={camera: seen.pixels[camera] for camera in shared_cameras(cameras)},
         own=torch.stack([seen.pixels[camera] for camera in sorted(wrists)], dim=1).flatten(0, 1) if wrists else None,
         agent_pos=agent_pos.flatten(0, 1),
         peers=_peers(agent_pos, layout) if with_peers else None,
         tokens=seen.tokens,
-        sentence=torch.where(hears, seen.sentence[:, None], -1).flatten(),
+        sentence=torch.stack([sentence if hears else torch.full_like(sentence, -1) for hears in told], dim=1).flatten(),
         arm=torch.arange(arms, device=agent_pos.device).repeat(batch),
     )
 
@@ -114,14 +113,16 @@ class OwnFrame(nn.Module):
     def __init__(self, layout: PartLayout, arms: int, statistics: Statistics):
         super().__init__()
         spans = [layout.span(name) for name in _VECTORS if name in layout.names]
-        self._entries = [entry for span in spans for entry in range(*span)]
+        entries = [entry for span in spans for entry in range(*span)]
+        self.register_buffer("_entries", torch.tensor(entries, dtype=torch.int64), persistent=False)
+        self._entries: Tensor
         headings = 2 * np.pi * np.arange(arms) / arms
         turns = np.array([[[np.cos(h), np.sin(h), 0], [-np.sin(h), np.cos(h), 0], [0, 0, 1]] for h in headings])
         self.register_buffer("_turns", torch.tensor(turns, dtype=torch.float32), persistent=False)
         self._turns: Tensor
-        if self._entries:
-            mean, std = (v.reshape(arms, -1)[:, self._entries] for v in (statistics.mean, statistics.std))
-            vectors = (arms, len(self._entries) // 3, 3)
+        if entries:
+            mean, std = (v.reshape(arms, -1)[:, entries] for v in (statistics.mean, statistics.std))
+            vectors = (arms, len(entries) // 3, 3)
             turned = np.einsum("aij,avj->avi", turns, mean.reshape(vectors))
             spread = np.einsum("aij,avj->avi", turns**2, std.reshape(vectors) ** 2)  # as if axes were uncorrelated
             scale = np.sqrt(spread.mean(0) + turned.var(0))
@@ -137,7 +138,7 @@ class OwnFrame(nn.Module):
 
     def forward(self, agent_pos: Tensor, arm: Tensor) -> Tensor:
         """Return the normalized turned parts, (M, size), of proprioception (M, P) of arms (M,)."""
-        if not self._entries:
+        if not self.size:
             return agent_pos[:, :0]
         with torch.autocast(agent_pos.device.type, enabled=False):
             turned = self.turn(agent_pos[:, self._entries], arm)

@@ -5,6 +5,7 @@ and which of them were received, (B, A, A-1) bool.
 """
 
 from collections.abc import Callable
+from functools import cache
 
 import torch
 from teamvla_envs.env.messages import MessageBus, others
@@ -16,7 +17,7 @@ Exchange = Callable[[Tensor], tuple[Tensor, Tensor]]
 def perfect(messages: Tensor) -> tuple[Tensor, Tensor]:
     """Deliver everything; gradients flow from the receivers to the senders."""
     arms = messages.shape[1]
-    inbox = messages[:, torch.from_numpy(others(arms)).to(messages.device)]
+    inbox = messages[:, _others(arms, messages.device)]
     return inbox, torch.ones(inbox.shape[:-1], dtype=torch.bool, device=messages.device)
 
 
@@ -25,15 +26,21 @@ def dropping(rate: float, generator: torch.Generator) -> Exchange:
 
     Args:
         rate: The probability.
-        generator: Draws what is lost, on the CPU.
+        generator: Draws what is lost, on the messages' device.
     """
 
     def exchange(messages: Tensor) -> tuple[Tensor, Tensor]:
         inbox, received = perfect(messages)
-        kept = torch.rand(received.shape, generator=generator) >= rate
-        return inbox, received & kept.to(messages.device)
+        kept = torch.rand(received.shape, generator=generator, device=generator.device) >= rate
+        return inbox, received & kept
 
     return exchange
+
+
+@cache
+def _others(arms: int, device: torch.device) -> Tensor:
+    """Return the senders that each arm hears, (A, A-1) int64, made once for each device."""
+    return torch.from_numpy(others(arms)).to(device)
 
 
 def through(bus: MessageBus) -> Exchange:

@@ -62,8 +62,8 @@ class FlowHead(Head):
     ) -> tuple[dict[str, Tensor], Tensor]:
         """Compare velocities at random times with those of the straight paths to the expert's actions."""
         joints, opens = self.targets(actions)
-        noise = torch.randn(joints.shape, generator=generator).to(joints.device)
-        time = torch.rand((len(joints), 1), generator=generator).to(joints.device)
+        noise = torch.randn(joints.shape, generator=generator, device=generator.device)
+        time = torch.rand((len(joints), 1), generator=generator, device=generator.device)
         along = time[:, :, None, None]
         point = (1 - along) * noise + along * joints
         velocity = self._flow(features, point, time)

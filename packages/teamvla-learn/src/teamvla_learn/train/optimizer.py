@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from teamvla_learn.policies.base import LearnedPolicy
+from teamvla_learn.train.muon import StackedMuon
 
 OptimizerName = Literal["muon", "adamw"]
 
@@ -26,7 +27,7 @@ class Optimizer:
         policy: The network; its parameters' ``grad`` is read by each step.
         name: ``muon`` or ``adamw``.
         weight_decay: Decoupled weight decay.
-        threads: Threads that share the matrices; what comes of it does not depend on them.
+        threads: Threads that share the matrices on a CPU; what comes of it does not depend on them.
     """
 
     def __init__(self, policy: LearnedPolicy, name: OptimizerName, weight_decay: float, threads: int = 1):
@@ -40,16 +41,14 @@ class Optimizer:
         self._others = {key: p for key, p in policy.named_parameters() if key not in self._matrices}
         self._adamw = torch.optim.AdamW(self._others.values(), weight_decay=weight_decay, fused=True)
         self._pool = ThreadPoolExecutor(threads, "muon", initializer=torch.set_num_threads, initargs=(1,))
-        self._muon = {
-            key: torch.optim.Muon([matrix], weight_decay=weight_decay, adjust_lr_fn="match_rms_adamw")
-            for key, (_, matrix) in sorted(self._matrices.items(), key=lambda item: -item[1][0].numel())
-        }  # large ones first, so that threads end together
+        self._muon = _muons({key: matrix for key, (_, matrix) in self._matrices.items()}, weight_decay)
 
     def step(self, learning_rate: float) -> None:
         """Take a step."""
         for weight, matrix in self._matrices.values():
             matrix.grad = None if weight.grad is None else _as_matrix(weight.grad)
-        jobs = [self._pool.submit(_step, muon, _SIZE * learning_rate) for muon in self._muon.values()]
+        muons = dict.fromkeys(self._muon.values())
+        jobs = [self._pool.submit(_step, muon, _SIZE * learning_rate) for muon in muons]
         _step(self._adamw, learning_rate)
         for job in jobs:
             job.result()
@@ -69,6 +68,15 @@ class Optimizer:
                 moments["momentum_buffer"] = torch.zeros_like(matrix.detach())
             tensors[f"momentum_buffer/{key}"] = moments["momentum_buffer"]
         return tensors
+
+
+def _muons(matrices: dict[str, nn.Parameter], weight_decay: float) -> dict[str, torch.optim.Muon]:
+    """Return which optimizer changes which matrix: on a GPU one does all, on a CPU each has its own."""
+    options: Any = {"weight_decay": weight_decay, "adjust_lr_fn": "match_rms_adamw"}
+    if any(matrix.is_cuda for matrix in matrices.values()):
+        return dict.fromkeys(matrices, StackedMuon(matrices.values(), **options))
+    large_first = sorted(matrices.items(), key=lambda item: -item[1].numel())  # so that threads end together
+    return {key: torch.optim.Muon([matrix], **options) for key, matrix in large_first}
 
 
 def _step(optimizer: torch.optim.Optimizer, learning_rate: float) -> None:

@@ -61,10 +61,12 @@ class ShardedGradient:
         Returns:
             The mean loss terms and their weighted ``total``.
         """
-        parts = [part for part in np.array_split(indices, self._shards) if len(part)]
+        parts = self._parts(indices)
         shares = [len(part) / len(indices) for part in parts]
-        own = range(self._first, min(self._first + len(self._policies), len(parts)))
-        jobs = [self._pool.submit(self._differentiate, part, parts[part], shares[part], make_batch) for part in own]
+        own = self.own_parts(indices).items()
+        jobs = [
+            self._pool.submit(self._differentiate, number, part, shares[number], make_batch) for number, part in own
+        ]
         losses = [job.result() for job in jobs]
         names = list(losses[0])
         values = torch.stack([torch.stack([part[name] for name in names]) for part in losses])
@@ -77,6 +79,16 @@ class ShardedGradient:
             name: _sum([share * value for share, value in zip(shares, column, strict=True)])
             for name, column in zip(names, values.unbind(1), strict=True)
         }
+
+    def own_parts(self, indices: np.ndarray) -> dict[int, np.ndarray]:
+        """Return the samples of those parts of a batch that this process works on, by the number of the part."""
+        parts = self._parts(indices)
+        return {
+            part: parts[part] for part in range(self._first, self._first + len(self._policies)) if part < len(parts)
+        }
+
+    def _parts(self, indices: np.ndarray) -> list[np.ndarray]:
+        return [part for part in np.array_split(indices, self._shards) if len(part)]
 
     def _differentiate(
         self, number: int, indices: np.ndarray, share: float, make_batch: MakeBatch

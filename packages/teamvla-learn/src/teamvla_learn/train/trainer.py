@@ -18,6 +18,7 @@ from teamvla_learn.data.loader import step_generator
 from teamvla_learn.data.order import SampleOrder
 from teamvla_learn.policies.base import LearnedPolicy
 from teamvla_learn.policies.losses import LossTerm, weighted_sum
+from teamvla_learn.train.ahead import MadeAhead
 from teamvla_learn.train.averaging import WeightAverage
 from teamvla_learn.train.config import TrainConfig
 from teamvla_learn.train.optimizer import Optimizer
@@ -75,6 +76,7 @@ class Trainer:
         self._device = next(policy.parameters()).device
         self._processes = processes or Processes()
         self._gradient = ShardedGradient(policy, config.shards, threads, self._autocast, self._processes)
+        self._ahead = MadeAhead(self._make_ahead) if self._device.type == "cuda" else None
 
     @property
     def progress(self) -> float:
@@ -122,8 +124,14 @@ class Trainer:
 
     def train_step(self) -> dict[str, torch.Tensor]:
         """Take one step and return the loss terms and their weighted ``total``."""
-        order = self._orders[self.step >= self.config.openings_first]
-        terms = self._gradient(order.indices(self.step), self._make_part)
+        made = self._ahead(self.step) if self._ahead else None
+
+        def make_part(number: int, indices: np.ndarray) -> Batch:
+            if made is None:
+                return self._assemble(self.step, number, indices)
+            return made[number].to(self._device, non_blocking=True)
+
+        terms = self._gradient(self._samples(self.step), make_part)
         torch.nn.utils.clip_grad_norm_(self.policy.parameters(), self.config.max_gradient_norm)
         self.optimizer.step(self._learning_rate())
         self.step += 1
@@ -145,9 +153,15 @@ class Trainer:
                 sums[name] = sums.get(name, 0.0) + size * float(term.value)
         return {name: value / count for name, value in sums.items()}
 
-    def _make_part(self, number: int, indices: np.ndarray) -> Batch:
-        generator = step_generator(self.config.seed, self.step, number)
-        return self._train.batch(indices, generator).to(self._device)
+    def _samples(self, step: int) -> np.ndarray:
+        return self._orders[step >= self.config.openings_first].indices(step)
+
+    def _assemble(self, step: int, number: int, indices: np.ndarray) -> Batch:
+        return self._train.batch(indices, step_generator(self.config.seed, step, number))
+
+    def _make_ahead(self, step: int) -> dict[int, Batch]:
+        parts = self._gradient.own_parts(self._samples(step))
+        return {number: self._assemble(step, number, part).pin_memory() for number, part in parts.items()}
 
     def _tell_time(self, began: float) -> None:
         """Note the time spent, in all processes that of the first: their learning rates must not differ."""

@@ -1,5 +1,6 @@
 """The whole way with the real environment: collect, read, replay, render."""
 
+import os
 import signal
 import subprocess
 import sys
@@ -99,3 +100,17 @@ def test_a_killed_collection_goes_on_and_ends_as_if_nothing_had_happened(tmp_pat
     collect_demos(settings, 12, out)
     assert out.read_bytes() == whole.read_bytes()
     assert not parts.exists()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("task", ["lift", "handoff", "drawer"])
+def test_the_file_is_the_same_whichever_processor_the_matrix_library_takes_this_for(tmp_path: Path, task: str):
+    files = [tmp_path / f"{processor}.hdf5" for processor in ("Sandybridge", "Haswell", "SkylakeX")]
+    for out in files:  # newer ones fuse multiplication and addition, or take more numbers at once
+        command = ["collect", task, "--episodes", "4", "--no-images", "--out", str(out)]
+        subprocess.run(
+            [sys.executable, "-c", "from teamvla_envs.cli import main; raise SystemExit(main())", *command],
+            env=os.environ | {"OPENBLAS_CORETYPE": out.stem},
+            check=True,
+        )
+    assert len({out.read_bytes() for out in files}) == 1

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from teamvla_envs.arrays import dot, stack_last
+from teamvla_envs.arrays import stack_last
 from teamvla_envs.control.kinematics import Chains
 from teamvla_envs.cores import usable_cores
 from teamvla_envs.scene.compose import PHYSICS_DT, Scene
@@ -138,7 +138,8 @@ class HostSimulator:
             raise FloatingPointError(f"the simulation of world {bad.tolist()} became unstable")
         pairs = sensors.reshape(count, SUBSTEPS, -1, 4)
         force = pairs[..., 1:]
-        mean_force = np.sqrt(dot(force, force)).sum(1) / SUBSTEPS
+        # Summed here, not by BLAS, whose kernels for different processors differ in the last bit.
+        mean_force = np.sqrt((force * force).sum(-1)).sum(1) / SUBSTEPS
         contacts = stack_last(pairs[:, -1, :, 0], mean_force)
         if rows is None:
             self.state, self.contacts = last.copy(), contacts

@@ -69,10 +69,15 @@ class Measurement:
     checkpoint: str = "."
 
     @property
+    def name(self) -> str:
+        """Name of its results."""
+        tags = [word.strip("-").replace("_", "-") for word in self.options.split()]
+        return "_".join([self.run, *tags])
+
+    @property
     def results(self) -> str:
         """Folder of its results."""
-        tags = [word.strip("-").replace("_", "-") for word in self.options.split()]
-        return "/".join(["results", "_".join([self.run, *tags])])
+        return f"results/{self.name}"
 
     @property
     def command(self) -> str:

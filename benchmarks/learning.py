@@ -1,26 +1,29 @@
 """What policies learn: every row of docs/results.md, from demonstrations to the table.
 
-``uv run python benchmarks/learning.py --folder runs/learning --out docs/results_tables.md`` makes what is missing,
-which takes days on two cores, and writes the tables of all that is there. Words name single tables; ``--no-run`` writes
-the tables only; ``--jobs 2`` keeps two cores busy. The experiments are in ``experiments.py``.
+``uv run python benchmarks/learning.py --folder runs/learning --out docs/results_tables.md`` makes what the folder
+lacks, which takes days on two cores, and writes the tables of all that was ever measured, which ``learning.csv`` keeps.
+Words name single tables; ``--no-run`` writes the tables only; ``--jobs 2`` keeps two cores busy. The experiments are in
+``experiments.py``.
 """
 
-import json
 import shlex
 import subprocess
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 from threading import Lock
-from typing import Annotated, Any
+from typing import Annotated, Literal
 
 import tyro
 from experiments import DATA, RUNS, TABLES, Measurement
+from records import Record, read_records, records_of, write_records
 from teamvla_eval.metrics import wilson_interval
 from teamvla_learn.baselines.registry import baselines
 
+Device = Literal["cpu", "cuda"]
+_ON = {"cpu": "", "cuda": " --device cuda --shards 1"}
 _MAKING: defaultdict[Path, Lock] = defaultdict(Lock)
 
 
@@ -29,6 +32,7 @@ def main(
     folder: Path = Path("runs/learning"),
     run: bool = True,
     jobs: int = 1,
+    device: Device = "cpu",
     out: Path | None = None,
 ) -> None:
     """Run experiments and write their tables.
@@ -38,27 +42,29 @@ def main(
         folder: Holds data, runs and results; what is there is not made again.
         run: Whether to make what is missing.
         jobs: Trainings and measurements side by side.
+        device: Where policies are trained.
         out: Markdown file to write; by default the tables are printed.
     """
     folder.mkdir(parents=True, exist_ok=True)
     if run:
         measurements = [measurement for name in tables for measurement in TABLES[name].measurements]
         with ThreadPoolExecutor(jobs) as pool:
-            list(pool.map(partial(_make, folder), measurements))
-    measured = [name for name in tables if any((folder / m.results).exists() for m in TABLES[name].measurements)]
-    text = "\n\n".join(f"## {TABLES[name].title}\n\n{_table(folder, name)}" for name in measured) + "\n"
+            list(pool.map(partial(_make, folder, device), measurements))
+    records = _collect(folder)
+    measured = [name for name in tables if any(m.name in records for m in TABLES[name].measurements)]
+    text = "\n\n".join(f"## {TABLES[name].title}\n\n{_table(records, name)}" for name in measured) + "\n"
     if out is None:
         print(text)
     else:
         out.write_text(text, encoding="utf-8")
 
 
-def _make(folder: Path, measurement: Measurement) -> None:
+def _make(folder: Path, device: Device, measurement: Measurement) -> None:
     """Collect, train and measure, as far as that was not done."""
     results = folder / measurement.results / "results.json"
     if results.exists():
         return
-    trained = _training(measurement) if measurement.run in RUNS else []
+    trained = _training(measurement, device) if measurement.run in RUNS else []
     for command in [*trained, measurement.command]:
         words = shlex.split(command)
         made = folder / words[words.index("--out") + 1]
@@ -68,59 +74,56 @@ def _make(folder: Path, measurement: Measurement) -> None:
                 subprocess.run(words, cwd=folder, check=True)
 
 
-def _training(measurement: Measurement) -> list[str]:
+def _training(measurement: Measurement, device: str) -> list[str]:
     """Return the commands that make the measured policy, in order."""
     if measurement.run not in RUNS:
         return list(baselines()[measurement.run].commands)
-    command = RUNS[measurement.run]
+    command = RUNS[measurement.run].replace(" --threads 1", f"{_ON[device]} --threads 1")
     needed = [word.removeprefix("runs/") for word in shlex.split(command) if word.startswith("runs/")]
-    earlier = [line for name in needed if name != measurement.run for line in _training(Measurement(name, ""))]
+    earlier = [line for name in needed if name != measurement.run for line in _training(Measurement(name, ""), device)]
     data = [DATA[word] for word in shlex.split(command) if word in DATA]
     return [*dict.fromkeys([*earlier, *data, command])]
 
 
-def _table(folder: Path, name: str) -> str:
+def _collect(folder: Path) -> dict[str, list[Record]]:
+    """Add what the folder holds to what was measured earlier, and return all of it."""
+    records = read_records()
+    for table in TABLES.values():
+        for measurement in table.measurements:
+            if (folder / measurement.results / "results.json").exists():
+                training = folder / "runs" / measurement.run if measurement.run in RUNS else None
+                records[measurement.name] = records_of(folder / measurement.results, training)
+    write_records(records)
+    return records
+
+
+def _table(records: Mapping[str, list[Record]], name: str) -> str:
     """Return the rows that were measured, then the commands that made them."""
     rows: list[str] = []
     commands: list[str] = []
     for measurement in TABLES[name].measurements:
-        path = folder / measurement.results / "results.json"
-        if not path.exists():
-            continue
-        results = json.loads(path.read_text(encoding="utf-8"))
-        rows += _rows(folder, measurement, results)
-        commands += [*_training(measurement), measurement.command]
+        for record in records.get(measurement.name, []):
+            rows.append(_row(measurement, record))
+            commands += [*_training(measurement, record.device), measurement.command]
     head = [*TABLES[name].columns, "task", "success", "", "95 % interval", "training [min]"]
     lines = ["| " + " | ".join(head) + " |", "|" + "---|" * (len(head) - 4) + "---:|---:|---|---:|", *rows]
     shown = "\n".join(dict.fromkeys(commands))
     return "\n".join(lines) + f"\n\nMade by\n\n```bash\n{shown}\n```"
 
 
-def _rows(folder: Path, measurement: Measurement, results: dict[str, Any]) -> Iterator[str]:
-    key = "said_success" if measurement.said else "success"
-    minutes = _minutes(folder, measurement.run)
-    for task in dict.fromkeys(episode["task"] for episode in results["episodes"]):
-        outcomes = [bool(episode[key]) for episode in results["episodes"] if episode["task"] == task]
-        low, high = wilson_interval(sum(outcomes), len(outcomes))
-        cells = [
-            *measurement.labels,
-            task,
-            f"{sum(outcomes)} of {len(outcomes)}",
-            f"{round(100 * sum(outcomes) / len(outcomes), 1):g} %",
-            f"{100 * low:.0f}–{100 * high:.0f}",
-            "" if minutes is None else f"{minutes:.0f}",
-        ]
-        yield "| " + " | ".join(map(str, cells)) + " |"
-
-
-def _minutes(folder: Path, run: str) -> float | None:
-    """Return how long a training took [min]."""
-    if run not in RUNS:
-        return baselines()[run].minutes
-    logs = list((folder / "runs" / run).rglob("train_log.jsonl"))  # one per round
-    if not logs:
-        return None
-    return sum(json.loads(log.read_text(encoding="utf-8").splitlines()[-1])["time_s"] for log in logs) / 60
+def _row(measurement: Measurement, record: Record) -> str:
+    count = record.said_success if measurement.said else record.success
+    low, high = wilson_interval(count, record.episodes)
+    minutes = record.minutes if measurement.run in RUNS else baselines()[measurement.run].minutes
+    cells = [
+        *measurement.labels,
+        record.task,
+        f"{count} of {record.episodes}",
+        f"{round(100 * count / record.episodes, 1):g} %",
+        f"{100 * low:.0f}–{100 * high:.0f}",
+        f"{float(minutes):.0f}{' (GPU)' if record.device == 'cuda' else ''}" if minutes else "",
+    ]
+    return "| " + " | ".join(map(str, cells)) + " |"
 
 
 if __name__ == "__main__":

@@ -10,28 +10,26 @@ import torch
 from torch import Tensor
 
 
-class StackedMuon(torch.optim.Muon):
-    """Muon with Nesterov's momentum whose updates are as long as AdamW's (``adjust_lr_fn="match_rms_adamw"``).
+@torch.no_grad()
+def stacked_step(muon: torch.optim.Muon) -> None:
+    """Take the step that ``muon.step()`` takes, up to rounding.
 
-    It takes the steps of ``torch.optim.Muon``, up to rounding, and has the same state.
+    Args:
+        muon: With Nesterov's momentum and ``adjust_lr_fn="match_rms_adamw"``.
     """
-
-    @torch.no_grad()
-    def step(self, closure: None = None) -> None:  # type: ignore[override]  # gradients are there already
-        """Take a step."""
-        for group in self.param_groups:
-            matrices: list[Tensor] = []
-            gradients: list[Tensor] = []
-            momenta: list[Tensor] = []
-            self._init_group(group, matrices, gradients, momenta)
-            if not matrices:
-                continue
-            torch._foreach_lerp_(momenta, gradients, 1 - group["momentum"])
-            directions = torch._foreach_lerp(gradients, momenta, group["momentum"])
-            updates = orthogonal(directions, group["ns_coefficients"], group["ns_steps"], group["eps"])
-            torch._foreach_mul_(updates, [-0.2 * group["lr"] * max(matrix.shape) ** 0.5 for matrix in matrices])
-            torch._foreach_mul_(matrices, 1 - group["lr"] * group["weight_decay"])
-            torch._foreach_add_(matrices, updates)
+    for group in muon.param_groups:
+        matrices: list[Tensor] = []
+        gradients: list[Tensor] = []
+        momenta: list[Tensor] = []
+        muon._init_group(group, matrices, gradients, momenta)
+        if not matrices:
+            continue
+        torch._foreach_lerp_(momenta, gradients, 1 - group["momentum"])
+        directions = torch._foreach_lerp(gradients, momenta, group["momentum"])
+        updates = orthogonal(directions, group["ns_coefficients"], group["ns_steps"], group["eps"])
+        torch._foreach_mul_(updates, [-0.2 * group["lr"] * max(matrix.shape) ** 0.5 for matrix in matrices])
+        torch._foreach_mul_(matrices, 1 - group["lr"] * group["weight_decay"])
+        torch._foreach_add_(matrices, updates)
 
 
 def orthogonal(

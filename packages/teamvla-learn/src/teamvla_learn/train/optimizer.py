@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from teamvla_learn.policies.base import LearnedPolicy
-from teamvla_learn.train.muon import StackedMuon
+from teamvla_learn.train.muon import stacked_step
 
 OptimizerName = Literal["muon", "adamw"]
 
@@ -74,7 +74,7 @@ def _muons(matrices: dict[str, nn.Parameter], weight_decay: float) -> dict[str, 
     """Return which optimizer changes which matrix: on a GPU one does all, on a CPU each has its own."""
     options: Any = {"weight_decay": weight_decay, "adjust_lr_fn": "match_rms_adamw"}
     if any(matrix.is_cuda for matrix in matrices.values()):
-        return dict.fromkeys(matrices, StackedMuon(matrices.values(), **options))
+        return dict.fromkeys(matrices, torch.optim.Muon(matrices.values(), **options))
     large_first = sorted(matrices.items(), key=lambda item: -item[1].numel())  # so that threads end together
     return {key: torch.optim.Muon([matrix], **options) for key, matrix in large_first}
 
@@ -82,7 +82,10 @@ def _muons(matrices: dict[str, nn.Parameter], weight_decay: float) -> dict[str, 
 def _step(optimizer: torch.optim.Optimizer, learning_rate: float) -> None:
     for group in optimizer.param_groups:
         group["lr"] = learning_rate
-    optimizer.step()
+    if isinstance(optimizer, torch.optim.Muon) and optimizer.param_groups[0]["params"][0].is_cuda:
+        stacked_step(optimizer)
+    else:
+        optimizer.step()
 
 
 def _as_matrix(weight: Tensor) -> Tensor:

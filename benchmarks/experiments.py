@@ -29,7 +29,7 @@ DATA = {
 DATA |= {
     f"data/{task}_{count}.hdf5": f"teamvla collect {task} --episodes {count} --no-images --out data/{task}_{count}.hdf5"
     for task in TASKS
-    for count in DEMOS
+    for count in (*DEMOS, 175)
 }
 FILES = {
     "lift": "data/lift.hdf5",
@@ -156,17 +156,17 @@ def helped() -> list[Measurement]:
     """DAgger, whose expert helps where the learner gets stuck, against about as many demonstrations at once."""
     rows = []
     for task in TASKS:
-        few, more = from_few(task, 30), from_few(task, 100)
-        name = f"{task}-dagger"
-        RUNS[name] = (
-            f"teamvla dagger data/{task}_30.hdf5 --init-from runs/{few} --num-rounds 3 --episodes 25 --threads 1 "
-            f"--out runs/{name}"
-        )
-        rows += [
-            Measurement(few, task, ("30 demonstrations",)),
-            Measurement(name, task, ("and help in 3 times 25 episodes",), checkpoint="round_3"),
-            Measurement(more, task, ("100 demonstrations",)),
-        ]
+        for count, name in ((30, f"{task}-dagger"), (100, f"{task}-dagger-from-100")):
+            learner = from_few(task, count)
+            RUNS[name] = (
+                f"teamvla dagger data/{task}_{count}.hdf5 --init-from runs/{learner} --num-rounds 3 --episodes 25 "
+                f"--threads 1 --out runs/{name}"
+            )
+            rows += [
+                Measurement(learner, task, (f"{count} demonstrations",)),
+                Measurement(name, task, (f"{count}, and help in 3 times 25 episodes",), checkpoint="round_3"),
+            ]
+        rows.append(Measurement(from_few(task, 175), task, ("175 demonstrations",)))
     return rows
 
 

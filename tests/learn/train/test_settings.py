@@ -7,7 +7,7 @@ from teamvla_envs.errors import UserError
 from teamvla_learn.train.config import TrainConfig
 from teamvla_learn.train.layers import apply_layer, read_layer
 from teamvla_learn.train.schedule import Budget
-from teamvla_learn.train.settings import Settings, layered_settings, presets, settings_below
+from teamvla_learn.train.settings import Settings, layered_settings, presets, settings_below, warn_of_network
 
 
 @pytest.fixture
@@ -121,3 +121,17 @@ def test_a_trained_network_cannot_be_changed(command, option, tmp_path, capsys):
     assert f"{name} is " in told
     assert told.endswith("with init_from the network is that of the checkpoint")
     assert not (tmp_path / "b").exists()
+
+
+def test_what_a_file_asks_of_a_trained_network_is_said_not_to_count(tmp_path, write, caplog):
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "train.yaml").write_text(layered_settings(configs=[Path("drawer")]).to_yaml())
+    mine = write("model: {vision: {channels: [8, 8, 8, 8]}}\ntrain: {learning_rate: 1e-4}")
+    warn_of_network(tmp_path / "run", None, [Path("drawer")])
+    assert not caplog.messages
+    warn_of_network(tmp_path / "run", "gpu", [Path("handoff"), mine])
+    assert caplog.messages == [
+        "model.vision.channels of config gpu does not count: init_from has its network",
+        "auxiliary of config handoff does not count: init_from has its network",
+        f"model.vision.channels of config {mine} does not count: init_from has its network",
+    ]

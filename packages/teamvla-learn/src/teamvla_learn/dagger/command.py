@@ -50,7 +50,7 @@ def dagger(
     from teamvla_learn.dagger.collecting import DrivingSettings
     from teamvla_learn.dagger.rounds import DaggerJob, run_dagger
     from teamvla_learn.dagger.takeover import TakeoverRule
-    from teamvla_learn.train.settings import check_network_kept, configs_or_own, layered_settings
+    from teamvla_learn.train.settings import check_network_kept, configs_or_own, layered_settings, warn_of_network
 
     if not demos:
         raise UserError("demos is empty, expected the demonstration files that the policy was trained on")
@@ -58,6 +58,7 @@ def dagger(
     if settings is None:
         settings = below
     check_network_kept(settings, below)
+    warn_of_network(init_from, preset, config)
     rule = TakeoverRule(patience=patience, stray_steps=stray_steps)
     last = run_dagger(
         DaggerJob(

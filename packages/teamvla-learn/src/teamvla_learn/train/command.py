@@ -45,13 +45,14 @@ def train(
         overwrite: Replace the folder out.
     """
     from teamvla_learn.train.run import TrainingJob, run_training
-    from teamvla_learn.train.settings import check_network_kept, layered_settings
+    from teamvla_learn.train.settings import check_network_kept, layered_settings, warn_of_network
 
     below = layered_settings(preset, config)
     if settings is None:
         settings = below
-    elif init_from is not None:
+    if init_from is not None:
         check_network_kept(settings, below)
+        warn_of_network(init_from, preset, config)
     run_training(
         TrainingJob(
             demos=demos,

@@ -5,6 +5,7 @@ what stands on the command line.
 """
 
 import argparse
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from importlib.resources import files
@@ -24,7 +25,10 @@ from teamvla_learn.train.schedule import Budget
 SETTINGS_FILE = "train.yaml"
 DEFAULT_MINUTES: dict[str, float] = {"vla": 5.0, "msg": 5.0, "state": 1.0}
 BASE_LAYERS = ("common", "train_bc")
+NETWORK = ("model", "chunk_length", "auxiliary")  # settings that a trained network keeps
 _LENGTHS = {name: (f"--{name}", f"--train.budget.{name}") for name in ("steps", "minutes")}
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -72,11 +76,7 @@ def layered_settings(preset: str | None = None, configs: Sequence[Path] = (), po
     Raises:
         UserError: For a file that is missing or has a name or value that is not allowed.
     """
-    named = [(name, _shipped(name)) for name in BASE_LAYERS]
-    if preset is not None:
-        named.append((preset, _preset(preset)))
-    named += [(str(config), _find(config)) for config in configs]
-    layers = [(name, read_layer(path)) for name, path in named]
+    layers = [(name, read_layer(_shipped(name))) for name in BASE_LAYERS] + _named_layers(preset, configs)
     kinds = [policy, *(layer.get("policy") for _, layer in reversed(layers))]
     kind: Any = next((kind for kind in kinds if kind in DEFAULT_MINUTES), "vla")
     settings = Settings(policy=kind, train=TrainConfig(Budget(minutes=DEFAULT_MINUTES[kind])))
@@ -130,10 +130,24 @@ def check_network_kept(settings: Settings, below: Settings) -> None:
     Raises:
         UserError: Naming the first setting that differs.
     """
-    for name in ("model", "chunk_length", "auxiliary"):
-        changed = _first_difference(name, to_plain(getattr(settings, name)), to_plain(getattr(below, name)))
-        if changed:
-            raise UserError(f"{changed[0]} is {changed[1]}, but with init_from the network is that of the checkpoint")
+    changed = _network_difference(settings, below)
+    if changed:
+        raise UserError(f"{changed[0]} is {changed[1]}, but with init_from the network is that of the checkpoint")
+
+
+def warn_of_network(run: Path, preset: str | None, configs: Sequence[Path]) -> None:
+    """Say what presets and files ask of a network that is trained already and stays as it is.
+
+    Args:
+        run: Folder of its run.
+        preset: Name of a shipped preset.
+        configs: YAML files, or names of shipped ones.
+    """
+    own = layered_settings(configs=configs_or_own(run, None, ()))
+    for name, layer in _named_layers(preset, configs):
+        wanted = apply_layer(own, {key: layer[key] for key in NETWORK if key in layer}, f"config {name}")
+        if changed := _network_difference(wanted, own):
+            _log.warning("%s of config %s does not count: init_from has its network", changed[0], name)
 
 
 def shipped_configs() -> list[str]:
@@ -146,10 +160,23 @@ def presets() -> list[str]:
     return _names(_configs() / "presets")
 
 
+def _named_layers(preset: str | None, configs: Sequence[Path]) -> list[tuple[str, dict[str, Any]]]:
+    """Return what a preset and files of settings say, by their names."""
+    named = [] if preset is None else [(preset, _preset(preset))]
+    named += [(str(config), _find(config)) for config in configs]
+    return [(name, read_layer(path)) for name, path in named]
+
+
+def _network_difference(one: Settings, other: Settings) -> tuple[str, Any] | None:
+    """Return the first setting of the network that differs, and what it is in the one."""
+    plain = ({name: to_plain(getattr(settings, name)) for name in NETWORK} for settings in (one, other))
+    return _first_difference("", *plain)
+
+
 def _first_difference(name: str, one: Any, other: Any) -> tuple[str, Any] | None:
     """Return the first place at which nested plain values differ, and what the one has there."""
     if isinstance(one, dict) and isinstance(other, dict):
-        differences = (_first_difference(f"{name}.{key}", one[key], other[key]) for key in one)
+        differences = (_first_difference(f"{name}.{key}" if name else key, one[key], other[key]) for key in one)
         return next(filter(None, differences), None)
     return (name, one) if one != other else None
 

@@ -9,7 +9,7 @@ Words name single tables; ``--no-run`` writes the tables only; ``--jobs 2`` keep
 import shlex
 import subprocess
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
@@ -98,32 +98,37 @@ def _collect(folder: Path) -> dict[str, list[Record]]:
 
 
 def _table(records: Mapping[str, list[Record]], name: str) -> str:
-    """Return the rows that were measured, then the commands that made them."""
-    rows: list[str] = []
+    """Return the rows that were measured, then the commands that made them; what has the same labels shares a row."""
+    rows: defaultdict[tuple[str, ...], list[tuple[Measurement, Record]]] = defaultdict(list)
     commands: list[str] = []
     for measurement in TABLES[name].measurements:
         for record in records.get(measurement.name, []):
-            rows.append(_row(measurement, record))
+            rows[*measurement.labels, record.task].append((measurement, record))
             commands += [*_training(measurement, record.device), measurement.command]
     head = [*TABLES[name].columns, "task", "success", "", "95 % interval", "training [min]"]
-    lines = ["| " + " | ".join(head) + " |", "|" + "---|" * (len(head) - 4) + "---:|---:|---|---:|", *rows]
+    lines = [head, ["---"] * (len(head) - 4) + ["---:", "---:", "---", "---:"]]
+    lines += [[*labels, *_cells(seeds)] for labels, seeds in rows.items()]
     shown = "\n".join(dict.fromkeys(commands))
-    return "\n".join(lines) + f"\n\nMade by\n\n```bash\n{shown}\n```"
+    table = "\n".join(f"| {' | '.join(line)} |" for line in lines)
+    return f"{table}\n\nMade by\n\n```bash\n{shown}\n```"
 
 
-def _row(measurement: Measurement, record: Record) -> str:
-    count = record.said_success if measurement.said else record.success
-    low, high = wilson_interval(count, record.episodes)
-    minutes = record.minutes if measurement.run in RUNS else baselines()[measurement.run].minutes
-    cells = [
-        *measurement.labels,
-        record.task,
-        f"{count} of {record.episodes}",
-        f"{round(100 * count / record.episodes, 1):g} %",
+def _cells(seeds: Sequence[tuple[Measurement, Record]]) -> tuple[str, ...]:
+    """Return what is said of trainings that differ by their seed alone."""
+    counts = [record.said_success if measurement.said else record.success for measurement, record in seeds]
+    episodes = [record.episodes for _, record in seeds]
+    low, high = wilson_interval(sum(counts), sum(episodes))
+    return (
+        f"{', '.join(map(str, counts))} of {episodes[0]}",
+        f"{round(100 * sum(counts) / sum(episodes), 1):g} %",
         f"{100 * low:.0f}–{100 * high:.0f}",
-        f"{float(minutes):.0f}{' (GPU)' if record.device == 'cuda' else ''}" if minutes else "",
-    ]
-    return "| " + " | ".join(map(str, cells)) + " |"
+        ", ".join(filter(None, (_minutes(measurement, record) for measurement, record in seeds))),
+    )
+
+
+def _minutes(measurement: Measurement, record: Record) -> str:
+    minutes = record.minutes if measurement.run in RUNS else baselines()[measurement.run].minutes
+    return f"{float(minutes):.0f}{' (GPU)' if record.device == 'cuda' else ''}" if minutes else ""
 
 
 if __name__ == "__main__":

@@ -2,20 +2,40 @@ import logging
 import re
 import subprocess
 import sys
+from dataclasses import dataclass
 from importlib.metadata import EntryPoint
 from pathlib import Path
+from typing import Literal
 
 import pytest
 from teamvla_envs import cli
 from teamvla_envs.errors import UserError
 
 
-def sing(song: str, times: int = 1) -> int:
+@dataclass(frozen=True)
+class Voice:
+    """How to sing.
+
+    Attributes:
+        pitch: Frequency [Hz].
+        kind: Which voice.
+    """
+
+    pitch: int = 440
+    kind: Literal["bass", "alto"] = "alto"
+
+    def __post_init__(self) -> None:
+        if self.pitch < 20:
+            raise UserError(f"pitch is {self.pitch}, expected 20 or more")
+
+
+def sing(song: str, times: int = 1, voice: Voice = Voice()) -> int:
     """Sing a song.
 
     Args:
         song: What to sing.
         times: How often.
+        voice: How.
     """
     if song == "interrupt":
         raise KeyboardInterrupt("two verses are kept")
@@ -54,6 +74,24 @@ def test_a_command_is_a_function_and_its_int_is_the_exit_code(capsys: pytest.Cap
             "error: KeyError: 'missing' (run again with --debug for the traceback)",
         ),
         (["snig"], 2, "error: no command 'snig' (did you mean sing?); the commands are sing"),
+        (["sing", "--song", "la", "--voice.pitch", "-5"], 2, "error: pitch is -5, expected 20 or more"),
+        (["sing", "--song", "la", "--times", "often"], 2, "error: --times is 'often', expected INT"),
+        (["sing", "--song", "la", "--times"], 2, "error: --times has too few values, expected INT"),
+        (["sing", "--song", "la", "--voice.kind", "tuba"], 2, "error: --voice.kind is 'tuba', allowed are bass, alto"),
+        (["sing"], 2, "error: missing --song; see teamvla sing --help"),
+        (
+            ["sing", "--song", "la", "--tmies", "3"],
+            2,
+            "error: no option --tmies (did you mean --times?); see teamvla sing --help",
+        ),
+        (
+            ["sing", "--song", "la", "--ptich=30"],
+            2,
+            "error: no option --ptich (did you mean --voice.pitch?); see teamvla sing --help",
+        ),
+        (["sing", "--sogn", "la"], 2, "error: no option --sogn (did you mean --song?); see teamvla sing --help"),
+        (["sing", "--song", "la", "--zzz"], 2, "error: no option --zzz; see teamvla sing --help"),
+        (["sing", "--song", "la", "loud"], 2, "error: unexpected argument 'loud'; see teamvla sing --help"),
     ],
 )
 def test_an_error_is_one_line(arguments: list[str], code: int, message: str, capsys: pytest.CaptureFixture[str]):
@@ -66,9 +104,17 @@ def test_debug_anywhere_lets_the_traceback_through():
         cli.main(["sing", "--debug", "--song", "la", "--times", "0"])
 
 
-def test_arguments_that_do_not_exist_exit_with_two():
+def test_without_tyro_telling_what_is_wrong_its_own_words_remain(monkeypatch, capsys: pytest.CaptureFixture[str]):
+    monkeypatch.setitem(sys.modules, "tyro._errors", None)
     with pytest.raises(SystemExit, match="2"):
-        cli.main(["sing", "--loud"])
+        cli.main(["sing", "--song", "la", "--loud"])
+    assert "--loud" in capsys.readouterr().err
+
+
+def test_a_command_has_a_help_page(capsys: pytest.CaptureFixture[str]):
+    with pytest.raises(SystemExit, match="0"):
+        cli.main(["sing", "--help"])
+    assert "--voice.pitch INT" in capsys.readouterr().out
 
 
 def test_help_lists_every_command_with_its_first_line(capsys: pytest.CaptureFixture[str], monkeypatch):

@@ -70,6 +70,13 @@ def test_a_policy_of_your_own_is_named_by_module_and_attribute(tmp_path: Path, m
         make_policy("my_policy:Other")
 
 
+def test_what_a_policy_of_your_own_raises_is_told_with_its_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    (tmp_path / "broken_policy.py").write_text("def make():\n    raise KeyError('weights')\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    with pytest.raises(UserError, match="policy is broken_policy:make, which raised KeyError: 'weights'"):
+        make_policy("broken_policy:make")
+
+
 @pytest.mark.parametrize(
     ("spec", "message"),
     [

@@ -113,7 +113,7 @@ def test_a_policy_for_another_number_of_arms_is_refused():
         env_kwargs = MappingProxyType({"num_arms": 3})
 
     with (
-        pytest.raises(UserError, match="policy trio acts for 3 arms, asked for 2"),
+        pytest.raises(UserError, match="policy trio acts for 3 arms, asked for 2: pass --num-arms 3"),
         open_env(Trio(), "trio", "lift", EvaluationSettings(episodes=1)),
     ):
         pass

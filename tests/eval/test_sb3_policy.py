@@ -1,4 +1,6 @@
 import json
+import re
+import sys
 import zipfile
 
 import pytest
@@ -34,6 +36,12 @@ def test_a_trusted_model_runs(model, tmp_path):
 def test_a_model_of_another_task_is_refused_by_its_shapes(model, capsys):
     assert main(["bench", "--policy", f"sb3:{model}", "--trust", "--tasks", "drawer", "--episodes", "1"]) == 2
     assert "the model was trained with" in capsys.readouterr().err
+
+
+def test_what_has_to_be_installed_is_said(model, monkeypatch):
+    monkeypatch.setitem(sys.modules, "stable_baselines3", None)
+    with pytest.raises(UserError, match=re.escape('needs Stable-Baselines3: pip install "teamvla-eval[sb3]"')):
+        load(model)
 
 
 @pytest.mark.parametrize("content", [None, "not a zip", "{}", '{"policy_class": {"__module__": "os"}}'])

@@ -3,6 +3,10 @@ import json
 import pytest
 from teamvla_envs.cli import main
 from teamvla_envs.errors import UserError
+from teamvla_learn.encoders.vision import VisionConfig
+from teamvla_learn.policies.action_head import HeadConfig
+from teamvla_learn.policies.msg_passing import MessageConfig
+from teamvla_learn.policies.options import PolicyOptions
 from teamvla_learn.policies_command import find_checkpoints, policies
 
 from tests.learn.train.jobs import train
@@ -30,6 +34,50 @@ def test_the_list_shows_names_and_folders(runs, capsys, monkeypatch):
     shown = capsys.readouterr().out
     for word in ("expert", "checkpoint", "StatePolicy", "lift", str(runs / "deep" / "b")):
         assert word in shown
+
+
+def test_without_trainings_the_list_shows_what_is_shipped(tmp_path, capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "200")
+    monkeypatch.chdir(tmp_path)
+    assert main(["policies", "list"]) == 0
+    told = capsys.readouterr()
+    assert "baseline:lift" in told.out
+    assert "checkpoints in" not in told.out
+    assert not told.err
+
+
+def test_the_list_looks_into_runs_by_default(runs, capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "200")
+    monkeypatch.chdir(runs.parent)
+    assert main(["policies", "list"]) == 0
+    assert "runs/a" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        ({"policy": "vla"}, ["film_cnn, channels 16, 32, 64, 48", "words", "concat", "regression, huber loss"]),
+        (
+            {
+                "policy": "vla",
+                "model": PolicyOptions(
+                    vision=VisionConfig(encoder="vit"),
+                    fusion="attention",
+                    head=HeadConfig(kind="flow", flow_steps=3, ensembling=0.5),
+                ),
+            },
+            ["vit", "attention", "flow in 3 steps, ensembling 0.5"],
+        ),
+        ({"policy": "msg"}, ["2 of 32 numbers per control step", "sentence told to", "all"]),
+        ({"policy": "msg", "model": PolicyOptions(messages=MessageConfig(rounds=0))}, ["messages", "none"]),
+    ],
+)
+def test_info_tells_networks_apart(demos, tmp_path, options, told, capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "200")
+    train(demos, tmp_path / "x", steps=1, batch_size=4, **options)
+    assert main(["policies", "info", str(tmp_path / "x")]) == 0
+    network = capsys.readouterr().out.partition("also learned")[0]
+    assert [word for word in told if word not in network] == []
 
 
 def test_info_tells_what_a_checkpoint_holds(runs, capsys, monkeypatch):

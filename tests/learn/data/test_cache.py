@@ -18,7 +18,7 @@ def folder(demos, tmp_path):
 
 
 def entry(folder):
-    (found,) = folder.iterdir()
+    (found,) = (path for path in folder.iterdir() if path.is_dir())
     return found
 
 
@@ -93,7 +93,7 @@ def test_what_another_program_wrote_meanwhile_stays(demos, tmp_path, monkeypatch
 
 def test_other_demonstrations_are_another_entry(folder, make_demos):
     load_demos(make_demos(episodes=4), with_pixels=True, cache=folder)
-    assert len(list(folder.iterdir())) == 2
+    assert len([path for path in folder.iterdir() if path.is_dir()]) == 2
 
 
 def test_demonstrations_that_are_not_what_their_hash_says_do_not_come_in(demos, tmp_path):

@@ -67,3 +67,8 @@ def test_the_phase_is_something_to_tell(demos):
     assert values.shape == (len(train), source.targets["phase"])
     assert (values.argmax(1) == 0).all()  # the made-up demonstrations stay in phase 0
     assert (values.sum(1) == 1).all()
+
+
+def test_a_file_counts_once(demos):
+    with pytest.raises(UserError, match=f"demos has {demos} more than once"):
+        load_demos((demos, demos.parent / "." / demos.name), with_pixels=False)

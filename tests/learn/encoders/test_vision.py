@@ -48,6 +48,20 @@ def test_points_are_float32_under_bfloat16_convolutions():
         assert network(picture, torch.randn(2, 5)).points.dtype == torch.float32
 
 
+@pytest.mark.parametrize(
+    ("sizes", "given"),
+    [
+        ({"channels": (0, 16)}, r"\(0, 16\), \(5, 3, 3, 3\) and \(2, 2, 2, 1\)"),
+        ({"kernels": (5, 3, 3, 0)}, r"\(16, 32, 64, 48\), \(5, 3, 3, 0\) and"),
+        ({"channels": (8,), "kernels": (3,), "strides": (1,)}, r"\(8,\), \(3,\) and \(1,\)"),
+        ({"channels": (), "kernels": (), "strides": ()}, r"\(\), \(\) and \(\)"),
+    ],
+)
+def test_convolutions_that_cannot_be_made_are_refused(sizes, given):
+    with pytest.raises(UserError, match=f"channels, kernels and strides are {given}.*, expected equally many"):
+        VisionConfig(**sizes)
+
+
 ENCODERS = {
     "film_cnn": SMALL,
     "vit": VisionConfig("vit", vit=ViTConfig(size=16, layers=1, heads=2, points=6)),

@@ -1,9 +1,12 @@
+import re
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import gymnasium as gym
 import numpy as np
 import pytest
+from teamvla_envs.errors import UserError
 from teamvla_envs.policies import Policy, make_policy
 from teamvla_learn.data.dataset import load_demos
 from teamvla_learn.policies.checkpoint import save_checkpoint
@@ -12,6 +15,8 @@ from teamvla_learn.train.config import TrainConfig
 from teamvla_learn.train.schedule import Budget
 
 from tests.learn.episodes import CAMERAS, ENV_KWARGS, SIZE, make_episode
+
+LEARNING = Path(__file__).parents[3] / "docs" / "learning.md"
 
 
 @dataclass
@@ -77,13 +82,71 @@ def test_another_task_is_allowed_with_a_warning(policy, caplog):
     policy.bind(StubEnv())
     assert not caplog.records
     policy.bind(StubEnv(ENV_KWARGS | {"obs_mode": "vision", "task": "drawer"}))
-    assert caplog.messages == ["the policy was trained for lift, not for drawer"]
+    policy.bind(StubEnv(ENV_KWARGS | {"obs_mode": "vision", "task": "drawer"}))
+    assert caplog.messages == ["the policy was trained for lift, not for drawer"]  # once
 
 
 def test_what_one_world_does_is_independent_of_the_others(policy):
+    policy.bind(StubEnv(num_envs=3))
     together = policy.act(observe(0, 1, 2))
+    policy.bind(StubEnv(num_envs=1))
     alone = np.concatenate([policy.act(observe(seed)) for seed in (0, 1, 2)])
     assert together == pytest.approx(alone, abs=1e-5)
+
+
+def test_it_acts_only_when_it_is_bound(policy):
+    with pytest.raises(RuntimeError, match="CheckpointPolicy is not bound: call bind"):
+        policy.act(observe(0))
+    with pytest.raises(RuntimeError, match="CheckpointPolicy is not bound: call bind"):
+        policy.reset(np.ones(1, bool))
+
+
+def test_an_observation_of_other_worlds_is_refused(policy):
+    policy.bind(StubEnv(num_envs=2))
+    with pytest.raises(UserError, match=r"agent_pos has shape \(3, 20\), expected a row for each of 2 worlds"):
+        policy.act(observe(0, 1, 2))
+
+
+class SingleStub(gym.Env):
+    """One world as ``gymnasium.make`` gives it."""
+
+    def __init__(self, worlds: StubEnv):
+        self.vector = worlds
+
+
+def test_bound_to_a_single_environment_it_does_what_it_does_in_a_batch_of_one(policy):
+    policy.bind(StubEnv(num_envs=1))
+    batched = policy.act(observe(3))
+    policy.bind(gym.wrappers.TimeLimit(SingleStub(StubEnv(num_envs=1)), 5))
+    policy.reset(np.ones(1, bool))
+    obs = observe(3)
+    single = policy.act({
+        "pixels": {camera: images[0] for camera, images in obs["pixels"].items()},
+        "agent_pos": obs["agent_pos"][0],
+        "instruction": obs["instruction"][0],
+    })  # fmt: skip
+    assert single.shape == (16,)
+    assert single.tolist() == batched[0].tolist()
+
+
+def test_a_single_environment_that_does_not_fit_is_told(policy):
+    with pytest.raises(UserError, match="image_size=128, the policy needs 32"):
+        policy.bind(gym.wrappers.TimeLimit(SingleStub(StubEnv(image_size=128)), 5))
+
+
+def test_an_environment_of_another_project_is_refused(policy):
+    with pytest.raises(UserError, match="env is a TimeLimit, expected a TeamVLA environment"):
+        policy.bind(gym.make("MountainCar-v0"))
+
+
+def test_the_example_of_the_documentation_runs():
+    block = re.search(r"```python\n(import gymnasium.*?)```", LEARNING.read_text(encoding="utf-8"), re.DOTALL)
+    assert block is not None
+    seen: dict[str, Any] = {}
+    exec(block[1], seen)
+    assert seen["info"]["end_reason"]
+    assert seen["policy"].act(seen["obs"]).shape == seen["env"].action_space.shape
+    seen["env"].close()
 
 
 @pytest.mark.parametrize(

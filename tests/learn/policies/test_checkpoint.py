@@ -7,7 +7,14 @@ from safetensors.torch import load_file, save_file
 from teamvla_envs.errors import UserError
 from teamvla_learn.data.assemble import BatchAssembler
 from teamvla_learn.data.dataset import load_demos
-from teamvla_learn.policies.checkpoint import FORMAT, MODEL_FILE, load_checkpoint, save_checkpoint
+from teamvla_learn.policies.checkpoint import (
+    FORMAT,
+    MODEL_FILE,
+    load_checkpoint,
+    read_tensors,
+    save_checkpoint,
+    write_tensors,
+)
 from teamvla_learn.train.build import build_policy, build_tokenizer, describe
 from teamvla_learn.train.config import TrainConfig
 from teamvla_learn.train.schedule import Budget
@@ -90,6 +97,32 @@ def test_weights_that_are_not_numbers_are_refused(saved):
     save_file(tensors | {name: torch.full_like(tensors[name], torch.nan)}, path, FORMAT)
     with pytest.raises(UserError, match="finite"):
         load_checkpoint(saved[2])
+
+
+def test_weights_with_flipped_bits_are_refused(saved):
+    path = saved[2] / MODEL_FILE
+    content = bytearray(path.read_bytes())
+    content[-3000:-1000] = bytes(byte ^ 1 for byte in content[-3000:-1000])
+    path.write_bytes(content)
+    with pytest.raises(UserError, match=r"model.safetensors is damaged: its tensors have checksum \w{8}") as error:
+        load_checkpoint(saved[2])
+    assert "\n" not in str(error.value)
+
+
+def test_weights_without_a_checksum_are_read(saved):
+    path = saved[2] / MODEL_FILE
+    save_file(load_file(path), path, FORMAT)
+    load_checkpoint(saved[2])
+
+
+def test_equal_tensors_are_equal_bytes(tmp_path):
+    tensors = {"b": torch.ones(()), "a": torch.zeros(2, 3), "c": torch.zeros(0, 4, dtype=torch.float16)}
+    metadata = {"format": "x", **{f"key_{k}": "é" for k in range(9)}}
+    for name in ("one", "two"):
+        write_tensors(tmp_path / name, tensors, metadata)
+    assert (tmp_path / "one").read_bytes() == (tmp_path / "two").read_bytes()
+    found = read_tensors(tmp_path / "one", metadata, {name: tensor.shape for name, tensor in tensors.items()})
+    assert all(torch.equal(found[name], tensor.float()) for name, tensor in tensors.items())
 
 
 @pytest.mark.parametrize(

@@ -1,19 +1,28 @@
 """A team whose arms run for themselves does what the team does at once."""
 
+import json
+import multiprocessing
+import re
+import subprocess
+import sys
+from pathlib import Path
 from typing import Any, ClassVar, cast
 
 import numpy as np
 import pytest
 from teamvla_envs.env.messages import ChannelSettings, MessageChannel
+from teamvla_envs.errors import UserError
+from teamvla_learn.baselines.registry import get_baseline
 from teamvla_learn.policies.acting import CheckpointPolicy
 from teamvla_learn.policies.action_head import HeadConfig
-from teamvla_learn.policies.arm_process import arm_processes
+from teamvla_learn.policies.arm_process import RemoteArm, arm_processes
 from teamvla_learn.policies.checkpoint import load_checkpoint
 from teamvla_learn.policies.decentralized import ArmController, team_actions
 
 from tests.learn.policies.teams import LAYOUT, SIZE, make_team, save_team
 
 SENTENCE = "Put the bar on the green stand."
+MESSAGES = Path(__file__).parents[3] / "docs" / "messages.md"
 
 
 class Scenes:
@@ -34,6 +43,7 @@ class Scenes:
         self.env_kwargs = {"num_arms": arms, "obs_mode": "vision", "instruction_for": told}
         box = gym.spaces.Box(-np.inf, np.inf, (arms * LAYOUT.size,), np.float32)
         self.single_observation_space = gym.spaces.Dict({"agent_pos": box})
+        self.unwrapped = self.vector = self
 
     def action_space(self, agent: str) -> Any:
         return None
@@ -141,7 +151,7 @@ def test_arms_in_processes_of_their_own_do_what_the_team_does_at_once(tmp_path):
     channel = MessageChannel(scenes, 32, rounds=2, drop_rate=0.3)
     obs, _ = channel.reset(seed=3)
     together.reset(np.ones(1, bool))
-    with arm_processes(folder, 2) as controllers:
+    with arm_processes(folder, channel) as controllers:
         for _ in range(3):
             alone = team_actions(channel, controllers, obs)
             at_once = together.act(scenes.team())[0].reshape(2, -1)
@@ -163,7 +173,7 @@ def test_arms_in_the_real_environment_do_what_the_team_does_at_once(tmp_path):
     seen, _ = team.reset(seed=3)
     together.reset(np.ones(1, bool))
     obs, _ = channel.reset(seed=3)
-    with arm_processes(folder, 2) as controllers:
+    with arm_processes(folder, channel) as controllers:
         for _ in range(5):
             alone = team_actions(channel, controllers, obs)
             at_once = together.act(seen)
@@ -186,7 +196,7 @@ def test_the_order_of_a_control_step_is_kept(tmp_path):
 
 def test_an_arm_that_the_team_does_not_have_is_refused(tmp_path):
     checkpoint = load_checkpoint(save_team(make_team(), tmp_path / "team"))
-    with pytest.raises(ValueError, match="arm: got 2, allowed are 0 to 1"):
+    with pytest.raises(ValueError, match="arm is 2, allowed are 0 to 1"):
         ArmController(checkpoint, 2)
 
 
@@ -194,3 +204,108 @@ def test_an_environment_that_tells_others_does_not_fit(tmp_path):
     policy = CheckpointPolicy(load_checkpoint(save_team(make_team(instruction_for="arm_0"), tmp_path / "team")))
     with pytest.raises(ValueError, match="instruction_for='all', the policy needs 'arm_0'"):
         policy.bind(cast("Any", Scenes(2, "all")))
+
+
+def test_a_folder_that_is_not_there_starts_no_process(tmp_path):
+    scenes: Any = Scenes(2)
+    with (
+        pytest.raises(UserError, match=r"checkpoint .*nowhere is missing"),
+        arm_processes(tmp_path / "nowhere", MessageChannel(scenes, 32, rounds=2)),
+    ):
+        pass
+
+
+def test_a_policy_of_the_whole_team_starts_no_process():
+    scenes: Any = Scenes(2)
+    with (
+        pytest.raises(UserError, match=r"policy is a SingleBrainVLA, .* expected a MsgPassingVLA"),
+        arm_processes(get_baseline("lift").folder, MessageChannel(scenes, 32, rounds=2)),
+    ):
+        pass
+
+
+@pytest.mark.parametrize(
+    ("changed", "channel", "message"),
+    [
+        ({"instruction_for": "all"}, {}, "the environment has instruction_for='all', the policy needs 'arm_0'"),
+        ({"image_size": (64, 64)}, {}, r"the environment has image_size=\(64, 64\), the policy needs 32"),
+        ({"cameras": ("front",)}, {}, "the environment has cameras front, the policy also needs wrist_0, wrist_1"),
+        ({"num_arms": 3}, {}, "the environment has num_arms=3, the policy needs 2"),
+        ({}, {"width": 8}, "the channel has width=8, the policy needs 32"),
+        ({}, {"rounds": 1}, "the channel has rounds=1, the policy needs 2"),
+    ],
+)
+def test_a_team_that_does_not_fit_starts_no_process(tmp_path, changed, channel, message):
+    folder = save_team(make_team(instruction_for="arm_0"), tmp_path / "team")
+    scenes: Any = Scenes(changed.get("num_arms", 2), changed.get("instruction_for", "arm_0"))
+    scenes.image_size = changed.get("image_size", scenes.image_size)
+    scenes.cameras = changed.get("cameras", scenes.cameras)
+    team = MessageChannel(scenes, **{"width": 32, "rounds": 2, **channel})
+    with pytest.raises(UserError, match=message), arm_processes(folder, team):
+        pass
+
+
+def test_what_fails_in_a_process_names_the_arm(tmp_path):
+    folder = save_team(make_team(), tmp_path / "team")
+    scenes: Any = Scenes(2)
+    with arm_processes(folder, MessageChannel(scenes, 32, rounds=2)) as arms:
+        with pytest.raises(RuntimeError, match="arm_1 failed in write: RuntimeError: the arm has not looked yet"):
+            arms["arm_1"].write()
+        arms["arm_1"].look(scenes.reset(seed=0)[0]["arm_1"])
+        assert arms["arm_1"].write().shape == (32,)
+
+
+def test_a_process_that_has_ended_is_told():
+    near, far = multiprocessing.Pipe()
+    far.close()
+    with pytest.raises(RuntimeError, match="the process of arm_0 has ended"):
+        RemoteArm("arm_0", near)
+
+
+def test_a_process_that_cannot_start_does_not_hide_why(tmp_path, monkeypatch):
+    def refuse(process: Any) -> None:
+        raise OSError("no more processes")
+
+    folder = save_team(make_team(), tmp_path / "team")
+    scenes: Any = Scenes(2)
+    monkeypatch.setattr("multiprocessing.context.SpawnProcess.start", refuse)
+    with (
+        pytest.raises(OSError, match="no more processes"),
+        arm_processes(folder, MessageChannel(scenes, 32, rounds=2)),
+    ):
+        pass
+
+
+@pytest.fixture
+def program(tmp_path) -> Path:
+    """The documentation's example of arms in processes of their own, as a file beside ``runs/talk``."""
+    (tmp_path / "runs").mkdir()
+    config = save_team(make_team(), tmp_path / "runs" / "talk") / "config.json"
+    content = json.loads(config.read_text())
+    content["env_kwargs"] |= {"max_episode_steps": 3, "num_threads": 1}
+    config.write_text(json.dumps(content))
+    blocks = re.findall(r"```python\n(.*?)```", MESSAGES.read_text(encoding="utf-8"), re.DOTALL)
+    path = tmp_path / "program.py"
+    path.write_text(blocks[-1], encoding="utf-8")
+    return path
+
+
+def run(program: Path) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, program.name]
+    return subprocess.run(command, cwd=program.parent, capture_output=True, text=True, timeout=300)
+
+
+def test_the_example_of_the_documentation_runs(program):
+    done = run(program)
+    assert done.returncode == 0, done.stderr
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.slow
+def test_a_program_that_runs_itself_in_its_processes_is_told_why(program):
+    program.write_text(program.read_text(encoding="utf-8").replace('if __name__ == "__main__":', "if True:"))
+    done = run(program)
+    assert done.returncode == 1
+    assert "the process of arm_0 has ended; it printed why" in done.stderr
+    assert "if __name__ == '__main__':" in done.stderr
+    assert "AssertionError" not in done.stderr

@@ -8,6 +8,7 @@ from typing import Any
 import h5py
 import pytest
 from safetensors.torch import load_file
+from teamvla_envs.cli import main
 from teamvla_envs.errors import UserError
 from teamvla_learn.policies.checkpoint import load_checkpoint
 from teamvla_learn.train import run as run_module
@@ -39,6 +40,14 @@ def test_the_command_line_is_derived_from_the_signature(demos, tmp_path):
     arguments = [str(demos), "--out", str(tmp_path / "x"), "--policy", "state", "--steps", "2", "--batch-size", "4"]
     _run_arguments("teamvla train", arguments)
     assert (tmp_path / "x" / "model.safetensors").is_file()
+
+
+def test_a_setting_that_cannot_be_is_one_line(demos, tmp_path, capsys):
+    arguments = ["train", str(demos), "--out", str(tmp_path / "x")]
+    assert main([*arguments, "--steps", "-5"]) == 2
+    assert capsys.readouterr().err == "error: steps is -5, expected at least 1\n"
+    assert main([*arguments, "--leraning-rate", "1"]) == 2
+    assert "(did you mean --train.learning-rate?)" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("policy", ["vla", "state"])
@@ -180,6 +189,14 @@ def test_bad_demonstrations_are_one_line_and_nothing_is_written(demos, tmp_path,
         ({"threads": 0}, "threads is 0"),
         ({"chunk_length": 0}, "chunk_length is 0"),
         ({"seed": -1}, "seed is -1"),
+        (
+            {"log_every": 10, "validate_every": 15},
+            "validate_every is 15, expected a multiple of log_every, which is 10",
+        ),
+        (
+            {"log_every": 300, "validate_every": 600, "validate_episodes": 4},
+            "validate_episodes_every is 2000, expected a multiple of log_every, which is 300",
+        ),
         ({"auxiliary": ("mass",)}, r"'mass', which .* allowed are object_pos, goal_pos"),
         ({"resume": True}, "x is missing"),
         ({"resume": True, "overwrite": True}, "exclude each other"),

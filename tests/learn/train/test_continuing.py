@@ -1,10 +1,16 @@
+from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 from safetensors.torch import load_file
+from teamvla_envs.cli import main
 from teamvla_envs.errors import UserError
+from teamvla_learn.encoders.vision import VisionConfig
 from teamvla_learn.policies.checkpoint import load_checkpoint
+from teamvla_learn.policies.options import PolicyOptions
+from teamvla_learn.train.begun import checkpoint_folder, kind_of
+from teamvla_learn.train.continuing import warn_of_network
 
 from tests.learn.episodes import write_demos
 from tests.learn.train.jobs import train
@@ -53,3 +59,58 @@ def test_another_kind_of_network_is_refused(demos, tmp_path):
     train(demos, tmp_path / "a", policy="state", steps=1)
     with pytest.raises(UserError, match=r"policy is vla, init_from .*a holds a StatePolicy"):
         train(demos, tmp_path / "b", steps=1, init_from=tmp_path / "a")
+
+
+@pytest.fixture
+def begun(demos, tmp_path) -> Path:
+    """A trained network with a narrow picture encoder and chunks of two actions."""
+    options = PolicyOptions(vision=VisionConfig(channels=(8, 8, 8, 8)))
+    train(demos, tmp_path / "begun", steps=1, batch_size=4, chunk_length=2, model=options)
+    return tmp_path / "begun"
+
+
+@pytest.mark.parametrize("command", ["train", "dagger"])
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ("--fusion attention", "model.fusion is attention, but init_from has a network with concat, which it keeps"),
+        ("--chunk-length 4", "chunk_length is 4, but init_from has a network with 2, which it keeps"),
+        ("--policy state", "policy is state, init_from {begun} holds a SingleBrainVLA"),
+    ],
+)
+def test_a_trained_network_cannot_be_changed(begun, tmp_path, capsys, command, options, message):
+    words = f"{command} demos.hdf5 --init-from {begun} --out {tmp_path / 'b'} {options}"
+    assert main(words.split()) == 2
+    assert capsys.readouterr().err.strip() == f"error: {message.format(begun=begun)}"
+    assert not (tmp_path / "b").exists()
+
+
+def test_what_the_network_has_may_be_said_again(demos, begun, tmp_path):
+    options = "--chunk-length 2 --model.vision.channels 8 8 8 8 --steps 1 --batch-size 4 --threads 1 --no-cache"
+    assert main(f"train {demos} --init-from {begun} --out {tmp_path / 'b'} {options}".split()) == 0
+
+
+def test_the_kind_of_policy_is_that_of_the_checkpoint(demos, tmp_path):
+    train(demos, tmp_path / "a", policy="state", steps=1)
+    words = f"train {demos} --init-from {tmp_path / 'a'} --out {tmp_path / 'b'} --preset tiny --steps 1 --threads 1"
+    assert main(words.split()) == 0
+    assert kind_of(tmp_path / "b") == "state"
+
+
+def test_what_files_ask_of_a_trained_network_is_said_not_to_count(begun, tmp_path, caplog):
+    (tmp_path / "mine.yaml").write_text("model: {vision: {channels: [8, 8, 8, 8]}}\ntrain: {learning_rate: 1e-4}")
+    (tmp_path / "other.yaml").write_text("chunk_length: 3")
+    policy = load_checkpoint(begun).policy
+    warn_of_network(policy, None, [tmp_path / "mine.yaml", Path("lift")])
+    assert not caplog.messages
+    warn_of_network(policy, "gpu", [tmp_path / "other.yaml"])
+    assert caplog.messages == [
+        "model.vision.channels of config gpu does not count: init_from has its network",
+        f"chunk_length of config {tmp_path / 'other.yaml'} does not count: init_from has its network",
+    ]
+
+
+def test_a_baseline_can_be_named():
+    assert kind_of(checkpoint_folder("baseline:lift-msg")) == "msg"
+    with pytest.raises(UserError, match="baseline:fly does not exist"):
+        checkpoint_folder("baseline:fly")

@@ -1,8 +1,14 @@
+import errno
 import json
+from contextlib import nullcontext
+from pathlib import Path
 from typing import Any
 
 import pytest
+from teamvla_envs.errors import UserError
+from teamvla_learn.policies import checkpoint as checkpoint_module
 from teamvla_learn.policies.checkpoint import load_checkpoint
+from teamvla_learn.train import folder as folder_module
 from teamvla_learn.train import run as run_module
 from teamvla_learn.train.folder import BestCheckpoint
 from teamvla_learn.train.log import read_log
@@ -51,6 +57,74 @@ def test_what_is_best_is_known_after_an_interruption(demos, tmp_path, acting):
     checkpoint = load_checkpoint(tmp_path / "x")
     BestCheckpoint(tmp_path / "x").offer(checkpoint.policy, checkpoint.info, step=9, success=0.4)
     assert load_checkpoint(tmp_path / "x" / "best").info.training["success"] == 0.5
+
+
+class Killed(BaseException):
+    """Stands in for a signal that no program survives."""
+
+
+@pytest.fixture
+def kept(demos, tmp_path, acting):
+    """A training whose best weights, of success 0.5, are kept, and the checkpoint of its last."""
+    acting(0.5)
+    train(demos, tmp_path / "x", policy="state", steps=2, validate_episodes=4)
+    return tmp_path / "x", load_checkpoint(tmp_path / "x")
+
+
+@pytest.mark.parametrize("killed_in", ["save_checkpoint", "save_weights", "rename", "rename again", "nothing"])
+def test_whenever_it_is_killed_a_complete_best_is_left(kept, monkeypatch, killed_in):
+    out, last = kept
+    kill_in(monkeypatch, killed_in)
+    with pytest.raises(Killed) if killed_in != "nothing" else nullcontext():
+        BestCheckpoint(out).offer(last.policy, last.info, step=9, success=0.75)
+    monkeypatch.undo()
+    BestCheckpoint(out).offer(last.policy, last.info, step=10, success=0.25)
+    best = load_checkpoint(out / "best").info.training
+    written = killed_in not in ("save_checkpoint", "save_weights")
+    assert (best["step"], best["success"]) == ((9, 0.75) if written else (2, 0.5))
+
+
+def kill_in(monkeypatch, where):
+    """Stop the program in the middle of keeping weights."""
+
+    def die(*_args, **_kwargs):
+        raise Killed
+
+    if where == "save_checkpoint":
+        monkeypatch.setattr(folder_module, "save_checkpoint", die)
+    elif where == "save_weights":
+        monkeypatch.setattr(checkpoint_module, "save_weights", die)
+    elif where.startswith("rename"):
+        rename, left = Path.rename, [1] if where == "rename again" else []
+        monkeypatch.setattr(Path, "rename", lambda path, to: rename(path, to) if left and left.pop() else die())
+
+
+def test_an_incomplete_best_counts_for_nothing_and_is_replaced(kept):
+    out, last = kept
+    (out / "best" / "model.safetensors").unlink()
+    BestCheckpoint(out).offer(last.policy, last.info, step=9, success=0.25)
+    assert load_checkpoint(out / "best").info.training["success"] == 0.25
+    assert sorted(path.name for path in out.iterdir() if "best" in path.name) == ["best"]
+
+
+@pytest.mark.parametrize(
+    ("out", "reason"),
+    [("/proc/x", "no such file"), ("/dev/null/x", "not a directory"), ("x" * 300, "file name too long")],
+)
+def test_where_nothing_can_be_written_is_said_before_demonstrations_are_read(tmp_path, out, reason, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(UserError, match=f"out is {out}, which cannot be written: {reason}"):
+        train(tmp_path / "missing.hdf5", Path(out), policy="state", steps=1)
+
+
+def test_a_folder_that_cannot_be_written_later_is_named_too(demos, tmp_path, monkeypatch):
+    def full(*_):
+        raise OSError(errno.ENOSPC, "No space left on device", "/somewhere/.x.123")
+
+    monkeypatch.setattr(folder_module, "save_state", full)
+    with pytest.raises(UserError, match=r"out is .*x, which cannot be written: no space left on device"):
+        train(demos, tmp_path / "x", policy="state", steps=1)
+    assert not list(tmp_path.glob("*x*"))
 
 
 def test_the_log_is_there_for_tensorboard(demos, tmp_path):

@@ -7,7 +7,7 @@ from teamvla_envs.errors import UserError
 from teamvla_learn.train.config import TrainConfig
 from teamvla_learn.train.layers import apply_layer, read_layer
 from teamvla_learn.train.schedule import Budget
-from teamvla_learn.train.settings import Settings, layered_settings, presets, settings_below, warn_of_network
+from teamvla_learn.train.settings import Settings, check_counts, layered_settings, presets, settings_below
 
 
 @pytest.fixture
@@ -110,28 +110,21 @@ def test_what_goes_on_from_a_run_has_its_settings_unless_others_are_named(tmp_pa
     assert settings_below(arguments).train.batch_size == 256
 
 
-@pytest.mark.parametrize("option", ["--model.language.size=8", "--fusion=attention", "--chunk-length=2"])
-@pytest.mark.parametrize("command", ["train", "dagger"])
-def test_a_trained_network_cannot_be_changed(command, option, tmp_path, capsys):
-    (tmp_path / "a").mkdir()
-    words = f"{command} demos.hdf5 --init-from {tmp_path / 'a'} --out {tmp_path / 'b'} --config drawer {option}"
-    assert main(words.split()) == 2
-    told = capsys.readouterr().err.strip()
-    name = option.strip("-").partition("=")[0].replace("-", "_")
-    assert f"{name} is " in told
-    assert told.endswith("with init_from the network is that of the checkpoint")
-    assert not (tmp_path / "b").exists()
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ("--instruction-for arm_0", "model.messages.instruction_for is arm_0, which is for policy msg; policy is vla"),
+        ("--rounds 0 --policy state", "model.messages.rounds is 0, which is for policy msg; policy is state"),
+        ("--fusion attention --policy msg", "model.fusion is attention, which is for policy vla; policy is msg"),
+        ("--vision vit --policy state", "model.vision.encoder is vit, which is for policy vla or msg; policy is state"),
+        ("--ensembling 0.1", "ensembling is 0.1, but chunk_length is 1, expected at least 2"),
+    ],
+)
+def test_an_option_that_would_change_nothing_is_refused(tmp_path, capsys, options, message):
+    assert main(f"train demos.hdf5 --out {tmp_path / 'a'} --preset tiny {options}".split()) == 2
+    assert capsys.readouterr().err.strip() == f"error: {message}"
 
 
-def test_what_a_file_asks_of_a_trained_network_is_said_not_to_count(tmp_path, write, caplog):
-    (tmp_path / "run").mkdir()
-    (tmp_path / "run" / "train.yaml").write_text(layered_settings(configs=[Path("drawer")]).to_yaml())
-    mine = write("model: {vision: {channels: [8, 8, 8, 8]}}\ntrain: {learning_rate: 1e-4}")
-    warn_of_network(tmp_path / "run", None, [Path("drawer")])
-    assert not caplog.messages
-    warn_of_network(tmp_path / "run", "gpu", [Path("handoff"), mine])
-    assert caplog.messages == [
-        "model.vision.channels of config gpu does not count: init_from has its network",
-        "auxiliary of config handoff does not count: init_from has its network",
-        f"model.vision.channels of config {mine} does not count: init_from has its network",
-    ]
+def test_presets_are_for_all_kinds(write):
+    settings = settings_below(["--preset", "tiny", "--policy", "state"])
+    check_counts(settings, settings)

@@ -8,15 +8,18 @@ on its arguments, such as on ``--config FILE``, parses them itself: in its attri
 import ast
 import difflib
 import importlib.metadata
+import io
 import logging
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import redirect_stdout, suppress
 from functools import partial
 from importlib.machinery import ModuleSpec
 from importlib.metadata import EntryPoint
 from pathlib import Path
 from typing import Any
 
+from teamvla_envs.argument_errors import argument_errors
 from teamvla_envs.errors import UserError
 
 COMMAND_GROUP = "teamvla.commands"
@@ -93,8 +96,17 @@ def _run(command: EntryPoint, arguments: list[str]) -> int:
 
     function: Any = command.load()
     run = getattr(function, "run_arguments", None) or partial(tyro.cli, function)
-    result = run(prog=f"teamvla {command.name}", args=arguments)
+    run = partial(run, prog=f"teamvla {command.name}")
+    with argument_errors(partial(_help_page, run)):
+        result = run(args=arguments)
     return result if isinstance(result, int) and not isinstance(result, bool) else 0
+
+
+def _help_page(run: Callable[..., Any]) -> str:
+    page = io.StringIO()
+    with redirect_stdout(page), suppress(SystemExit):
+        run(args=["--help"])
+    return page.getvalue()
 
 
 def _overview(commands: dict[str, EntryPoint]) -> str:

@@ -188,7 +188,10 @@ def _from_module(module: str, attribute: str) -> Policy:
     if not hasattr(found, attribute):
         raise UserError(f"policy is {module}:{attribute}, module {module!r} has no {attribute!r}")
     factory: Callable[[], Policy] = getattr(found, attribute)
-    policy = factory()
+    try:
+        policy = factory()
+    except Exception as error:
+        raise UserError(f"policy is {module}:{attribute}, which raised {type(error).__name__}: {error}") from error
     if not isinstance(policy, Policy):
         raise UserError(f"policy is {module}:{attribute}, which returned {type(policy).__name__}, not a policy")
     return policy

@@ -143,7 +143,10 @@ def _env_kwargs(policy: "Policy", name: str, settings: EvaluationSettings) -> di
     """What the policy sees and how it acts is its own; everything else is the benchmark's."""
     needed = {key: value for key, value in policy.env_kwargs.items() if key not in _BENCHMARK_DECIDES}
     if needed.get("num_arms", settings.num_arms) != settings.num_arms:
-        raise UserError(f"policy {name} acts for {needed['num_arms']} arms, asked for {settings.num_arms}")
+        raise UserError(
+            f"policy {name} acts for {needed['num_arms']} arms, asked for {settings.num_arms}: "
+            f"pass --num-arms {needed['num_arms']}"
+        )
     wanted = {
         "num_arms": settings.num_arms,
         "randomization": settings.randomization,

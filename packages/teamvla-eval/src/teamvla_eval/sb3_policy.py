@@ -34,7 +34,7 @@ def load(path: Path) -> "Sb3Policy":
     try:
         import stable_baselines3
     except ModuleNotFoundError:
-        raise UserError(f"policy {PREFIX}{path} needs stable-baselines3: pip install stable-baselines3") from None
+        raise UserError(f'policy {PREFIX}{path} needs Stable-Baselines3: pip install "teamvla-eval[sb3]"') from None
     algorithm = getattr(stable_baselines3, _algorithm(path))
     return Sb3Policy(algorithm.load(path, device="cpu"))
 

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from teamvla_learn.policies.checkpoint import Checkpoint
 
 CONFIG_FILE = "config.json"
+RUNS = "runs"  # where trainings usually are
 DEPTH = 4  # folders below the given one that are looked into
 
 
@@ -36,7 +37,10 @@ def policies(
     from rich.console import Console
 
     if action == "list":
-        for table in (_names(), _baselines(), _checkpoints(Path(folder or "runs"))):
+        tables = [_names(), _baselines()]
+        if folder is not None or Path(RUNS).is_dir():
+            tables.append(_checkpoints(Path(folder or RUNS)))
+        for table in tables:
             Console().print(table)
         return
     if folder is None:
@@ -130,6 +134,7 @@ def _description(folder: Path, checkpoint: "Checkpoint") -> "Table":
         "tasks": ", ".join(info.tasks),
         "weights": f"{weights:,} numbers, {(folder / MODEL_FILE).stat().st_size / 1e6:.1f} MB",
         "actions": f"{space.num_arms} arms of {space.action_size} entries, {space.chunk_length} at once",
+        **_network(network.config),
         "words": len(info.vocabulary) or "reads no sentence",
         "also learned": ", ".join(network.normalization.auxiliary) or "nothing",
         "schema version": SCHEMA_VERSION,
@@ -142,6 +147,25 @@ def _description(folder: Path, checkpoint: "Checkpoint") -> "Table":
     for name, value in rows.items():
         table.add_row(name, str(value))
     return table
+
+
+def _network(config: Any) -> dict[str, str]:
+    """Return what tells networks of one kind apart, as far as this one has it."""
+    head = config.head
+    told = {"head": f"flow in {head.flow_steps} steps" if head.kind == "flow" else f"{head.kind}, {head.loss} loss"}
+    if head.ensembling is not None:
+        told["head"] += f", ensembling {head.ensembling:g}"
+    if hasattr(config, "vision"):
+        vision = config.vision
+        channels = f", channels {', '.join(map(str, vision.channels))}" if vision.encoder == "film_cnn" else ""
+        told |= {"vision": f"{vision.encoder}{channels}", "language": config.language.encoder}
+    if hasattr(config, "fusion"):
+        told["fusion"] = config.fusion
+    if hasattr(config, "messages"):
+        messages = config.messages
+        talk = f"{messages.rounds} of {messages.size} numbers per control step" if messages.talks else "none"
+        told |= {"messages": talk, "sentence told to": messages.instruction_for}
+    return told
 
 
 def _file(file: dict[str, Any]) -> str:

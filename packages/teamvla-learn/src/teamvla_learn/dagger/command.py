@@ -34,7 +34,7 @@ def dagger(
 
     Args:
         demos: Demonstration files that the policy was trained on.
-        init_from: Checkpoint folder of the policy.
+        init_from: Checkpoint folder of the policy, or baseline:NAME.
         out: Folder for the demonstrations and the checkpoint of each round.
         num_rounds: Rounds of acting and training.
         episodes: Episodes of a round and task.
@@ -50,15 +50,20 @@ def dagger(
     from teamvla_learn.dagger.collecting import DrivingSettings
     from teamvla_learn.dagger.rounds import DaggerJob, run_dagger
     from teamvla_learn.dagger.takeover import TakeoverRule
-    from teamvla_learn.train.settings import check_network_kept, configs_or_own, layered_settings, warn_of_network
+    from teamvla_learn.policies.checkpoint import load_checkpoint
+    from teamvla_learn.train.begun import checkpoint_folder, kind_of
+    from teamvla_learn.train.continuing import check_kind, check_network_kept, warn_of_network
+    from teamvla_learn.train.settings import configs_or_own, layered_settings
 
     if not demos:
         raise UserError("demos is empty, expected the demonstration files that the policy was trained on")
-    below = layered_settings(preset, configs_or_own(init_from, preset, config))
-    if settings is None:
-        settings = below
-    check_network_kept(settings, below)
-    warn_of_network(init_from, preset, config)
+    init_from = checkpoint_folder(init_from)
+    policy = load_checkpoint(init_from).policy
+    below = layered_settings(preset, configs_or_own(init_from, preset, config), kind_of(init_from))
+    settings = settings or below
+    check_kind(policy, settings.policy, init_from)
+    check_network_kept(settings, below, policy)
+    warn_of_network(policy, preset, config)
     rule = TakeoverRule(patience=patience, stray_steps=stray_steps)
     last = run_dagger(
         DaggerJob(

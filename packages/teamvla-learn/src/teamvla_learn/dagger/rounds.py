@@ -9,7 +9,7 @@ from teamvla_envs.errors import UserError
 from teamvla_learn.dagger.collecting import DrivingSettings, collect_round
 from teamvla_learn.policies.checkpoint import CheckpointInfo, load_checkpoint, write_text
 from teamvla_learn.train.folder import check_out
-from teamvla_learn.train.layers import to_plain
+from teamvla_learn.train.layers import leaves, to_plain
 from teamvla_learn.train.run import TrainingJob, run_training
 from teamvla_learn.train.settings import Settings
 
@@ -100,12 +100,14 @@ def _finished_rounds(job: DaggerJob) -> int:
         return 0
     try:
         found = json.loads(path.read_text(encoding="utf-8"))
-        plan, finished = found["plan"], int(found["finished"])
-    except (OSError, ValueError, KeyError, TypeError) as error:
+        begun, finished = leaves(found["plan"]), int(found["finished"])
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise UserError(f"{path} is damaged: {error}") from error
-    for name, wanted in _plan(job).items():
-        if plan.get(name) != wanted:
-            raise UserError(f"{job.out} was begun with {name} {plan.get(name)}, now it is {wanted}: use another folder")
+    for name, wanted in leaves(_plan(job)).items():
+        if begun.get(name) != wanted:
+            raise UserError(
+                f"{job.out} was begun with {name} {begun.get(name)}, now it is {wanted}: use another folder"
+            )
     return finished
 
 

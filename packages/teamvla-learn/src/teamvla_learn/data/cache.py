@@ -37,7 +37,11 @@ def default_folder() -> Path:
 
 
 def decode_cached(
-    folder: Path, demos: "Sequence[Demo]", cameras: Sequence[str], on_demo: Callable[[], None]
+    folder: Path,
+    demos: "Sequence[Demo]",
+    cameras: Sequence[str],
+    on_demo: Callable[[], None],
+    on_found: Callable[[], None] = lambda: None,
 ) -> DecodedDemos:
     """Return decoded demonstrations from the cache, decoding them into it first if need be.
 
@@ -46,10 +50,12 @@ def decode_cached(
         demos: Which demonstrations, in this order.
         cameras: Cameras whose pictures are read.
         on_demo: Called for each demonstration.
+        on_found: Called when there is an entry, to see that the demonstrations are those that their hashes tell.
     """
     entry = folder / _key(demos, cameras)
     found = open_entry(entry)
     if found is not None:
+        on_found()
         for _ in demos:
             on_demo()
         return found

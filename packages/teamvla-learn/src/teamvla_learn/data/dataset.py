@@ -1,6 +1,7 @@
 """From demonstration files to datasets: training samples, validation samples, and what the files are."""
 
 import logging
+from collections import Counter
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -9,6 +10,7 @@ import numpy as np
 from teamvla_envs.errors import UserError
 
 from teamvla_learn.data.cache import decode_cached
+from teamvla_learn.data.checked import check_once, remember
 from teamvla_learn.data.decode import (
     AGENT_POS,
     CAMERA_FIELDS,
@@ -64,6 +66,8 @@ def load_demos(
     read = [paths] if isinstance(paths, Path) else list(paths)
     if not read:
         raise UserError("demos is empty, expected one demonstration file or several")
+    if twice := [path for path, count in Counter(path.resolve() for path in read).items() if count > 1]:
+        raise UserError(f"demos has {twice[0]} more than once")
     for path in read:
         training, validation, source = _load_file(path, with_pixels, paraphrase, _after(sources, on_demo), cache)
         train.append(training)
@@ -104,9 +108,13 @@ def _decoded(
     path: Path, demos: "Sequence[Demo]", cameras: Sequence[str], on_demo: Callable[[], None], cache: Path | None
 ) -> DecodedDemos:
     try:
-        if cache is not None and cameras:
+        if not cameras:
+            check_once(cache, path, demos)
+        elif cache is not None:
             try:
-                return decode_cached(cache, demos, cameras, on_demo)
+                decoded = decode_cached(cache, demos, cameras, on_demo, lambda: check_once(cache, path, demos))
+                remember(cache, path)
+                return decoded
             except OSError as error:
                 _log.warning("%s is kept in memory: the cache %s: %s", path.name, cache, error.strerror or error)
         return decode(demos, cameras, in_memory, on_demo)[0]

@@ -73,6 +73,8 @@ def decode(
     start = 0
     for demo in demos:
         found = _read(demo, cameras)
+        if cameras and set(_cameras(demo)) <= set(cameras):
+            _compare(demo, found)
         for name, part in _samples(found, cameras).items():
             if name not in arrays:
                 arrays[name] = storage(name, (total, *part.shape[1:]), part.dtype)
@@ -104,12 +106,26 @@ def _read(demo: "Demo", cameras: Sequence[str]) -> dict[str, np.ndarray]:
         for path in wanted
         if path not in skipped
     }
-    found |= {schema.STATES + key: values for key, values in demo.states.items()}
-    if cameras and not skipped:
-        attributes = {attribute.name: getattr(demo, attribute.name) for attribute in schema.DEMO_ATTRIBUTES}
-        if schema.content_hash(attributes, found) != demo.content_hash:
-            raise UserError(f"{demo.name} is not what its content hash says: the file was damaged or changed")
-    return found
+    return found | {schema.STATES + key: values for key, values in demo.states.items()}
+
+
+def check_content(demo: "Demo") -> None:
+    """Read a demonstration in full.
+
+    Raises:
+        UserError: When it is not what its hash says.
+    """
+    _compare(demo, _read(demo, _cameras(demo)))
+
+
+def _cameras(demo: "Demo") -> list[str]:
+    return [path.removeprefix(schema.PIXELS) for path in demo.paths if path.startswith(schema.PIXELS)]
+
+
+def _compare(demo: "Demo", found: Mapping[str, np.ndarray]) -> None:
+    attributes = {attribute.name: getattr(demo, attribute.name) for attribute in schema.DEMO_ATTRIBUTES}
+    if schema.content_hash(attributes, found) != demo.content_hash:
+        raise UserError(f"{demo.name} is not what its content hash says: the file was damaged or changed")
 
 
 def _samples(found: Mapping[str, np.ndarray], cameras: Sequence[str]) -> dict[str, np.ndarray]:

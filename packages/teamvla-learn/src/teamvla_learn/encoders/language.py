@@ -16,8 +16,7 @@ class LanguageConfig:
 
     Attributes:
         encoder: ``words``, which learns the words of the demonstrations; or ``minilm``, frozen vectors of a language
-            model that knows others, too (see :mod:`teamvla_learn.encoders.minilm`); or ``none``, to measure what a
-            policy can do that is not told anything.
+            model that knows others, too; or ``none``, to measure what a policy can do that is not told anything.
         size: Length of the sentence's vector.
         heads: Attention heads per layer.
         layers: Transformer layers.

@@ -29,7 +29,7 @@ class VisionConfig:
         channels: Output channels. The last are the number of points that are located.
         kernels: Kernel widths [px].
         strides: Strides [px].
-        sharpness: Of the points of the convolutional network; see :class:`SpatialSoftmax`.
+        sharpness: Of the convolutional network: the larger, the more a point is the one cell that is most active.
         vit: Sizes of a vision transformer.
     """
 
@@ -43,6 +43,12 @@ class VisionConfig:
     def __post_init__(self) -> None:
         if self.encoder not in ("film_cnn", "vit") and not self.encoder.removeprefix(PREFIX) != self.encoder:
             raise UserError(f"vision encoder is {self.encoder!r}, allowed are film_cnn, vit and {PREFIX}NAME")
+        sizes = self.channels, self.kernels, self.strides
+        if not len(self.channels) == len(self.kernels) == len(self.strides) >= 2 or min(map(min, sizes)) < 1:
+            raise UserError(
+                f"channels, kernels and strides are {self.channels}, {self.kernels} and {self.strides}, expected "
+                "equally many of each, 2 or more, all at least 1"
+            )
 
 
 class FilmCNN(nn.Module):
@@ -59,8 +65,6 @@ class FilmCNN(nn.Module):
 
     def __init__(self, config: VisionConfig, image_size: tuple[int, int], condition_size: int):
         super().__init__()
-        if not len(config.channels) == len(config.kernels) == len(config.strides) >= 2:
-            raise ValueError(f"channels, kernels and strides must be equally many and at least 2, got {config}")
         inputs = (3, *config.channels[:-1])
         self.convolutions = nn.ModuleList(
             nn.Conv2d(a, b, kernel, stride, kernel // 2)

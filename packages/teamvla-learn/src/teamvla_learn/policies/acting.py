@@ -4,9 +4,11 @@ import logging
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+import gymnasium as gym
 import numpy as np
 import torch
 from teamvla_envs.env.messages import ChannelSettings, MessageBus
+from teamvla_envs.errors import UserError
 
 from teamvla_learn.data.batch import PolicyInput
 from teamvla_learn.policies.checkpoint import Checkpoint
@@ -32,6 +34,9 @@ FITTING = (
 class CheckpointPolicy:
     """Acts for every arm of N worlds; implements ``teamvla_envs.policies.Policy``.
 
+    Bound to what ``gymnasium.make`` returns, which has one world, it takes and returns what is that world's, without
+    the first axis.
+
     Args:
         checkpoint: A loaded checkpoint folder.
 
@@ -47,6 +52,8 @@ class CheckpointPolicy:
         self.bus: MessageBus | None = None
         self.messages: np.ndarray | None = None
         self._env: TeamVectorEnv | None = None
+        self._single = False
+        self._warned_of: object = None
         self._ensemble: TemporalEnsemble | None = None
         self._checkpoint = checkpoint
         self._sentences: dict[str, np.ndarray] = {}
@@ -56,43 +63,63 @@ class CheckpointPolicy:
         """What the environment must be made with: the observations and actions of the demonstrations."""
         return dict(self._checkpoint.info.env_kwargs)
 
-    def bind(self, env: "TeamVectorEnv") -> None:
-        """Check that the environment shows and takes what the policy was trained with.
+    def bind(self, env: "TeamVectorEnv | gym.Env[Any, Any]") -> None:
+        """Take the environment to act in, if the policy fits it; see :func:`check_fit`.
 
         A task that it was not trained for is allowed, with a warning.
 
+        Args:
+            env: N worlds, or the one of ``gymnasium.make``, wrapped or not.
+
         Raises:
-            ValueError: Naming what differs, what it is and what it must be.
+            UserError: Naming what does not fit.
         """
-        wanted, given = self.env_kwargs, {**env.env_kwargs, "image_size": env.image_size}
-        for name in FITTING:
-            if name in wanted and name in given and not _same(wanted[name], given[name]):
-                raise ValueError(f"the environment has {name}={given[name]!r}, the policy needs {wanted[name]!r}")
-        if missing := [camera for camera in wanted.get("cameras", ()) if camera not in env.cameras]:
-            raise ValueError(
-                f"the environment has cameras {', '.join(env.cameras)}, the policy also needs {', '.join(missing)}"
-            )
-        self._check_sizes(env)
-        task, trained = env.env_kwargs.get("task"), self._checkpoint.info.tasks
-        if task not in trained:
+        worlds = _worlds_of(env)
+        check_fit(self._checkpoint, worlds)
+        task, trained = worlds.env_kwargs.get("task"), self._checkpoint.info.tasks
+        if task not in (*trained, self._warned_of):
             _log.warning("the policy was trained for %s, not for %s", ", ".join(trained), task)
-        self._env = env
-        policy = self._checkpoint.policy
-        self._ensemble = make_ensemble(policy.config.space, policy.config.head, env.num_envs)
+            self._warned_of = task
+        self._env, self._single = worlds, isinstance(env, gym.Env)
+        policy, num_envs = self._checkpoint.policy, worlds.num_envs
+        self._ensemble = make_ensemble(policy.config.space, policy.config.head, num_envs)
         if isinstance(policy, MsgPassingVLA) and policy.rounds:
-            self.bus = MessageBus(self.channel, env.num_envs, env.num_arms, policy.config.messages.size, policy.rounds)
+            self.bus = MessageBus(self.channel, num_envs, worlds.num_arms, policy.config.messages.size, policy.rounds)
 
     def reset(self, mask: np.ndarray) -> None:
         """Forget predictions and messages under way in the worlds in ``mask`` (N,) bool, which begin a new episode."""
+        env = self._bound
         if self._ensemble is not None:
             self._ensemble.reset(mask)
         if self.bus is not None:
-            assert self._env is not None
-            self.bus.reset(mask, self._env.seeds)
+            self.bus.reset(mask, env.seeds)
 
     def act(self, obs: Any) -> np.ndarray:
-        """Return actions (N, A*D) float32 in [-1, 1] for the environment's observation of N worlds."""
+        """Return actions for the environment's observation.
+
+        Args:
+            obs: Of N worlds, or of the single one that the policy is bound to.
+
+        Returns:
+            (N, A*D) float32 in [-1, 1], or (A*D,) for a single world.
+
+        Raises:
+            RuntimeError: Before ``bind``.
+            UserError: If the observation is not of N worlds.
+        """
+        actions = self._act(_batch_of_one(obs) if self._single else obs)
+        return actions[0] if self._single else actions
+
+    @property
+    def _bound(self) -> "TeamVectorEnv":
+        if self._env is None:
+            raise RuntimeError(f"{type(self).__name__} is not bound: call bind(env) before reset and act")
+        return self._env
+
+    def _act(self, obs: Any) -> np.ndarray:
+        num_envs = self._bound.num_envs
         policy, seen = self._checkpoint.policy, self._read(obs)
+        _check_worlds(seen, num_envs)
         with torch.inference_mode():
             if isinstance(policy, MsgPassingVLA):
                 chunks = policy.chunks(seen, perfect if self.bus is None else self._exchange)
@@ -131,23 +158,70 @@ class CheckpointPolicy:
             row[: len(tokens)] = tokens
         return padded
 
-    def _check_sizes(self, env: "TeamVectorEnv") -> None:
-        normalization = self._checkpoint.policy.normalization
-        expected = len(normalization.actions.mean)
-        given = env.num_arms * env.action_size
-        if given != expected:
-            raise ValueError(f"the environment takes {given} action entries, the policy puts out {expected}")
-        space: Any = env.single_observation_space
-        if self._checkpoint.policy.obs_mode == "state":
-            name, statistics = "state", normalization.environment_state
-        else:
-            name, statistics = "agent_pos", normalization.agent_pos
-            space = space["agent_pos"]
-        assert statistics is not None
-        if space.shape != statistics.mean.shape:
-            raise ValueError(
-                f"the environment's {name} has shape {space.shape}, the policy was trained with {statistics.mean.shape}"
-            )
+
+def check_fit(checkpoint: Checkpoint, env: "TeamVectorEnv") -> None:
+    """Check that an environment shows and takes what a policy was trained with.
+
+    A task that it was not trained for is allowed.
+
+    Raises:
+        UserError: Naming what differs, what it is and what it must be.
+    """
+    wanted, given = checkpoint.info.env_kwargs, {**env.env_kwargs, "image_size": env.image_size}
+    for name in FITTING:
+        if name in wanted and name in given and not _same(wanted[name], given[name]):
+            raise UserError(f"the environment has {name}={given[name]!r}, the policy needs {wanted[name]!r}")
+    if missing := [camera for camera in wanted.get("cameras", ()) if camera not in env.cameras]:
+        raise UserError(
+            f"the environment has cameras {', '.join(env.cameras)}, the policy also needs {', '.join(missing)}"
+        )
+    _check_sizes(checkpoint, env)
+
+
+def _check_sizes(checkpoint: Checkpoint, env: "TeamVectorEnv") -> None:
+    normalization = checkpoint.policy.normalization
+    expected = len(normalization.actions.mean)
+    given = env.num_arms * env.action_size
+    if given != expected:
+        raise UserError(f"the environment takes {given} action entries, the policy puts out {expected}")
+    space: Any = env.single_observation_space
+    if checkpoint.policy.obs_mode == "state":
+        name, statistics = "state", normalization.environment_state
+    else:
+        name, statistics = "agent_pos", normalization.agent_pos
+        space = space["agent_pos"]
+    assert statistics is not None
+    if space.shape != statistics.mean.shape:
+        raise UserError(
+            f"the environment's {name} has shape {space.shape}, the policy was trained with {statistics.mean.shape}"
+        )
+
+
+def _check_worlds(seen: PolicyInput, num_envs: int) -> None:
+    name, array = ("state", seen.environment_state) if seen.agent_pos is None else ("agent_pos", seen.agent_pos)
+    assert array is not None
+    if array.ndim != 2 or len(array) != num_envs:
+        raise UserError(f"{name} has shape {tuple(array.shape)}, expected a row for each of {num_envs} worlds")
+
+
+def _worlds_of(env: Any) -> "TeamVectorEnv":
+    worlds = env
+    if isinstance(env, gym.Env):
+        worlds = getattr(env.unwrapped, "vector", None)
+    elif isinstance(env, gym.vector.VectorEnv):
+        worlds = env.unwrapped
+    if not hasattr(worlds, "env_kwargs"):
+        raise UserError(
+            f"env is a {type(env).__name__}, expected a TeamVLA environment "
+            "of gymnasium.make, gymnasium.make_vec or teamvla_envs.vector_env"
+        )
+    return worlds
+
+
+def _batch_of_one(obs: Any) -> Any:
+    if isinstance(obs, Mapping):
+        return {name: _batch_of_one(part) for name, part in obs.items()}
+    return (obs,) if isinstance(obs, str) else np.asarray(obs)[None]
 
 
 def _same(wanted: Any, given: Any) -> bool:

@@ -40,8 +40,7 @@ class HeadConfig:
     """How actions are predicted and executed.
 
     Attributes:
-        kind: ``regression`` predicts the action itself; ``flow`` learns a flow from noise to actions (see
-            :mod:`teamvla_learn.policies.flow_head`).
+        kind: ``regression`` predicts the action itself; ``flow`` learns a flow from noise to actions.
         loss: Of a regression: ``huber`` (smooth L1) or ``l1``.
         flow_steps: Euler steps of a flow.
         flow_size: Width of a flow's layers.

@@ -5,29 +5,33 @@ What crosses the pipe is the arm's own observation, its inboxes, its messages an
 
 import multiprocessing
 from collections.abc import Callable, Generator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from teamvla_envs.env.messages import MessageChannel
 
 from teamvla_learn.policies.checkpoint import load_checkpoint
-from teamvla_learn.policies.decentralized import ArmController
+from teamvla_learn.policies.decentralized import ArmController, check_team
 
 
 class RemoteArm:
     """Stands in for the :class:`ArmController` of another process; the same calls, the same results.
 
+    What fails over there is a RuntimeError here that names the arm.
+
     Args:
+        agent: Name of the arm.
         pipe: The near end.
 
     Attributes:
         rounds: Messages that the arm writes per control step.
     """
 
-    def __init__(self, pipe: Connection):
-        self._pipe = pipe
+    def __init__(self, agent: str, pipe: Connection):
+        self._agent, self._pipe = agent, pipe
         self.rounds: int = self._ask("rounds")
 
     def reset(self) -> None:
@@ -51,40 +55,52 @@ class RemoteArm:
         return self._ask("act")
 
     def _ask(self, name: str, *arguments: Any) -> Any:
-        self._pipe.send((name, arguments))
-        return self._pipe.recv()
+        try:
+            self._pipe.send((name, arguments))
+            answer, failure = self._pipe.recv()
+        except (EOFError, ConnectionError):
+            raise RuntimeError(f"the process of {self._agent} has ended; it printed why") from None
+        if failure:
+            raise RuntimeError(f"{self._agent} failed in {name}: {failure}")
+        return answer
 
 
 @contextmanager
-def arm_processes(folder: Path, num_arms: int) -> Generator[dict[str, RemoteArm]]:
+def arm_processes(folder: Path, channel: MessageChannel) -> Generator[dict[str, RemoteArm]]:
     """Start a process for every arm of a team, and end them on leaving.
+
+    A program that calls it needs ``if __name__ == "__main__":``, because every process imports its main module.
 
     Args:
         folder: Checkpoint folder of a ``MsgPassingVLA``, which every process reads for itself.
-        num_arms: Arms A of the team.
+        channel: What carries the arms' messages, around the environment that they act in.
 
     Yields:
         Agent ``arm_k`` to its stand-in.
 
     Raises:
-        EOFError: When a process ended; it printed why.
+        UserError: When the folder is no such checkpoint, or environment or channel do not fit it; nothing is started.
+        RuntimeError: When a process ended.
     """
+    check_team(load_checkpoint(folder), channel)
+    with ExitStack() as started:
+        pipes = [started.enter_context(_arm_process(folder, arm)) for arm in range(len(channel.possible_agents))]
+        yield {f"arm_{arm}": RemoteArm(f"arm_{arm}", pipe) for arm, pipe in enumerate(pipes)}
+
+
+@contextmanager
+def _arm_process(folder: Path, arm: int) -> Generator[Connection]:
     context = multiprocessing.get_context("spawn")
-    pipes = [context.Pipe() for _ in range(num_arms)]
-    children = [
-        context.Process(target=serve_arm, args=(folder, arm, far), daemon=True) for arm, (_, far) in enumerate(pipes)
-    ]
+    near, far = context.Pipe()
+    child = context.Process(target=serve_arm, args=(folder, arm, far), daemon=True)
+    child.start()
+    far.close()  # so that a process that ends also ends the pipe
     try:
-        for child, (_, far) in zip(children, pipes, strict=True):
-            child.start()
-            far.close()  # so that a process that ends also ends the pipe
-        yield {f"arm_{arm}": RemoteArm(near) for arm, (near, _) in enumerate(pipes)}
+        yield near
     finally:
-        for near, _ in pipes:
-            near.close()
-        for child in children:
-            child.join(10)
-            child.kill()
+        near.close()
+        child.join(10)
+        child.kill()
 
 
 def serve_arm(folder: Path, arm: int, pipe: Connection) -> None:
@@ -98,8 +114,20 @@ def serve_arm(folder: Path, arm: int, pipe: Connection) -> None:
     import torch
 
     torch.set_num_threads(1)
-    controller = ArmController(load_checkpoint(folder), arm)
-    answers: dict[str, Callable[..., Any]] = {
+    answers: dict[str, Callable[..., Any]] = {}
+    with suppress(EOFError, ConnectionError):  # the pipe has ended
+        while True:
+            name, arguments = pipe.recv()
+            try:
+                answers = answers or _answers(ArmController(load_checkpoint(folder), arm))
+                reply = answers[name](*arguments), ""
+            except Exception as error:
+                reply = None, f"{type(error).__name__}: {error}"
+            pipe.send(reply)
+
+
+def _answers(controller: ArmController) -> dict[str, Callable[..., Any]]:
+    return {
         "rounds": lambda: controller.rounds,
         "reset": controller.reset,
         "look": controller.look,
@@ -107,9 +135,3 @@ def serve_arm(folder: Path, arm: int, pipe: Connection) -> None:
         "read": controller.read,
         "act": controller.act,
     }
-    while True:
-        try:
-            name, arguments = pipe.recv()
-        except (EOFError, ConnectionResetError):
-            return
-        pipe.send(answers[name](*arguments))

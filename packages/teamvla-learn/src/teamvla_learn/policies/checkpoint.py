@@ -6,6 +6,7 @@ error, and weights are compared with the network that the configuration describe
 
 import json
 import os
+import zlib
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
@@ -31,6 +32,7 @@ SCHEMA_VERSION = 2
 MODEL_FILE = "model.safetensors"
 CONFIG_FILE = "config.json"
 FORMAT = {"format": "teamvla-policy"}
+CHECKSUM = "crc32"  # of the tensors' bytes, in the metadata of a safetensors file
 
 POLICIES: dict[str, tuple[type[LearnedPolicy], type]] = {
     "SingleBrainVLA": (SingleBrainVLA, SingleBrainConfig),
@@ -148,9 +150,9 @@ def write_text(path: Path, text: str) -> None:
 
 
 def write_tensors(path: Path, tensors: Mapping[str, torch.Tensor], metadata: Mapping[str, str]) -> None:
-    """Replace a safetensors file in one go."""
+    """Replace a safetensors file in one go; a checksum of the tensors is added to its metadata."""
     packed = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
-    _replace(path, save(packed, dict(metadata)))
+    _replace(path, _in_order(save(packed, {**metadata, CHECKSUM: _checksum(packed)})))
 
 
 def read_tensors(
@@ -171,6 +173,8 @@ def read_tensors(
             tensors = {name: file.get_tensor(name) for name in shapes}
     except SafetensorError as error:
         raise UserError(f"{path} is damaged or no safetensors file: {error}") from error
+    if metadata.get(CHECKSUM, found := _checksum(tensors)) != found:
+        raise UserError(f"{path} is damaged: its tensors have checksum {found}, expected {metadata[CHECKSUM]}")
     for name, tensor in tensors.items():
         if tensor.dtype not in (torch.float32, torch.float16) or not tensor.isfinite().all():
             raise UserError(f"{path}: {name} must hold finite float32 or float16 numbers")
@@ -216,6 +220,23 @@ def _read_config(path: Path) -> dict[str, Any]:
     if config.get("policy") not in POLICIES:
         raise UserError(f"{path} has policy {config.get('policy')!r}, allowed are {', '.join(POLICIES)}")
     return config
+
+
+def _checksum(tensors: Mapping[str, torch.Tensor]) -> str:
+    checksum = 0
+    for name in sorted(tensors):
+        checksum = zlib.crc32(tensors[name].flatten().view(torch.uint8).numpy().data, checksum)
+    return f"{checksum:08x}"
+
+
+def _in_order(content: bytes) -> bytes:
+    """Sort the metadata of a safetensors file, which ``save`` leaves in random order: equal tensors, equal bytes."""
+    end = 8 + int.from_bytes(content[:8], "little")
+    header = json.loads(content[8:end])
+    header["__metadata__"] = dict(sorted(header["__metadata__"].items()))
+    text = json.dumps(header, separators=(",", ":")).encode()
+    text += b" " * (-len(text) % 8)  # tensors begin at a multiple of eight bytes
+    return len(text).to_bytes(8, "little") + text + content[end:]
 
 
 def _replace(path: Path, content: bytes) -> None:

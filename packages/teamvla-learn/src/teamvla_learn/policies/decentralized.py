@@ -6,16 +6,21 @@ Nothing here knows the other arms. Together with ``teamvla_envs.env.messages.Mes
 
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, cast
 
 import numpy as np
 import torch
 from teamvla_envs.env.messages import MessageChannel
+from teamvla_envs.errors import UserError
 
+from teamvla_learn.policies.acting import check_fit
 from teamvla_learn.policies.arm_view import OWN_CAMERA, ArmInput, shared_cameras
 from teamvla_learn.policies.checkpoint import Checkpoint
 from teamvla_learn.policies.ensembling import make_ensemble
 from teamvla_learn.policies.msg_passing import ArmThoughts, MsgPassingVLA
+
+if TYPE_CHECKING:
+    from teamvla_envs.env.parallel import TeamParallelEnv
 
 
 class ArmController:
@@ -29,15 +34,14 @@ class ArmController:
         arm: Number of the arm in its team.
 
     Raises:
-        ValueError: If the checkpoint is of another kind of policy or has no such arm.
+        UserError: If the checkpoint is of another kind of policy or has no such arm.
     """
 
     def __init__(self, checkpoint: Checkpoint, arm: int):
-        policy, tokenizer = checkpoint.policy, checkpoint.tokenizer
-        if not isinstance(policy, MsgPassingVLA) or tokenizer is None:
-            raise ValueError(f"policy: got a {type(policy).__name__}, which acts for the whole team at once")
+        policy, tokenizer = _policy_of_arms(checkpoint), checkpoint.tokenizer
+        assert tokenizer is not None
         if not 0 <= arm < policy.config.space.num_arms:
-            raise ValueError(f"arm: got {arm}, allowed are 0 to {policy.config.space.num_arms - 1}")
+            raise UserError(f"arm is {arm}, allowed are 0 to {policy.config.space.num_arms - 1}")
         self.rounds, self.width = policy.rounds, policy.config.messages.size
         self._policy, self._tokenizer, self._arm = policy, tokenizer, arm
         self._ensemble = make_ensemble(replace(policy.config.space, num_arms=1), policy.config.head, 1)
@@ -122,6 +126,25 @@ class Controls(Protocol):
         """Return its action, (D,)."""
 
 
+def check_team(checkpoint: Checkpoint, channel: MessageChannel) -> None:
+    """Check that the arms of a team can run a checkpoint, each for itself.
+
+    Args:
+        checkpoint: A loaded checkpoint.
+        channel: What carries their messages, around a ``teamvla_envs.parallel_env``.
+
+    Raises:
+        UserError: Naming what does not fit, what it is and what it must be.
+    """
+    policy, env = _policy_of_arms(checkpoint), channel.unwrapped
+    check_fit(checkpoint, cast("TeamParallelEnv", env).vector)
+    rounds, width = max(policy.rounds, 1), policy.config.messages.size
+    if channel.rounds < rounds:
+        raise UserError(f"the channel has rounds={channel.rounds}, the policy needs {rounds}")
+    if policy.rounds and channel.width != width:
+        raise UserError(f"the channel has width={channel.width}, the policy needs {width}")
+
+
 def team_actions(
     channel: MessageChannel, controllers: Mapping[str, Controls], obs: Mapping[str, Any]
 ) -> dict[str, np.ndarray]:
@@ -142,3 +165,10 @@ def team_actions(
         for agent, controller in controllers.items():
             controller.read(*inboxes[agent])
     return {agent: controller.act() for agent, controller in controllers.items()}
+
+
+def _policy_of_arms(checkpoint: Checkpoint) -> MsgPassingVLA:
+    if not isinstance(checkpoint.policy, MsgPassingVLA):
+        name = type(checkpoint.policy).__name__
+        raise UserError(f"policy is a {name}, which acts for the whole team at once, expected a MsgPassingVLA")
+    return checkpoint.policy

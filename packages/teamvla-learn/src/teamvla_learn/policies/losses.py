@@ -23,9 +23,8 @@ class LossWeights:
         action_weight: Of the joints.
         gripper_weight: Of the grippers.
         auxiliary_weight: Of each part of the privileged state that is also told.
-        pointing_weight: Of finding things in the pictures (:mod:`teamvla_learn.policies.pointing`).
-        coordination_weight: Of how tools stand to each other while arms act jointly
-            (:mod:`teamvla_learn.policies.team_motion`).
+        pointing_weight: Of finding things in the pictures.
+        coordination_weight: Of how tools stand to each other while arms act jointly.
         collision_weight: Of arms that come closer to each other than the expert's.
     """
 

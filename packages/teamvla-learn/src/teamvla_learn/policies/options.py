@@ -20,8 +20,8 @@ class PolicyOptions:
     Attributes:
         vision: The picture encoders.
         language: The sentence encoder.
-        fusion: How a ``vla`` policy brings together what it sees, is told and feels; see
-            :class:`~teamvla_learn.policies.single_brain.SingleBrainConfig`.
+        fusion: How a ``vla`` policy brings together what it sees, is told and feels: ``concat`` puts it side by side;
+            ``attention`` adds the answers of every arm's cross-attention to it.
         head: How actions are predicted and executed.
         losses: What each term of the loss counts.
         messages: How arms talk and who is told the sentence; of a ``msg`` policy.

@@ -37,22 +37,30 @@ def train(
         config: YAML files of settings, or names of shipped ones: lift, handoff, drawer, multitask. Later ones win, and
             options on the command line win over all.
         settings: Network and training, as dotted options such as `--train.learning-rate`; see the tables below.
-        init_from: Checkpoint folder whose weights the training begins with.
+        init_from: Checkpoint folder, or baseline:NAME, whose weights the training begins with.
         threads: CPU threads, at most one per shard; the result does not depend on them. Default: all cores.
         cache: Keep decoded pictures on disk, so that the next training on these files starts at once.
         tensorboard: Write TensorBoard event files into the folder out.
         resume: Continue the training in the folder out.
         overwrite: Replace the folder out.
     """
+    from teamvla_learn.policies.checkpoint import load_checkpoint
+    from teamvla_learn.train.begun import checkpoint_folder, kind_of
+    from teamvla_learn.train.continuing import check_kind, check_network_kept, warn_of_network
     from teamvla_learn.train.run import TrainingJob, run_training
-    from teamvla_learn.train.settings import check_network_kept, layered_settings, warn_of_network
+    from teamvla_learn.train.settings import check_counts, layered_settings
 
-    below = layered_settings(preset, config)
-    if settings is None:
-        settings = below
-    if init_from is not None:
-        check_network_kept(settings, below)
-        warn_of_network(init_from, preset, config)
+    init_from = checkpoint_folder(init_from) if init_from else None
+    kind = settings.policy if settings else kind_of(init_from) if init_from else None
+    below = layered_settings(preset, config, kind)
+    settings = settings or below
+    if init_from is None:
+        check_counts(settings, below)
+    else:
+        policy = load_checkpoint(init_from).policy
+        check_kind(policy, settings.policy, init_from)
+        check_network_kept(settings, below, policy)
+        warn_of_network(policy, preset, config)
     run_training(
         TrainingJob(
             demos=demos,

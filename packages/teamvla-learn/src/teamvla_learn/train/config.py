@@ -115,3 +115,8 @@ class TrainConfig:
                 raise UserError(f"{name} is {getattr(self, name)}, expected 0 to less than 1")
         if not 0 <= self.final_learning_rate <= 1:
             raise UserError(f"final_learning_rate is {self.final_learning_rate}, expected 0 to 1")
+        for name in ("validate_every", "validate_episodes_every") if self.validate_episodes else ("validate_every",):
+            if getattr(self, name) % self.log_every:
+                raise UserError(
+                    f"{name} is {getattr(self, name)}, expected a multiple of log_every, which is {self.log_every}"
+                )

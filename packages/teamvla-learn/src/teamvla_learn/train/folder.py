@@ -1,10 +1,14 @@
 """The folder of a training: complete at every moment, never mixed with what something else wrote.
 
-It appears with its first checkpoint, in one rename; later each of its files is only replaced whole.
+It appears with its first checkpoint, in one rename; later each of its files, and the folder ``best``, is only replaced
+whole.
 """
 
 import os
 import shutil
+import tempfile
+from collections.abc import Generator
+from contextlib import contextmanager
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -27,7 +31,8 @@ from teamvla_learn.train.settings import SETTINGS_FILE
 from teamvla_learn.train.trainer import Trainer
 
 BEST = "best"  # a checkpoint folder inside the folder
-FILES = (CONFIG_FILE, MODEL_FILE, STATE_FILE, LOG_FILE, SETTINGS_FILE, BEST, tensorboard.FOLDER)
+_NEW, _OLD = f".{BEST}.new", f".{BEST}.old"  # what becomes it, and what was it, while one takes the other's place
+FILES = (CONFIG_FILE, MODEL_FILE, STATE_FILE, LOG_FILE, SETTINGS_FILE, BEST, _NEW, _OLD, tensorboard.FOLDER)
 _WHEREVER = ("device",)  # settings that a training may be continued with others of
 
 
@@ -41,30 +46,29 @@ def check_out(out: Path, resume: bool, overwrite: bool) -> None:
         raise UserError("resume and overwrite exclude each other")
     if resume:
         load_checkpoint(out)
-        return
-    if not out.exists():
-        return
-    if not out.is_dir():
-        raise UserError(f"out is {out}, which is a file; expected a folder")
-    present = sorted(path.name for path in out.iterdir())
-    if present and not overwrite:
-        raise UserError(f"out is {out}, which is not empty: use --resume, --overwrite or another folder")
-    if foreign := [name for name in present if name not in FILES]:
-        raise UserError(f"out is {out}, which also holds {foreign[0]}: --overwrite would delete it")
+    with _naming_out(out):
+        if out.exists() and not resume:
+            _check_nothing_lost(out, overwrite)
+        present = out if resume else next(folder for folder in out.absolute().parents if folder.exists())
+        tempfile.TemporaryDirectory(dir=present, prefix=".").cleanup()
 
 
 def create_folder(out: Path, trainer: Trainer, info: CheckpointInfo, settings: str) -> None:
-    """Write the first checkpoint of a training, and its settings as YAML."""
-    out.parent.mkdir(parents=True, exist_ok=True)
+    """Write the first checkpoint of a training, and its settings as YAML.
+
+    Raises:
+        UserError: If the system does not let it; the message says why.
+    """
     temporary = out.with_name(f".{out.name}.{os.getpid()}")
-    temporary.mkdir()
     try:
-        save_checkpoint(temporary, trainer.average.policy, info)
-        save_state(temporary, trainer)
-        write_text(temporary / SETTINGS_FILE, settings)
-        if out.exists():
-            shutil.rmtree(out)
-        temporary.rename(out)
+        with _naming_out(out):
+            temporary.mkdir(parents=True)
+            save_checkpoint(temporary, trainer.average.policy, info)
+            save_state(temporary, trainer)
+            write_text(temporary / SETTINGS_FILE, settings)
+            if out.exists():
+                shutil.rmtree(out)
+            temporary.rename(out)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
 
@@ -72,25 +76,37 @@ def create_folder(out: Path, trainer: Trainer, info: CheckpointInfo, settings: s
 class BestCheckpoint:
     """Keeps the weights that solved most episodes, as a checkpoint folder of their own.
 
+    Whenever the program is stopped, a complete one is left; what is not complete counts for nothing.
+
     Args:
         out: The training's folder.
     """
 
     def __init__(self, out: Path):
-        self._folder = out / BEST
+        self._folder, self._new, self._old = out / BEST, out / _NEW, out / _OLD
+        if _complete(self._new):
+            self._put_in_place()
         self._success = -1.0
-        if (self._folder / CONFIG_FILE).is_file():
+        if _complete(self._folder):
             self._success = float(load_checkpoint(self._folder).info.training.get("success", -1.0))
 
     def offer(self, policy: LearnedPolicy, info: CheckpointInfo, step: int, success: float) -> None:
         """Keep a policy if it is better than what is kept, or as good and trained for longer."""
         if success < self._success:
             return
-        self._folder.mkdir(exist_ok=True)
-        save_checkpoint(
-            self._folder, policy, replace(info, training={**info.training, "step": step, "success": success})
-        )
+        shutil.rmtree(self._new, ignore_errors=True)
+        self._new.mkdir()
+        save_checkpoint(self._new, policy, replace(info, training={**info.training, "step": step, "success": success}))
+        self._put_in_place()
         self._success = success
+
+    def _put_in_place(self) -> None:
+        """Let the new folder be the best one; until it has that name, it is found under its own."""
+        shutil.rmtree(self._old, ignore_errors=True)
+        if self._folder.exists():
+            self._folder.rename(self._old)
+        self._new.rename(self._folder)
+        shutil.rmtree(self._old, ignore_errors=True)
 
 
 def check_same(folder: Path, policy: LearnedPolicy, info: CheckpointInfo) -> None:
@@ -108,6 +124,29 @@ def check_same(folder: Path, policy: LearnedPolicy, info: CheckpointInfo) -> Non
     for name, value in ours.items():
         if theirs.get(name) != value and name not in _WHEREVER:
             raise UserError(f"cannot resume: {name} is {value}, {folder} was begun with {theirs.get(name)}")
+
+
+def _check_nothing_lost(out: Path, overwrite: bool) -> None:
+    if not out.is_dir():
+        raise UserError(f"out is {out}, which is a file; expected a folder")
+    present = sorted(path.name for path in out.iterdir())
+    if present and not overwrite:
+        raise UserError(f"out is {out}, which is not empty: use --resume, --overwrite or another folder")
+    if foreign := [name for name in present if name not in FILES]:
+        raise UserError(f"out is {out}, which also holds {foreign[0]}: --overwrite would delete it")
+
+
+@contextmanager
+def _naming_out(out: Path) -> Generator[None]:
+    """Let what the system says against a folder name the argument and the reason."""
+    try:
+        yield
+    except OSError as error:
+        raise UserError(f"out is {out}, which cannot be written: {(error.strerror or str(error)).lower()}") from error
+
+
+def _complete(folder: Path) -> bool:
+    return all((folder / name).is_file() for name in (CONFIG_FILE, MODEL_FILE))
 
 
 def _flat(data: dict[str, Any]) -> dict[str, Any]:

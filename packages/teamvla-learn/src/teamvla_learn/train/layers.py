@@ -77,6 +77,15 @@ def to_plain(settings: Any) -> Any:
     return settings
 
 
+def leaves(plain: Mapping[str, Any], name: str = "") -> dict[str, Any]:
+    """Return nested plain values by their dotted names, such as ``train.budget.steps``."""
+    found: dict[str, Any] = {}
+    for key, value in plain.items():
+        place = f"{name}.{key}" if name else key
+        found |= leaves(value, place) if isinstance(value, Mapping) else {place: value}
+    return found
+
+
 def _convert(kind: Any, value: object, where: str) -> Any:
     """Return a value of YAML as the type of a field."""
     if get_origin(kind) is Literal:

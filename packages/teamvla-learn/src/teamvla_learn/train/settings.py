@@ -5,7 +5,6 @@ what stands on the command line.
 """
 
 import argparse
-import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from importlib.resources import files
@@ -17,18 +16,23 @@ import yaml
 from teamvla_envs.errors import UserError
 
 from teamvla_learn.policies.options import PolicyOptions
+from teamvla_learn.train.begun import checkpoint_folder, kind_of
 from teamvla_learn.train.build import PolicyKind
 from teamvla_learn.train.config import TrainConfig
-from teamvla_learn.train.layers import apply_layer, read_layer, to_plain
+from teamvla_learn.train.layers import apply_layer, leaves, read_layer, to_plain
 from teamvla_learn.train.schedule import Budget
 
 SETTINGS_FILE = "train.yaml"
 DEFAULT_MINUTES: dict[str, float] = {"vla": 5.0, "msg": 5.0, "state": 1.0}
 BASE_LAYERS = ("common", "train_bc")
-NETWORK = ("model", "chunk_length", "auxiliary")  # settings that a trained network keeps
+KINDS_OF = {  # settings that not every kind of policy has
+    "model.messages": ("msg",),
+    "model.fusion": ("vla",),
+    "model.vision": ("vla", "msg"),
+    "model.language": ("vla", "msg"),
+    "auxiliary": ("vla", "msg"),
+}
 _LENGTHS = {name: (f"--{name}", f"--train.budget.{name}") for name in ("steps", "minutes")}
-
-_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -76,7 +80,7 @@ def layered_settings(preset: str | None = None, configs: Sequence[Path] = (), po
     Raises:
         UserError: For a file that is missing or has a name or value that is not allowed.
     """
-    layers = [(name, read_layer(_shipped(name))) for name in BASE_LAYERS] + _named_layers(preset, configs)
+    layers = [(name, read_layer(_shipped(name))) for name in BASE_LAYERS] + named_layers(preset, configs)
     kinds = [policy, *(layer.get("policy") for _, layer in reversed(layers))]
     kind: Any = next((kind for kind in kinds if kind in DEFAULT_MINUTES), "vla")
     settings = Settings(policy=kind, train=TrainConfig(Budget(minutes=DEFAULT_MINUTES[kind])))
@@ -91,11 +95,12 @@ def settings_below(arguments: Sequence[str], begun: bool = False) -> Settings:
     Args:
         arguments: The command line.
         begun: Whether settings are, unless it names others, those of the run whose folder ``--init-from`` names.
+            The kind of policy always is.
     """
     scan = argparse.ArgumentParser(add_help=False, allow_abbrev=False, exit_on_error=False)
     scan.add_argument("--preset")
     scan.add_argument("--policy")
-    scan.add_argument("--init-from", type=Path)
+    scan.add_argument("--init-from", type=checkpoint_folder)
     scan.add_argument("--config", nargs="*", action="extend", type=Path, default=[])
     for name, flags in _LENGTHS.items():
         scan.add_argument(*flags, dest=name)
@@ -103,10 +108,11 @@ def settings_below(arguments: Sequence[str], begun: bool = False) -> Settings:
         found: Any = scan.parse_known_args(list(arguments))[0]
     except argparse.ArgumentError:  # the full parser says it better
         return Settings()
-    configs = found.config
-    if begun and found.init_from is not None:
-        configs = configs_or_own(found.init_from, found.preset, configs)
-    settings = layered_settings(found.preset, configs, found.policy)
+    configs, kind = found.config, found.policy
+    if found.init_from is not None:
+        kind = kind or kind_of(found.init_from)
+        configs = configs_or_own(found.init_from, found.preset, configs) if begun else configs
+    settings = layered_settings(found.preset, configs, kind)
     if found.steps and not found.minutes:  # the command line's steps replace minutes, and the other way around
         return replace(settings, train=replace(settings.train, budget=Budget(steps=1)))
     if found.minutes and not found.steps:
@@ -120,34 +126,31 @@ def configs_or_own(run: Path, preset: str | None, configs: Sequence[Path]) -> Se
     return [own] if not preset and not configs and own.is_file() else configs
 
 
-def check_network_kept(settings: Settings, below: Settings) -> None:
-    """Refuse settings that would change a network which is trained already.
+def named_layers(preset: str | None, configs: Sequence[Path]) -> list[tuple[str, dict[str, Any]]]:
+    """Return what a preset and files of settings say, by their names."""
+    named = [] if preset is None else [(preset, _preset(preset))]
+    named += [(str(config), _find(config)) for config in configs]
+    return [(name, read_layer(path)) for name, path in named]
+
+
+def check_counts(settings: Settings, below: Settings) -> None:
+    """Refuse options that the kind of policy does not have, and which would change nothing.
 
     Args:
         settings: What was asked for.
-        below: What would be used if no setting were named.
+        below: What would be used if no option were named: presets and files are shared by all kinds.
 
     Raises:
-        UserError: Naming the first setting that differs.
+        UserError: Naming the first of them.
     """
-    changed = _network_difference(settings, below)
-    if changed:
-        raise UserError(f"{changed[0]} is {changed[1]}, but with init_from the network is that of the checkpoint")
-
-
-def warn_of_network(run: Path, preset: str | None, configs: Sequence[Path]) -> None:
-    """Say what presets and files ask of a network that is trained already and stays as it is.
-
-    Args:
-        run: Folder of its run.
-        preset: Name of a shipped preset.
-        configs: YAML files, or names of shipped ones.
-    """
-    own = layered_settings(configs=configs_or_own(run, None, ()))
-    for name, layer in _named_layers(preset, configs):
-        wanted = apply_layer(own, {key: layer[key] for key in NETWORK if key in layer}, f"config {name}")
-        if changed := _network_difference(wanted, own):
-            _log.warning("%s of config %s does not count: init_from has its network", changed[0], name)
+    unasked = leaves(to_plain(below))
+    for name, value in leaves(to_plain(settings)).items():
+        kinds = next((kinds for place, kinds in KINDS_OF.items() if f"{name}.".startswith(f"{place}.")), None)
+        if kinds and value != unasked[name] and settings.policy not in kinds:
+            raise UserError(f"{name} is {value}, which is for policy {' or '.join(kinds)}; policy is {settings.policy}")
+    ensembling = settings.model.head.ensembling
+    if ensembling is not None and settings.chunk_length == 1:
+        raise UserError(f"ensembling is {ensembling}, but chunk_length is 1, expected at least 2")
 
 
 def shipped_configs() -> list[str]:
@@ -158,27 +161,6 @@ def shipped_configs() -> list[str]:
 def presets() -> list[str]:
     """Return the names of the shipped presets."""
     return _names(_configs() / "presets")
-
-
-def _named_layers(preset: str | None, configs: Sequence[Path]) -> list[tuple[str, dict[str, Any]]]:
-    """Return what a preset and files of settings say, by their names."""
-    named = [] if preset is None else [(preset, _preset(preset))]
-    named += [(str(config), _find(config)) for config in configs]
-    return [(name, read_layer(path)) for name, path in named]
-
-
-def _network_difference(one: Settings, other: Settings) -> tuple[str, Any] | None:
-    """Return the first setting of the network that differs, and what it is in the one."""
-    plain = ({name: to_plain(getattr(settings, name)) for name in NETWORK} for settings in (one, other))
-    return _first_difference("", *plain)
-
-
-def _first_difference(name: str, one: Any, other: Any) -> tuple[str, Any] | None:
-    """Return the first place at which nested plain values differ, and what the one has there."""
-    if isinstance(one, dict) and isinstance(other, dict):
-        differences = (_first_difference(f"{name}.{key}" if name else key, one[key], other[key]) for key in one)
-        return next(filter(None, differences), None)
-    return (name, one) if one != other else None
 
 
 def _preset(name: str) -> Path:

@@ -1,0 +1,28 @@
+"""What ``--init-from`` names: the folder of a trained network, or a policy that comes with the package."""
+
+import json
+from pathlib import Path
+
+from teamvla_learn.baselines.registry import PREFIX, get_baseline
+from teamvla_learn.policies.checkpoint import CONFIG_FILE
+
+KIND_CLASSES = {"vla": "SingleBrainVLA", "msg": "MsgPassingVLA", "state": "StatePolicy"}
+
+
+def checkpoint_folder(name: str | Path) -> Path:
+    """Return the checkpoint folder that a path or ``baseline:NAME`` stands for.
+
+    Raises:
+        UserError: When there is no such baseline.
+    """
+    prefix, colon, baseline = str(name).partition(":")
+    return get_baseline(baseline).folder if colon and prefix == PREFIX else Path(name)
+
+
+def kind_of(folder: Path) -> str | None:
+    """Return the kind of policy that a checkpoint folder holds; None when it tells none, which loading it will say."""
+    try:
+        found = json.loads((folder / CONFIG_FILE).read_text(encoding="utf-8"))["policy"]
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+    return next((kind for kind, name in KIND_CLASSES.items() if name == found), None)

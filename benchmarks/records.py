@@ -61,9 +61,10 @@ def records_of(results: Path, training: Path | None) -> list[Record]:
         training: The folder of the training; None for policies that come with the package.
     """
     measured = json.loads((results / "results.json").read_text(encoding="utf-8"))
+    said = "said_success" if measured["settings"]["swap_instruction"] else "success"  # else they are one goal
     minutes, device = ("", "cpu") if training is None else (f"{_minutes(training):.1f}", _device(training))
     return [
-        Record(results.name, task, len(told), _count(told, "success"), _count(told, "said_success"), minutes, device)
+        Record(results.name, task, len(told), _count(told, "success"), _count(told, said), minutes, device)
         for task in dict.fromkeys(episode["task"] for episode in measured["episodes"])
         for told in [[episode for episode in measured["episodes"] if episode["task"] == task]]
     ]

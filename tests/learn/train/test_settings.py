@@ -7,7 +7,7 @@ from teamvla_envs.errors import UserError
 from teamvla_learn.train.config import TrainConfig
 from teamvla_learn.train.layers import apply_layer, read_layer
 from teamvla_learn.train.schedule import Budget
-from teamvla_learn.train.settings import Settings, check_counts, layered_settings, presets, settings_below
+from teamvla_learn.train.settings import Settings, layered_settings, presets, settings_below
 
 
 @pytest.fixture
@@ -123,8 +123,3 @@ def test_what_goes_on_from_a_run_has_its_settings_unless_others_are_named(tmp_pa
 def test_an_option_that_would_change_nothing_is_refused(tmp_path, capsys, options, message):
     assert main(f"train demos.hdf5 --out {tmp_path / 'a'} --preset tiny {options}".split()) == 2
     assert capsys.readouterr().err.strip() == f"error: {message}"
-
-
-def test_presets_are_for_all_kinds(write):
-    settings = settings_below(["--preset", "tiny", "--policy", "state"])
-    check_counts(settings, settings)

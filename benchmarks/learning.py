@@ -128,7 +128,9 @@ def _cells(seeds: Sequence[tuple[Measurement, Record]]) -> tuple[str, ...]:
 
 def _minutes(measurement: Measurement, record: Record) -> str:
     minutes = record.minutes if measurement.run in RUNS else baselines()[measurement.run].minutes
-    return f"{float(minutes):.0f}{' (GPU)' if record.device == 'cuda' else ''}" if minutes else ""
+    if not minutes:
+        return ""
+    return f"{max(float(minutes), 1):.0f}{' (GPU)' if record.device == 'cuda' else ''}"
 
 
 if __name__ == "__main__":

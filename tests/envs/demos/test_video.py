@@ -3,8 +3,9 @@ from pathlib import Path
 import imageio.v3 as iio
 import numpy as np
 import pytest
+from teamvla_envs.demos.encoding import video_writer
 from teamvla_envs.demos.reader import open_demos
-from teamvla_envs.demos.video import render, tile, video_writer
+from teamvla_envs.demos.video import render, tile
 from teamvla_envs.errors import UserError
 
 

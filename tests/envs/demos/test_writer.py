@@ -4,7 +4,8 @@ import h5py
 import numpy as np
 import pytest
 from teamvla_envs.demos import schema
-from teamvla_envs.demos.writer import Episode, replacing, write_episode
+from teamvla_envs.demos.writer import Episode, write_episode
+from teamvla_envs.files import replacing
 
 
 def _episode(**changes: np.ndarray) -> Episode:

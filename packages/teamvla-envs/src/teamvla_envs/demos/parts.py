@@ -11,8 +11,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from teamvla_envs.demos.writer import Episode, replacing, write_episode
+from teamvla_envs.demos.writer import Episode, write_episode
 from teamvla_envs.errors import UserError
+from teamvla_envs.files import write_text
 
 _SETTINGS = "collection.json"
 
@@ -68,8 +69,7 @@ class PartsFolder:
         if self._stale:
             self._clear()
             self._stale = False
-        with replacing(self.path / _SETTINGS) as temporary:
-            temporary.write_text(json.dumps(self._settings, indent=1), encoding="utf-8")
+        write_text(self.path / _SETTINGS, json.dumps(self._settings, indent=1))
 
     def add(self, episode: Episode) -> None:
         """Keep a finished episode: its arrays when it succeeded, else only its seed."""

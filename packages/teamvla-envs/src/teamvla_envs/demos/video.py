@@ -1,7 +1,7 @@
 """``teamvla render``: shows recorded states as a video, at any size and from any camera."""
 
-from collections.abc import Generator, Iterator, Sequence
-from contextlib import closing, contextmanager
+from collections.abc import Iterator, Sequence
+from contextlib import closing
 from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -10,6 +10,7 @@ import numpy as np
 import tyro
 
 from teamvla_envs.cores import usable_cores
+from teamvla_envs.demos.encoding import video_writer
 from teamvla_envs.demos.reader import Demo, open_demos
 from teamvla_envs.errors import UserError
 
@@ -105,45 +106,3 @@ def tile(views: Sequence[np.ndarray]) -> np.ndarray:
     column = np.concatenate(others)
     missing = first.shape[0] - column.shape[0]
     return np.concatenate([first, np.pad(column, ((0, missing), (0, 0), (0, 0)))], axis=1)
-
-
-@contextmanager
-def video_writer(path: Path, fps: float) -> Generator[Generator[None, np.ndarray, None]]:
-    """Open an H.264 video for writing, which appears under its name only when it is complete.
-
-    Send (H, W, 3) uint8 images of one shape; odd heights and widths are padded, as the codec wants even ones.
-    """
-    from teamvla_envs.demos.writer import replacing
-
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with replacing(path) as temporary:
-        writer = _encoder(temporary, fps)
-        next(writer)
-        try:
-            yield writer
-        finally:
-            writer.close()
-
-
-def _encoder(path: Path, fps: float) -> Generator[None, np.ndarray, None]:
-    import imageio_ffmpeg
-
-    image = yield
-    height, width = (length + length % 2 for length in image.shape[:2])
-    encoder = imageio_ffmpeg.write_frames(
-        str(path),
-        (width, height),
-        fps=fps,
-        codec="libx264",
-        pix_fmt_out="yuv420p",
-        macro_block_size=2,
-        quality=7,
-    )
-    encoder.send(None)
-    try:
-        while True:
-            missing = (height - image.shape[0], width - image.shape[1])
-            encoder.send(np.pad(image, ((0, missing[0]), (0, missing[1]), (0, 0)), mode="edge"))
-            image = yield
-    finally:
-        encoder.close()

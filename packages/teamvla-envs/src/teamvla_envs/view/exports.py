@@ -3,8 +3,8 @@
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from teamvla_envs.demos.writer import replacing
 from teamvla_envs.errors import UserError
+from teamvla_envs.files import replacing
 from teamvla_envs.sim.warp_setup import prepare_warp
 from teamvla_envs.view.clips import Clip
 from teamvla_envs.view.stage import Stage

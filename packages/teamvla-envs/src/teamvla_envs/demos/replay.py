@@ -12,6 +12,7 @@ import tyro
 from teamvla_envs.demos import schema
 from teamvla_envs.demos.reader import Demo, open_demos
 from teamvla_envs.errors import UserError
+from teamvla_envs.interrupts import check_interrupt, deferred_interrupts
 
 if TYPE_CHECKING:
     from teamvla_envs.env.vector import TeamVectorEnv
@@ -54,7 +55,7 @@ def replay(
 
     if num_envs < 1:
         raise UserError(f"num-envs is {num_envs}, expected 1 or more")
-    with open_demos(file) as demos:
+    with deferred_interrupts(), open_demos(file) as demos:
         chosen = [demos.demo(name) for name in demo or demos.names]
         with (
             closing(make_recorded_env(demos, min(num_envs, len(chosen)), obs_mode="state", looks="primitives")) as env,
@@ -99,6 +100,7 @@ def _replay_batch(env: "TeamVectorEnv", demos: Sequence[Demo]) -> list[Replayed]
     for world in range(len(demos)):
         differences[world] = differences[world] or _state_difference(0, found, states[world], world)
     for step in range(max(lengths)):
+        check_interrupt()
         running = [step < length for length in lengths]
         action = np.stack([rows[min(step, len(rows) - 1)] for rows in actions])  # ended worlds ignore theirs
         _, reward, _, _, info = env.step(action)

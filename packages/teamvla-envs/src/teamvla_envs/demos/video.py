@@ -13,6 +13,7 @@ from teamvla_envs.cores import usable_cores
 from teamvla_envs.demos.encoding import video_writer
 from teamvla_envs.demos.reader import Demo, open_demos
 from teamvla_envs.errors import UserError
+from teamvla_envs.interrupts import check_interrupt, deferred_interrupts
 
 if TYPE_CHECKING:
     from teamvla_envs.env.vector import TeamVectorEnv
@@ -49,7 +50,7 @@ def render(
         raise UserError(f"out is {out}, expected a name that ends in .mp4")
     if out.is_dir():
         raise UserError(f"out is {out}, which is a folder; expected a file")
-    with open_demos(file) as demos:
+    with deferred_interrupts(), open_demos(file) as demos:
         chosen = [demos.demo(name) for name in demo or demos.names[:1]]
         total = sum(each.num_samples + 1 for each in chosen)
         with closing(make_recorded_env(demos, _worlds(total), obs_mode="state")) as env:
@@ -75,6 +76,7 @@ def frames(env: "TeamVectorEnv", demos: Sequence[Demo], cameras: Sequence[str], 
     for demo in demos:
         states = demo.states
         for start in range(0, demo.num_samples + 1, env.num_envs):
+            check_interrupt()
             steps = np.minimum(np.arange(start, start + env.num_envs), demo.num_samples)
             env.set_state({key: rows[steps] for key, rows in states.items()})
             shown = range(min(env.num_envs, demo.num_samples + 1 - start))

@@ -6,6 +6,7 @@ from typing import Any
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskProgressColumn, TextColumn
+from teamvla_envs.interrupts import check_interrupt
 
 from teamvla_learn.train.trainer import LogRow, Trainer
 
@@ -18,7 +19,12 @@ def reading_progress() -> Generator[Callable[[int], None]]:
     columns = (TextColumn("reading demonstrations"), BarColumn(), MofNCompleteColumn())
     with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
         task = bar.add_task("", total=None)
-        yield lambda total: bar.update(task, advance=1, total=total)
+
+        def on_demo(total: int) -> None:
+            check_interrupt()
+            bar.update(task, advance=1, total=total)
+
+        yield on_demo
 
 
 @contextmanager

@@ -32,9 +32,8 @@ DISTRIBUTIONS = ("teamvla-envs", "teamvla-learn", "teamvla-eval")
 
 EXIT_FAILED = 1
 EXIT_USER_ERROR = 2
-EXIT_CLOSED_PIPE = 141  # as of a program that SIGPIPE ends
 
-# Packages on the index whose names differ from those of their modules, and what of ours needs them.
+# Packages whose names differ from those of their modules.
 PACKAGES = {
     "PIL": "pillow",
     "array_api_compat": "array-api-compat",
@@ -52,7 +51,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         argv: Arguments without the program's name. ``--debug`` anywhere shows tracebacks.
 
     Returns:
-        0 for success, 1 for failure, 2 for bad input, 130 when interrupted, 141 when nobody reads the output any more.
+        0 for success, 1 for failure or when nobody reads the output any more, 2 for bad input, 130 when interrupted.
     """
     arguments = list(sys.argv[1:] if argv is None else argv)
     debug = "--debug" in arguments
@@ -70,7 +69,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             return EXIT_INTERRUPTED
         except BrokenPipeError:
             _discard_output()
-            return EXIT_CLOSED_PIPE
+            return EXIT_FAILED
         except Exception as error:
             if debug:
                 raise

@@ -77,7 +77,7 @@ def handled_interrupts() -> Generator[None]:
 
 def _handle(handler: Any) -> dict[int, Any]:
     """Install a handler and return the present ones; signals that are ignored stay ignored."""
-    present = {number: signal.getsignal(number) for number in SIGNALS}
+    present: dict[int, Any] = {number: signal.getsignal(number) for number in SIGNALS}
     for number, before in present.items():
         if before is not signal.SIG_IGN:
             signal.signal(number, handler)

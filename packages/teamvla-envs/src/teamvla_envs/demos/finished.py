@@ -3,7 +3,6 @@
 from typing import TYPE_CHECKING, Any
 
 from teamvla_envs.demos.reader import DemoFile, open_demos
-from teamvla_envs.errors import UserError
 from teamvla_envs.seeds import episode_seeds
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ import io
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from teamvla_envs.files import replacing
 
@@ -55,7 +55,7 @@ class _Storage(io.RawIOBase):
         if self._error is not None:
             raise self._error
 
-    def write(self, content: "memoryview | bytes") -> int:
+    def write(self, content: Any) -> int:
         """Write at the position."""
         data = bytes(content)
         if self._error is None:
@@ -69,7 +69,7 @@ class _Storage(io.RawIOBase):
         self._size = max(self._size, self._position)
         return len(data)
 
-    def readinto(self, buffer: memoryview) -> int:
+    def readinto(self, buffer: Any) -> int:
         """Read at the position; zeros where nothing was written."""
         begin, count = self._position, len(buffer)
         found = bytearray(count)

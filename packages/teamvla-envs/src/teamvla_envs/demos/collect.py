@@ -257,7 +257,6 @@ def installed_versions() -> dict[str, str]:
 def _record(
     finished: "Iterator[Episode]", schedule: "SeedSchedule", parts: "PartsFolder", settings: CollectionSettings
 ) -> None:
-    from rich.console import Console
     from rich.progress import (
         BarColumn,
         MofNCompleteColumn,
@@ -267,10 +266,12 @@ def _record(
         TimeRemainingColumn,
     )
 
+    from teamvla_envs.console import plain_console
+
     failures = TextColumn("{task.fields[failed]} failed")
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), failures)
+    columns = (TextColumn("{task.description}", markup=False), BarColumn(), MofNCompleteColumn(), failures)
     times = (TimeElapsedColumn(), TextColumn("left"), TimeRemainingColumn())
-    with Progress(*columns, *times, console=Console(stderr=True)) as progress:
+    with Progress(*columns, *times, console=plain_console(stderr=True)) as progress:
         done = len(schedule.kept)
         bar = progress.add_task(
             f"collect {settings.task}",

@@ -48,9 +48,9 @@ def replay(
         demo: Names of the demonstrations to replay, such as demo_0; by default all.
         num_envs: Worlds that run at once.
     """
-    from rich.console import Console
     from rich.progress import Progress
 
+    from teamvla_envs.console import plain_console
     from teamvla_envs.demos.rebuild import make_recorded_env
 
     if num_envs < 1:
@@ -59,7 +59,7 @@ def replay(
         chosen = [demos.demo(name) for name in demo or demos.names]
         with (
             closing(make_recorded_env(demos, min(num_envs, len(chosen)), obs_mode="state", looks="primitives")) as env,
-            Progress(console=Console(stderr=True)) as progress,
+            Progress(console=plain_console(stderr=True)) as progress,
         ):
             results = list(progress.track(replay_demos(env, chosen), total=len(chosen), description="replay"))
         if not verify:

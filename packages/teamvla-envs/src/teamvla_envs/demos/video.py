@@ -37,9 +37,9 @@ def render(
         size: Height of the video [pixels].
         fps: Frames per second; 25 is real time.
     """
-    from rich.console import Console
     from rich.progress import Progress
 
+    from teamvla_envs.console import plain_console
     from teamvla_envs.demos.rebuild import make_recorded_env
 
     if not cameras:
@@ -57,7 +57,7 @@ def render(
             env.reset(seed=0)
             images = frames(env, chosen, cameras, size)
             first = next(images)  # before anything is written: it tells when a camera or size is wrong
-            with video_writer(out, fps) as write, Progress(console=Console(stderr=True)) as progress:
+            with video_writer(out, fps) as write, Progress(console=plain_console(stderr=True)) as progress:
                 for image in progress.track(chain([first], images), total=total, description="render"):
                     write.send(image)
     print(f"{total} frames, {total / fps:.1f} s in {out}")

@@ -136,13 +136,13 @@ def _header(parts: Any, env: Any, told: dict[str, Any]) -> FileHeader:
 
 def _shown(episodes: Any, total: int, number: int) -> Any:
     """Pass episodes on behind a progress bar."""
-    from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+    from teamvla_envs.console import plain_console
 
     columns = (TextColumn(f"round {number}: the learner drives"), BarColumn(), MofNCompleteColumn())
     tail = TextColumn("{task.fields[told]}")
     counts: Counter[str] = Counter()
-    with Progress(*columns, tail, console=Console(stderr=True)) as progress:
+    with Progress(*columns, tail, console=plain_console(stderr=True)) as progress:
         bar = progress.add_task("", total=total, told="")
         for driven in episodes:
             counts[driven.outcome] += 1

@@ -5,10 +5,11 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from teamvla_envs.errors import UserError
+from teamvla_envs.files import write_text
 from teamvla_envs.interrupts import deferred_interrupts
 
 from teamvla_learn.dagger.collecting import DrivingSettings, collect_round
-from teamvla_learn.policies.checkpoint import CheckpointInfo, load_checkpoint, write_text
+from teamvla_learn.policies.checkpoint import CheckpointInfo, load_checkpoint
 from teamvla_learn.train.folder import check_out
 from teamvla_learn.train.layers import leaves, to_plain
 from teamvla_learn.train.run import TrainingJob, run_training

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from teamvla_envs.files import naming, reserve, write_text
 
 from teamvla_learn.data.decode import DecodedDemos, decode
 
@@ -108,7 +109,11 @@ def _write_entry(folder: Path, demos: "Sequence[Demo]", cameras: Sequence[str], 
 
     def storage(name: str, shape: tuple[int, ...], dtype: np.dtype) -> np.ndarray:
         files[name] = f"{len(files)}.npy"
-        return np.lib.format.open_memmap(folder / files[name], mode="w+", dtype=dtype, shape=shape)
+        path = folder / files[name]
+        with naming(path):
+            array = np.lib.format.open_memmap(path, mode="w+", dtype=dtype, shape=shape)
+        reserve(path)
+        return array
 
     decoded, checksums = decode(demos, cameras, storage, on_demo)
     arrays = {name: _spec(files[name], array, checksums[name]) for name, array in decoded.arrays.items()}
@@ -117,11 +122,13 @@ def _write_entry(folder: Path, demos: "Sequence[Demo]", cameras: Sequence[str], 
         array.flush()
     facts: dict[str, Any] = {}
     for number, (name, values) in enumerate(decoded.facts.items()):
-        np.save(folder / f"fact_{number}.npy", values, allow_pickle=False)
+        path = folder / f"fact_{number}.npy"
+        with naming(path):
+            np.save(path, values, allow_pickle=False)
         facts[name] = _spec(f"fact_{number}.npy", values, zlib.crc32(np.ascontiguousarray(values).data))
     lists = {"lengths": decoded.lengths, "told": decoded.told}
     header = {"format": FORMAT, "version": VERSION, "key": _key(demos, cameras), "arrays": arrays, "facts": facts}
-    (folder / ENTRY).write_text(json.dumps(header | lists), encoding="utf-8")
+    write_text(folder / ENTRY, json.dumps(header | lists))
 
 
 def _spec(file: str, array: np.ndarray, checksum: int) -> dict[str, Any]:

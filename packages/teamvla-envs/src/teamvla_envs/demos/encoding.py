@@ -1,6 +1,8 @@
 """H.264 videos: raw images are piped to ffmpeg, whose exit code decides whether there is a video."""
 
+import errno
 import os
+import signal
 import subprocess
 from collections.abc import Generator, Sequence
 from contextlib import contextmanager
@@ -59,7 +61,8 @@ class VideoWriter:
             return
         lines = messages.decode(errors="replace").strip().splitlines()
         for number in NO_SPACE:
-            if any(os.strerror(number) in line for line in lines):
+            too_large = number == errno.EFBIG and self._ffmpeg.returncode == -signal.SIGXFSZ
+            if too_large or any(os.strerror(number) in line for line in lines):
                 raise OSError(number, os.strerror(number), str(self._path))
         reason = lines[-1] if lines else "without a message"
         raise UserError(f"ffmpeg failed with code {self._ffmpeg.returncode}: {reason}")

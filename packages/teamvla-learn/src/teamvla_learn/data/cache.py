@@ -27,6 +27,7 @@ FORMAT = "teamvla-decoded-demos"
 VERSION = 3  # raise it when the same demonstrations are decoded differently
 ENTRY = "entry.json"
 UNUSED_DAYS = 30.0  # entries that nobody opened for so long are removed when another is written
+KILLED_DAYS = 1.0  # entries that were not finished for so long are those of killed processes
 _CHUNK = 1 << 24  # [bytes] read at once for a checksum
 
 
@@ -150,6 +151,10 @@ def _open(path: Path, spec: Mapping[str, Any]) -> np.ndarray:
 
 def _remove_unused(folder: Path) -> None:
     for entry in folder.iterdir():
-        header = entry / ENTRY
-        if header.is_file() and time.time() - header.stat().st_mtime > UNUSED_DAYS * 86400:
+        header, half_written = entry / ENTRY, entry.is_dir() and entry.name.startswith(".")
+        if half_written:
+            old = time.time() - entry.stat().st_mtime > KILLED_DAYS * 86400
+        else:
+            old = header.is_file() and time.time() - header.stat().st_mtime > UNUSED_DAYS * 86400
+        if old:
             shutil.rmtree(entry, ignore_errors=True)

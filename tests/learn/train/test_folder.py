@@ -1,5 +1,6 @@
 import errno
 import json
+import shutil
 from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
@@ -173,7 +174,7 @@ def mount_point(tmp_path, monkeypatch):
     """A folder that can be neither removed nor renamed, nor can others take its name."""
     folder = tmp_path / "mounted"
     (folder / "lost+found").mkdir(parents=True)
-    remove, rename = folder_module.shutil.rmtree, Path.rename
+    remove, rename = shutil.rmtree, Path.rename
 
     def guarded_remove(path, **options):
         if Path(path) == folder:
@@ -185,7 +186,7 @@ def mount_point(tmp_path, monkeypatch):
             raise OSError(errno.EXDEV, "Invalid cross-device link", str(path))
         return rename(path, target)
 
-    monkeypatch.setattr(folder_module.shutil, "rmtree", guarded_remove)
+    monkeypatch.setattr(shutil, "rmtree", guarded_remove)
     monkeypatch.setattr(Path, "rename", guarded_rename)
     return folder
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from teamvla_envs.cli import one_line
-from teamvla_envs.files import is_no_space, replacing, reserve, write_bytes, write_text
+from teamvla_envs.files import check_space, is_no_space, replacing, reserve, write_bytes, write_text
 
 
 @contextmanager
@@ -95,3 +95,12 @@ def test_without_posix_fallocate_zeros_are_written(tmp_path: Path, monkeypatch: 
     reserve(path)
     assert path.stat().st_blocks * 512 >= 3 << 20
     assert path.read_bytes() == b"head" + bytes((3 << 20) - 4)
+
+
+def test_a_file_that_could_not_grow_may_lack_its_end(tmp_path: Path):
+    path = tmp_path / "a.bin"
+    path.write_bytes(bytes(1000))
+    check_space(path)
+    with largest_file(2000), pytest.raises(OSError, match="File too large"):
+        check_space(path)
+    assert path.stat().st_size == 1000

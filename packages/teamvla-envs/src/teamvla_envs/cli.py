@@ -14,6 +14,7 @@ import io
 import logging
 import os
 import sys
+import textwrap
 from collections.abc import Callable, Sequence
 from contextlib import redirect_stdout, suppress
 from functools import partial
@@ -32,6 +33,7 @@ DISTRIBUTIONS = ("teamvla-envs", "teamvla-learn", "teamvla-eval")
 
 EXIT_FAILED = 1
 EXIT_USER_ERROR = 2
+LONGEST_MESSAGE = 500  # characters of an internal error
 
 # Packages whose names differ from those of their modules.
 PACKAGES = {
@@ -111,7 +113,8 @@ def _report(error: Exception) -> int:
     if package := missing_package(error):
         _say(f"error: {package} is not installed: pip install '{package}'")
         return EXIT_USER_ERROR
-    _say(f"internal error: {type(error).__name__}: {one_line(error)} (run again with --debug for the traceback)")
+    message = textwrap.shorten(one_line(error), LONGEST_MESSAGE, placeholder=" …")
+    _say(f"internal error: {type(error).__name__}: {message} (run again with --debug for the traceback)")
     return EXIT_FAILED
 
 

@@ -14,6 +14,7 @@ from typing import Final
 NO_SPACE: Final = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 _UNSUPPORTED: Final = (errno.EOPNOTSUPP, errno.ENOSYS, errno.EINVAL)
 _BLOCK: Final = 1 << 20  # [bytes]
+_ROOM: Final = 1 << 16  # [bytes]
 
 
 def write_bytes(path: Path, content: bytes) -> None:
@@ -70,6 +71,19 @@ def reserve(path: Path) -> None:
             if error.errno not in _UNSUPPORTED:
                 raise
             _write_over(file.fileno(), size)
+
+
+def check_space(path: Path) -> None:
+    """Raise the error of a full disk if a file could not grow: what wrote it may have left out the rest."""
+    with path.open("rb+") as file:
+        size = os.fstat(file.fileno()).st_size
+        try:
+            os.posix_fallocate(file.fileno(), size, _ROOM)
+        except OSError as error:
+            if is_no_space(error):
+                raise
+        finally:
+            file.truncate(size)
 
 
 @contextmanager

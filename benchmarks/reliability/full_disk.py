@@ -43,7 +43,7 @@ class Case:
 
 
 CASES = (
-    Case("collect", (*COLLECT, "--out", "{disk}/lift.hdf5"), "{disk}/lift.hdf5", (16, 300, 1500, 3500, 5000, 6500)),
+    Case("collect", (*COLLECT, "--out", "{disk}/lift.hdf5"), "{disk}/lift.hdf5", (16, 300, 1000, 1600, 2200)),
     Case(
         "collect without images",
         (*COLLECT, "--no-images", "--out", "{disk}/lift.hdf5"),
@@ -55,7 +55,7 @@ CASES = (
         "train, cache",
         (*TRAIN, "--out", "{free}/x"),
         "{free}/x",
-        (16, 1000, 20000),
+        (16, 1000, 5000),
         ("--overwrite",),
         {"TEAMVLA_CACHE": "{disk}/cache"},
         "is kept in memory",

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 PROGRAM = (sys.executable, "-c", "import teamvla_start; teamvla_start.main()")
-COMPARED = (".hdf5", ".safetensors")
+COMPARED = ("*.hdf5", "model.safetensors")  # what does not depend on the time that was taken
 
 
 @dataclass
@@ -64,5 +64,5 @@ def messages_of(text: str) -> list[str]:
 def content(path: Path) -> dict[str, str]:
     """Return hashes of the files, of the kinds that are compared, at or below a path."""
     files = sorted(path.rglob("*")) if path.is_dir() else [path]
-    chosen = [file for file in files if file.is_file() and file.suffix in COMPARED]
+    chosen = [file for file in files if file.is_file() and any(map(file.match, COMPARED))]
     return {str(file.relative_to(path)): hashlib.sha256(file.read_bytes()).hexdigest() for file in chosen}

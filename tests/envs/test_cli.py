@@ -1,4 +1,7 @@
+import errno
+import importlib.util
 import logging
+import os
 import re
 import subprocess
 import sys
@@ -10,6 +13,8 @@ from typing import Literal
 import pytest
 from teamvla_envs import cli
 from teamvla_envs.errors import UserError
+
+PROGRAM = f"{sys.executable} -c 'import teamvla_start; teamvla_start.main()'"
 
 
 @dataclass(frozen=True)
@@ -43,6 +48,12 @@ def sing(song: str, times: int = 1, voice: Voice = Voice()) -> int:
         Path("no/such/file").read_text()
     if song == "bug":
         raise KeyError("missing")
+    if song == "misunderstood":
+        raise ValueError("not what the user gave")
+    if song == "imported":
+        raise ModuleNotFoundError("No module named 'warp'", name="warp")
+    if song == "disk":
+        raise OSError(errno.ENOSPC, "No space left on device", "demos/lift.hdf5")
     if times < 1:
         raise UserError(f"times is {times},\nexpected 1 or more")
     print(song * times)
@@ -51,6 +62,9 @@ def sing(song: str, times: int = 1, voice: Voice = Voice()) -> int:
 
 @pytest.fixture(autouse=True)
 def _commands(monkeypatch: pytest.MonkeyPatch):
+    find_spec = importlib.util.find_spec
+    monkeypatch.delitem(sys.modules, "warp", raising=False)
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None if name == "warp" else find_spec(name))
     monkeypatch.setitem(sys.modules, "singing", sys.modules[__name__])
     found = {"sing": EntryPoint("sing", "singing:sing", cli.COMMAND_GROUP)}
     monkeypatch.setattr(cli, "find_commands", lambda: found)
@@ -71,8 +85,15 @@ def test_a_command_is_a_function_and_its_int_is_the_exit_code(capsys: pytest.Cap
         (
             ["sing", "--song", "bug"],
             1,
-            "error: KeyError: 'missing' (run again with --debug for the traceback)",
+            "internal error: KeyError: 'missing' (run again with --debug for the traceback)",
         ),
+        (
+            ["sing", "--song", "misunderstood"],
+            1,
+            "internal error: ValueError: not what the user gave (run again with --debug for the traceback)",
+        ),
+        (["sing", "--song", "imported"], 2, "error: warp-lang is not installed: pip install 'warp-lang'"),
+        (["sing", "--song", "disk"], 2, "error: no space left on device: demos/lift.hdf5"),
         (["snig"], 2, "error: no command 'snig' (did you mean sing?); the commands are sing"),
         (["sing", "--song", "la", "--voice.pitch", "-5"], 2, "error: pitch is -5, expected 20 or more"),
         (["sing", "--song", "la", "--times", "often"], 2, "error: --times is 'often', expected INT"),
@@ -109,6 +130,39 @@ def test_without_tyro_telling_what_is_wrong_its_own_words_remain(monkeypatch, ca
     with pytest.raises(SystemExit, match="2"):
         cli.main(["sing", "--song", "la", "--loud"])
     assert "--loud" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("arguments", ["--help", "collect --help", "policies list"])
+def test_a_closed_pipe_ends_a_command_quietly(arguments: str):
+    command = f"{PROGRAM} {arguments} | true; exit ${{PIPESTATUS[0]}}"
+    done = subprocess.run(["bash", "-c", command], capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (1, "")
+
+
+def test_a_full_disk_behind_the_output_is_one_line():
+    done = subprocess.run(["bash", "-c", f"{PROGRAM} --help > /dev/full"], capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (2, "error: no space left on device: the output\n")
+
+
+def test_an_output_without_unicode_gets_escapes(tmp_path: Path):
+    (tmp_path / "runs" / "é").mkdir(parents=True)
+    config = '{"schema_version": 2, "policy": "StatePolicy", "tasks": ["lift"]}'
+    (tmp_path / "runs" / "é" / "config.json").write_text(config)
+    done = subprocess.run(
+        ["bash", "-c", f"{PROGRAM} policies list"],
+        capture_output=True,
+        cwd=tmp_path,
+        env=os.environ | {"PYTHONIOENCODING": "ascii", "COLUMNS": "80"},
+    )
+    assert (done.returncode, done.stderr) == (0, b"")
+    assert rb"runs/\xe9" in done.stdout
+
+
+def test_a_deleted_working_directory_is_one_line(tmp_path: Path):
+    command = f"mkdir {tmp_path}/gone; cd {tmp_path}/gone; rmdir {tmp_path}/gone; {PROGRAM} policies list"
+    done = subprocess.run(["bash", "-c", command], capture_output=True, text=True)
+    assert done.returncode == 2
+    assert done.stderr == "error: the working directory was deleted; change to one that exists\n"
 
 
 def test_a_command_has_a_help_page(capsys: pytest.CaptureFixture[str]):

@@ -1,3 +1,4 @@
+import errno
 import json
 
 import pytest
@@ -114,3 +115,26 @@ def test_export_leaves_out_what_only_training_needs(runs, tmp_path, capsys):
     ):
         assert main(["policies", "export", str(runs / "a"), *arguments]) == 2
         assert message in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("name", ["x[lr=3]", "r[/a]", ":smile:", "[red]", "long-" * 30])
+def test_names_are_shown_as_they_are_and_unbroken(name, tmp_path, capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "80")
+    folder = tmp_path / "runs" / name
+    folder.mkdir(parents=True)
+    (folder / "config.json").write_text(json.dumps({"schema_version": 2, "policy": "[b]P", "tasks": ["[/]t"]}))
+    monkeypatch.chdir(tmp_path)
+    assert main(["policies", "list"]) == 0
+    row = next(line for line in capsys.readouterr().out.splitlines() if f"runs/{name}" in line)
+    assert "[b]P" in row
+    assert "[/]t" in row
+
+
+def test_an_export_that_fails_leaves_nothing(runs, tmp_path, capsys, monkeypatch):
+    def full(*_, **__):
+        raise OSError(errno.ENOSPC, "No space left on device", str(tmp_path / "out" / "model.safetensors"))
+
+    monkeypatch.setattr("teamvla_learn.policies.checkpoint.save_weights", full)
+    assert main(["policies", "export", str(runs / "a"), "--out", str(tmp_path / "out")]) == 2
+    assert "no space left on device" in capsys.readouterr().err
+    assert sorted(path.name for path in tmp_path.iterdir() if "out" in path.name) == []

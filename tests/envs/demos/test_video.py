@@ -3,9 +3,12 @@ from pathlib import Path
 import imageio.v3 as iio
 import numpy as np
 import pytest
+from teamvla_envs.demos.encoding import video_writer
 from teamvla_envs.demos.reader import open_demos
-from teamvla_envs.demos.video import render, tile, video_writer
+from teamvla_envs.demos.video import render, tile
 from teamvla_envs.errors import UserError
+
+from tests.envs.test_files import largest_file
 
 
 def test_a_video_has_one_frame_for_every_state_of_each_demo(demo_file: Path, tmp_path: Path):
@@ -50,6 +53,30 @@ def test_a_rendering_that_fails_leaves_no_file(tmp_path: Path):
 
     with pytest.raises(RuntimeError, match="no more"):
         write_half()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_disk_that_is_full_for_ffmpeg_is_an_error_and_leaves_no_file(tmp_path: Path):
+    images = np.random.default_rng(0).integers(0, 255, (40, 96, 96, 3), dtype=np.uint8)
+
+    def write() -> None:
+        with video_writer(tmp_path / "video.mp4", fps=10) as video:
+            for image in images:
+                video.send(image)
+
+    with largest_file(50_000), pytest.raises(OSError, match="File too large") as caught:
+        write()
+    assert caught.value.filename == str(tmp_path / "video.mp4")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_an_encoder_that_fails_says_why(tmp_path: Path):
+    def write() -> None:
+        with video_writer(tmp_path / "video.mp4", fps=10, options=("-preset", "unheard-of")) as video:
+            video.send(np.zeros((64, 64, 3), np.uint8))
+
+    with pytest.raises(UserError, match="ffmpeg failed with code"):
+        write()
     assert list(tmp_path.iterdir()) == []
 
 

@@ -4,7 +4,7 @@ import h5py
 import numpy as np
 import pytest
 from teamvla_envs.demos import schema
-from teamvla_envs.demos.writer import Episode, replacing, write_episode
+from teamvla_envs.demos.writer import Episode, write_episode
 
 
 def _episode(**changes: np.ndarray) -> Episode:
@@ -34,21 +34,6 @@ def test_an_episode_without_the_layout_is_not_written(tmp_path: Path):
     with pytest.raises(ValueError, match=r"seed 7: rewards has shape \(19,\), expected \(20\)"):
         write_episode(tmp_path / "a.hdf5", _episode(rewards=np.zeros(19, np.float32)))
     assert list(tmp_path.iterdir()) == []
-
-
-def test_a_write_that_fails_leaves_the_old_file_and_no_other(tmp_path: Path):
-    path = tmp_path / "a.txt"
-    path.write_text("old")
-
-    def write() -> None:
-        with replacing(path) as temporary:
-            temporary.write_text("half")
-            raise OSError("disk full")
-
-    with pytest.raises(OSError, match="disk full"):
-        write()
-    assert path.read_text() == "old"
-    assert list(tmp_path.iterdir()) == [path]
 
 
 def test_the_content_hash_tells_any_change_of_arrays_and_attributes():

@@ -1,4 +1,7 @@
+import errno
 import json
+import os
+import time
 
 import numpy as np
 import pytest
@@ -111,6 +114,27 @@ def test_a_cache_that_cannot_be_written_costs_memory_only(demos, tmp_path, caplo
     train, _, _ = load_demos(demos, with_pixels=True, cache=tmp_path / "file")
     assert len(train)
     assert "kept in memory" in caplog.text
+
+
+def test_space_is_taken_before_pictures_are_decoded_into_it(demos, tmp_path, monkeypatch, caplog):
+    def refuse(*_):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "posix_fallocate", refuse)
+    assert same_as_decoded(demos, tmp_path / "cache")
+    assert "demos.hdf5 is kept in memory: the cache" in caplog.text
+    assert "No space left on device" in caplog.text
+    assert not [path for path in (tmp_path / "cache").iterdir() if path.is_dir()]
+
+
+def test_what_a_killed_process_left_is_removed_after_a_day(folder, make_demos):
+    for name, hours in ((".old.1", 25), (".new.2", 1)):
+        (folder / name).mkdir()
+        long_ago = time.time() - hours * 3600
+        os.utime(folder / name, (long_ago, long_ago))
+    load_demos(make_demos(episodes=4), with_pixels=True, cache=folder)
+    assert not (folder / ".old.1").exists()
+    assert (folder / ".new.2").exists()
 
 
 def test_what_nobody_opened_for_long_is_removed(folder, make_demos, monkeypatch):

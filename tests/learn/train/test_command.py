@@ -55,7 +55,7 @@ def test_a_resumed_training_equals_one_that_was_not_interrupted(demos, tmp_path,
     options: dict[str, Any] = {"policy": policy, "steps": 12, "batch_size": 4}
     train(demos, out=tmp_path / "whole", **options)
 
-    monkeypatch.setattr(run_module, "interrupt_flag", lambda: InterruptAfter(questions=5))
+    monkeypatch.setattr(run_module, "interrupt_noted", InterruptAfter(questions=5))
     with pytest.raises(KeyboardInterrupt, match="step 5; continue with --resume"):
         train(demos, out=tmp_path / "parts", **options)
     monkeypatch.undo()
@@ -75,12 +75,6 @@ class InterruptAfter:
 
     def __init__(self, questions: int):
         self._left = questions
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        return None
 
     def __call__(self) -> bool:
         self._left -= 1

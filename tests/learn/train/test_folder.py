@@ -1,5 +1,6 @@
 import errno
 import json
+import shutil
 from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
@@ -153,3 +154,66 @@ def test_a_checkpoint_says_what_wrote_it(demos, tmp_path, monkeypatch):
     assert config["data"]["files"] == [
         {"file": "demos.hdf5", "task": "lift", "demos": 6, "content_hash": config["data"]["content_hash"]}
     ]
+
+
+def test_an_out_behind_a_link_is_trained_into_and_the_link_stays(demos, tmp_path):
+    (tmp_path / "disk").mkdir()
+    for out, there in ((tmp_path / "a", tmp_path / "disk"), (tmp_path / "b", tmp_path / "disk" / "new")):
+        out.symlink_to(there)
+        train(demos, out, policy="state", steps=1)
+        assert out.is_symlink()
+        assert load_checkpoint(there).info.tasks == ("lift",)
+        train(demos, out, overwrite=True, policy="state", steps=2)
+        assert out.is_symlink()
+        assert load_checkpoint(there).info.training["budget"]["steps"] == 2
+        assert not list(there.parent.glob("*partial*"))
+
+
+@pytest.fixture
+def mount_point(tmp_path, monkeypatch):
+    """A folder that can be neither removed nor renamed, nor can others take its name."""
+    folder = tmp_path / "mounted"
+    (folder / "lost+found").mkdir(parents=True)
+    remove, rename = shutil.rmtree, Path.rename
+
+    def guarded_remove(path, **options):
+        if Path(path) == folder:
+            raise OSError(errno.EBUSY, "Device or resource busy", str(path))
+        remove(path, **options)
+
+    def guarded_rename(path, target):
+        if folder in (path, Path(target)) or (folder in path.parents) != (folder in Path(target).parents):
+            raise OSError(errno.EXDEV, "Invalid cross-device link", str(path))
+        return rename(path, target)
+
+    monkeypatch.setattr(shutil, "rmtree", guarded_remove)
+    monkeypatch.setattr(Path, "rename", guarded_rename)
+    return folder
+
+
+def test_an_empty_mount_point_is_trained_into(demos, mount_point):
+    options: dict[str, Any] = {"policy": "state", "steps": 2}
+    train(demos, mount_point, **options)
+    names = {"config.json", "model.safetensors", "training_state.safetensors", "train.yaml", "train_log.jsonl"}
+    assert {path.name for path in mount_point.iterdir()} == {*names, "lost+found"}
+    with pytest.raises(UserError, match="not empty: use --resume"):
+        train(demos, mount_point, **options)
+    train(demos, mount_point, overwrite=True, **options)
+    assert {path.name for path in mount_point.iterdir()} == {*names, "lost+found"}
+
+
+def test_a_training_killed_before_its_first_checkpoint_begins_again_in_an_existing_folder(demos, tmp_path):
+    out = tmp_path / "x"
+    train(demos, out, policy="state", steps=1)
+    (out / ".first").mkdir()
+    (out / "config.json").rename(out / ".first" / "config.json")  # the last one to be put in place
+    train(demos, out, policy="state", steps=1)
+    assert load_checkpoint(out).info.tasks == ("lift",)
+    assert not (out / ".first").exists()
+
+
+def test_what_a_killed_process_left_does_not_count_as_foreign(demos, tmp_path):
+    train(demos, tmp_path / "x", policy="state", steps=1)
+    (tmp_path / "x" / ".model.partial.safetensors").touch()
+    train(demos, tmp_path / "x", overwrite=True, policy="state", steps=1)
+    assert not (tmp_path / "x" / ".model.partial.safetensors").exists()

@@ -7,10 +7,14 @@ on its arguments, such as on ``--config FILE``, parses them itself: in its attri
 
 import ast
 import difflib
+import errno
 import importlib.metadata
+import importlib.util
 import io
 import logging
+import os
 import sys
+import textwrap
 from collections.abc import Callable, Sequence
 from contextlib import redirect_stdout, suppress
 from functools import partial
@@ -21,13 +25,25 @@ from typing import Any
 
 from teamvla_envs.argument_errors import argument_errors
 from teamvla_envs.errors import UserError
+from teamvla_envs.files import is_no_space
+from teamvla_envs.interrupts import EXIT_INTERRUPTED, handled_interrupts
 
 COMMAND_GROUP = "teamvla.commands"
 DISTRIBUTIONS = ("teamvla-envs", "teamvla-learn", "teamvla-eval")
 
 EXIT_FAILED = 1
 EXIT_USER_ERROR = 2
-EXIT_INTERRUPTED = 130
+LONGEST_MESSAGE = 500  # characters of an internal error
+
+# Packages whose names differ from those of their modules.
+PACKAGES = {
+    "PIL": "pillow",
+    "array_api_compat": "array-api-compat",
+    "imageio_ffmpeg": "imageio[ffmpeg]",
+    "newton": "newton[sim]",
+    "warp": "warp-lang",
+    "yaml": "pyyaml",
+}
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -37,25 +53,29 @@ def main(argv: Sequence[str] | None = None) -> int:
         argv: Arguments without the program's name. ``--debug`` anywhere shows tracebacks.
 
     Returns:
-        0 for success, 1 for failure, 2 for bad input, 130 when interrupted.
+        0 for success, 1 for failure or when nobody reads the output any more, 2 for bad input, 130 when interrupted.
     """
     arguments = list(sys.argv[1:] if argv is None else argv)
     debug = "--debug" in arguments
     arguments = [argument for argument in arguments if argument != "--debug"]
+    _print_any_character()
     _log_to_stderr(debug)
-    try:
-        return _dispatch(arguments)
-    except KeyboardInterrupt as interrupt:
-        _say(f"interrupted: {interrupt}" if str(interrupt) else "interrupted")
-        return EXIT_INTERRUPTED
-    except Exception as error:
-        if debug:
-            raise
-        if isinstance(error, (ValueError, OSError)):
-            _say(f"error: {one_line(error)}")
-            return EXIT_USER_ERROR
-        _say(f"error: {type(error).__name__}: {one_line(error)} (run again with --debug for the traceback)")
-        return EXIT_FAILED
+    with handled_interrupts():
+        try:
+            try:
+                return _dispatch(arguments)
+            finally:
+                _flush_output()
+        except KeyboardInterrupt as interrupt:
+            _say(f"interrupted: {interrupt}" if str(interrupt) else "interrupted")
+            return EXIT_INTERRUPTED
+        except BrokenPipeError:
+            _discard_output()
+            return EXIT_FAILED
+        except Exception as error:
+            if debug:
+                raise
+            return _report(error)
 
 
 def find_commands() -> dict[str, EntryPoint]:
@@ -67,9 +87,35 @@ def find_commands() -> dict[str, EntryPoint]:
 def one_line(error: BaseException) -> str:
     """Return what an error says as one line."""
     if isinstance(error, OSError) and error.strerror:
-        named = f": {error.filename}" if error.filename is not None else ""
-        return f"{error.strerror[0].lower()}{error.strerror[1:]}{named}"
+        reason = f"{error.strerror[0].lower()}{error.strerror[1:]}"
+        if is_no_space(error) and error.errno != errno.ENOSPC:
+            reason = f"no space left ({reason})"
+        name = "the output" if error.filename is None and is_no_space(error) else error.filename
+        return reason if name is None else f"{reason}: {name}"
     return " ".join(str(error).split()) or type(error).__name__
+
+
+def missing_package(error: BaseException) -> str | None:
+    """Return what to install for a module that was not found; None when it is not a package that is missing."""
+    if not isinstance(error, ModuleNotFoundError) or not error.name:
+        return None
+    module = error.name.partition(".")[0]
+    if module in sys.modules or importlib.util.find_spec(module) is not None:
+        return None  # the package is there, without the part that was asked for
+    return PACKAGES.get(module, module.replace("_", "-") if module.startswith("teamvla_") else module)
+
+
+def _report(error: Exception) -> int:
+    """Print an error as one line and return the exit code: what users can mend differs from what is our mistake."""
+    if isinstance(error, UserError) or (isinstance(error, OSError) and error.errno is not None):
+        _say(f"error: {one_line(error)}")
+        return EXIT_USER_ERROR
+    if package := missing_package(error):
+        _say(f"error: {package} is not installed: pip install '{package}'")
+        return EXIT_USER_ERROR
+    message = textwrap.shorten(one_line(error), LONGEST_MESSAGE, placeholder=" …")
+    _say(f"internal error: {type(error).__name__}: {message} (run again with --debug for the traceback)")
+    return EXIT_FAILED
 
 
 def _dispatch(arguments: list[str]) -> int:
@@ -181,5 +227,34 @@ class _CurrentStderr(logging.Handler):
             _say(self.format(record))
 
 
+def _print_any_character() -> None:
+    """Let characters that the terminal's encoding lacks be printed as escapes instead of raising an error."""
+    if isinstance(sys.stdout, io.TextIOWrapper) and sys.stdout.errors == "strict":
+        sys.stdout.reconfigure(errors="backslashreplace")
+
+
+def _flush_output() -> None:
+    """Write what is buffered now, while an error can still be reported."""
+    if sys.stdout is not None and not sys.stdout.closed:
+        try:
+            sys.stdout.flush()
+        except OSError:
+            _discard_output()
+            raise
+
+
+def _discard_output() -> None:
+    """Let the interpreter find nothing wrong when it flushes the output for the last time."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    for stream in (sys.stdout, sys.stderr):
+        with suppress(OSError, ValueError, AttributeError):
+            stream.flush()
+            continue
+        with suppress(OSError, ValueError, AttributeError):
+            os.dup2(nowhere, stream.fileno())
+    os.close(nowhere)
+
+
 def _say(line: str) -> None:
-    print(line, file=sys.stderr, flush=True)
+    with suppress(OSError):  # nobody reads it, or its disk is full
+        print(line, file=sys.stderr, flush=True)

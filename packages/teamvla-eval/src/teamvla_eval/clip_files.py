@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 from pathlib import Path
 
+from teamvla_envs.files import write_bytes
+
 from teamvla_eval.records import EpisodeRecord
 from teamvla_eval.results import BenchResults
 from teamvla_eval.videos import Clip
@@ -25,7 +27,7 @@ def choose_episodes(records: Sequence[EpisodeRecord], count: int, failures: int)
 def write_clip(folder: Path, clip: Clip) -> None:
     """Write one video into a folder, which is made when it does not exist."""
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / f"{clip.policy}_{clip.episode.seed}.mp4").write_bytes(clip.mp4)
+    write_bytes(folder / f"{clip.policy}_{clip.episode.seed}.mp4", clip.mp4)
 
 
 def read_clips(folder: Path, results: BenchResults) -> list[Clip]:

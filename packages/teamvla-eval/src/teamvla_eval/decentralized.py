@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 from teamvla_envs.env.observations import environment_state, peer_summary
+from teamvla_envs.errors import UserError
 
 if TYPE_CHECKING:
     from teamvla_envs.env.vector import TeamVectorEnv
@@ -57,7 +58,7 @@ class Decentralized:
         """Return actions (N, A*D) float32, each arm's from its own observation.
 
         Raises:
-            ValueError: If an arm's action has another shape than (D,); names the arm.
+            UserError: If an arm's action has another shape than (D,); names the arm.
         """
         env = self._env
         assert env is not None, "bind(env) comes before act"
@@ -66,7 +67,7 @@ class Decentralized:
             for k, (agent, policy) in enumerate(self._arms[world].items()):
                 action = np.asarray(policy.act(seen[agent]))
                 if action.shape != (env.action_size,):
-                    raise ValueError(f"action of {agent} has shape {action.shape}, expected ({env.action_size},)")
+                    raise UserError(f"action of {agent} has shape {action.shape}, expected ({env.action_size},)")
                 actions[world, k] = action
         return actions.reshape(env.num_envs, -1)
 

@@ -151,8 +151,8 @@ def _run(stage: Stage, folder: RunFolder) -> None:
 def _collect(folder: RunFolder, plan: Plan) -> None:
     from teamvla_envs.demos.collect import collect
 
-    if (folder.path / DEMOS).exists():  # packed in the moment before the run was killed
-        return
+    if (folder.path / DEMOS).exists() and not (folder.path / f"{DEMOS}.parts").exists():
+        return  # packed in the moment before the run was killed
     collect(plan.task, episodes=plan.demos, out=folder.path / DEMOS, image_size=IMAGE_SIZE)
 
 

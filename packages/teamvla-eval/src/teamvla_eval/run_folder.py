@@ -77,7 +77,7 @@ def _continue(path: Path, settings: Mapping[str, Any]) -> RunFolder:
     try:
         state = json.loads((path / STATE_FILE).read_text(encoding="utf-8"))
         if state["schema_version"] != SCHEMA_VERSION:
-            raise ValueError(f"schema_version is {state['schema_version']}, expected {SCHEMA_VERSION}")
+            raise UserError(f"schema_version is {state['schema_version']}, expected {SCHEMA_VERSION}")
         before, stages = dict(state["settings"]), dict(state["stages"])
     except (ValueError, KeyError, TypeError) as error:
         raise UserError(f"{path / STATE_FILE} is damaged ({error}); pass --overwrite to start anew") from error

@@ -59,7 +59,7 @@ class Sb3Policy:
         for name, space in (("observation", env.single_observation_space), ("action", env.single_action_space)):
             trained = getattr(self._model, f"{name}_space").shape
             if trained != space.shape:
-                raise ValueError(
+                raise UserError(
                     f"the environment's {name} has shape {space.shape}, the model was trained with {trained}"
                 )
 

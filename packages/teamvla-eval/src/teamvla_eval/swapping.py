@@ -7,6 +7,7 @@ drew is judged beside it, with the task's own rules.
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from teamvla_envs.errors import UserError
 
 if TYPE_CHECKING:
     from teamvla_envs.env.vector import TeamVectorEnv
@@ -26,7 +27,7 @@ class SwappedGoals:
     def __init__(self, env: "TeamVectorEnv"):
         self._env, self._task = env, env.task
         if len(env.goals) < 2:
-            raise ValueError(f"swap-instruction: task {env.task_name} has the goal {env.goals[0]} only")
+            raise UserError(f"swap-instruction: task {env.task_name} has the goal {env.goals[0]} only")
         n = env.num_envs
         self.goals = [""] * n
         self.success_step = np.zeros(n, np.int64)

@@ -1,6 +1,5 @@
 """Videos of recorded episodes: states to frames, frames to a small H.264 file that any browser plays."""
 
-import os
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
@@ -98,26 +97,14 @@ def encode_mp4(frames: np.ndarray, fps: float, quality: int = 27) -> bytes:
     Raises:
         ValueError: If the frames have another shape or type.
     """
-    import imageio.v3 as iio
+    from teamvla_envs.demos.encoding import video_writer
 
     if frames.ndim != 4 or frames.shape[-1] != 3 or frames.dtype != np.uint8:
         raise ValueError(f"frames are {frames.dtype} {frames.shape}, expected uint8 (T, H, W, 3)")
-    handle, name = tempfile.mkstemp(suffix=".mp4")
-    os.close(handle)
-    path = Path(name)
-    try:
-        iio.imwrite(
-            path,
-            frames,
-            plugin="FFMPEG",
-            fps=fps,
-            codec="libx264",
-            pixelformat="yuv420p",
-            macro_block_size=2,
-            quality=None,
-            output_params=["-crf", str(quality), "-preset", "slow", "-movflags", "+faststart"],
-            ffmpeg_log_level="error",
-        )
+    options = ("-preset", "slow", "-movflags", "+faststart")
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "clip.mp4"
+        with video_writer(path, fps, quality, options) as write:
+            for frame in frames:
+                write.send(frame)
         return path.read_bytes()
-    finally:
-        path.unlink()

@@ -1,12 +1,14 @@
 """``teamvla policies``: which policies there are, what a checkpoint holds, and a copy of one to pass on."""
 
 import json
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import tyro
 from teamvla_envs.errors import UserError
+from teamvla_envs.files import real_path, temporary_path
 
 from teamvla_learn.baselines.registry import PREFIX, baselines, get_baseline
 
@@ -34,14 +36,14 @@ def policies(
             or baseline:NAME.
         out: Of export, the folder to write.
     """
-    from rich.console import Console
+    from teamvla_envs.console import print_table
 
     if action == "list":
         tables = [_names(), _baselines()]
         if folder is not None or Path(RUNS).is_dir():
             tables.append(_checkpoints(Path(folder or RUNS)))
         for table in tables:
-            Console().print(table)
+            print_table(table)
         return
     if folder is None:
         raise UserError(f"folder is missing: teamvla policies {action} FOLDER")
@@ -50,7 +52,7 @@ def policies(
     prefix, _, name = folder.partition(":")
     path = get_baseline(name).folder if prefix == PREFIX else Path(folder)
     if action == "info":
-        Console().print(_description(path, load_checkpoint(path)))
+        print_table(_description(path, load_checkpoint(path)))
     else:
         _export(path, out)
 
@@ -63,8 +65,15 @@ def _export(folder: Path, out: Path | None) -> None:
     if out.exists():
         raise UserError(f"out is {out}, which exists already")
     checkpoint = load_checkpoint(folder)
-    out.mkdir(parents=True)
-    save_checkpoint(out, checkpoint.policy, checkpoint.info, half=True)
+    target = real_path(out)
+    temporary = temporary_path(target)
+    shutil.rmtree(temporary, ignore_errors=True)
+    temporary.mkdir(parents=True)
+    try:
+        save_checkpoint(temporary, checkpoint.policy, checkpoint.info, half=True)
+        temporary.rename(target)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
     print(f"wrote {out}")
 
 
@@ -85,6 +94,7 @@ def _names() -> "Table":
     from teamvla_envs.policies import policy_factories
 
     table = Table("name", "made by", title="policies by name", title_justify="left")
+    table.columns[0].no_wrap = True
     for name, entry in policy_factories().items():
         table.add_row(name, entry.value)
     return table
@@ -94,6 +104,7 @@ def _baselines() -> "Table":
     from rich.table import Table
 
     table = Table("name", "tasks", "training [min]", title="policies that come with TeamVLA", title_justify="left")
+    table.columns[0].no_wrap = True
     for name, entry in baselines().items():
         table.add_row(f"{PREFIX}:{name}", ", ".join(entry.tasks), f"{entry.minutes:g}")
     return table
@@ -107,6 +118,7 @@ def _checkpoints(folder: Path) -> "Table":
         raise UserError(f"folder is {folder}, which {kind}; expected a folder with checkpoints in it")
     columns = ("folder", "policy", "tasks", "demos", "success")
     table = Table(*columns, title=f"checkpoints in {folder}", title_justify="left")
+    table.columns[0].no_wrap = True
     for path, config in find_checkpoints(folder):
         success = config.get("training", {}).get("success")
         table.add_row(
@@ -128,7 +140,7 @@ def _description(folder: Path, checkpoint: "Checkpoint") -> "Table":
     space = network.config.space
     weights = sum(parameter.numel() for parameter in network.parameters())
     table = Table("", "", box=None, show_header=False, title=str(folder), title_justify="left")
-    table.columns[1].overflow = "fold"
+    table.columns[0].no_wrap = True
     rows: dict[str, object] = {
         "policy": type(network).__name__,
         "tasks": ", ".join(info.tasks),

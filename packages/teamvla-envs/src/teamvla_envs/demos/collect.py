@@ -14,6 +14,8 @@ import tyro
 
 from teamvla_envs.cluster.engine import Engine, RayEngine, choose_engine, connect
 from teamvla_envs.errors import UserError
+from teamvla_envs.files import real_path
+from teamvla_envs.interrupts import check_interrupt, deferred_interrupts
 from teamvla_envs.seeds import SEED_SETS, episode_seeds
 
 if TYPE_CHECKING:
@@ -160,6 +162,7 @@ def collect_demos(
     Raises:
         UserError: For bad input; nothing has been simulated or written then.
     """
+    from teamvla_envs.demos.finished import is_finished
     from teamvla_envs.demos.parts import PartsFolder
     from teamvla_envs.demos.recording import record_expert
     from teamvla_envs.demos.schedule import SeedSchedule
@@ -170,13 +173,25 @@ def collect_demos(
         if value is not None and value < 1:
             raise UserError(f"{name} is {value}, expected 1 or more")
     episode_seeds(settings.seed_set, episodes, settings.offset)
+    target, versions = real_path(out), installed_versions()
+    parts = PartsFolder(target, asdict(settings) | {"versions": versions}, overwrite)
+    if parts.path.is_dir() and is_finished(target, settings, versions, episodes):  # killed while it cleaned up
+        with closing(parts):
+            parts.open()
+            parts.remove()
+        print(f"{episodes} demonstrations of {settings.task} in {out}, {out.stat().st_size / 1e6:.1f} MB")
+        return
     _check_writable(out, overwrite)
-    parts = PartsFolder(out, asdict(settings) | {"versions": installed_versions()}, overwrite)
     seeds = SEED_SETS[settings.seed_set][settings.offset :]
     schedule = SeedSchedule(seeds, episodes, parts.succeeded, parts.failed)
     worlds = min(worlds_at_once(settings, num_envs), max(schedule.remaining, 1)) if cluster is None else 1
     needed = cluster if schedule.remaining else None
-    with closing(make_env(settings, worlds, threads)) as env, connect(needed) as pool, closing(parts):
+    with (
+        closing(make_env(settings, worlds, threads)) as env,
+        connect(needed) as pool,
+        closing(parts),
+        deferred_interrupts(),
+    ):
         parts.open()
         try:
             if pool is None:
@@ -184,11 +199,12 @@ def collect_demos(
             else:
                 finished = record_spread(pool, settings, num_envs, schedule)
             _record(finished, schedule, parts, settings)
+            files = parts.succeeded
+            header = _header(env, settings, schedule)
+            pack_episodes([files[seed] for seed in schedule.kept], target, header, check_interrupt)
         except KeyboardInterrupt:
             kept = f"{len(parts.succeeded)} finished episodes are kept in {parts.path}"
             raise KeyboardInterrupt(f"{kept}; the same command goes on from there") from None
-        files = parts.succeeded
-        pack_episodes([files[seed] for seed in schedule.kept], out, _header(env, settings, schedule))
         parts.remove()
     failed = f"; {len(schedule.failed)} failed seeds were replaced" if schedule.failed else ""
     print(f"{episodes} demonstrations of {settings.task} in {out}, {out.stat().st_size / 1e6:.1f} MB{failed}")
@@ -199,7 +215,7 @@ def _check_writable(out: Path, overwrite: bool) -> None:
         raise UserError(f"out is {out}, which is a folder; expected a file")
     if out.exists() and not overwrite:
         raise UserError(f"{out} exists; pass --overwrite to replace it, or another --out")
-    folder = next(parent for parent in out.absolute().parents if parent.exists())
+    folder = next(parent for parent in real_path(out).parents if parent.exists())
     if not folder.is_dir() or not os.access(folder, os.W_OK | os.X_OK):
         raise UserError(f"out is {out}, but {folder} is not a folder that can be written to")
 
@@ -241,7 +257,6 @@ def installed_versions() -> dict[str, str]:
 def _record(
     finished: "Iterator[Episode]", schedule: "SeedSchedule", parts: "PartsFolder", settings: CollectionSettings
 ) -> None:
-    from rich.console import Console
     from rich.progress import (
         BarColumn,
         MofNCompleteColumn,
@@ -251,10 +266,12 @@ def _record(
         TimeRemainingColumn,
     )
 
+    from teamvla_envs.console import plain_console
+
     failures = TextColumn("{task.fields[failed]} failed")
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), failures)
+    columns = (TextColumn("{task.description}", markup=False), BarColumn(), MofNCompleteColumn(), failures)
     times = (TimeElapsedColumn(), TextColumn("left"), TimeRemainingColumn())
-    with Progress(*columns, *times, console=Console(stderr=True)) as progress:
+    with Progress(*columns, *times, console=plain_console(stderr=True)) as progress:
         done = len(schedule.kept)
         bar = progress.add_task(
             f"collect {settings.task}",

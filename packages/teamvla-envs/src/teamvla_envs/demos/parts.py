@@ -1,20 +1,30 @@
-"""The finished episodes of a collection that is not packed yet: a folder beside the file that it will become.
+"""The finished episodes of a collection that is not packed yet: a folder next to the file that it will become.
 
 It holds ``collection.json`` (the settings, so that only the same collection is continued), one HDF5 file per
-successful episode and one empty ``.failed`` file per failed one, both named by seed.
+successful episode and one empty ``.failed`` file per failed one, both named by seed. Files that others put there are
+left alone.
 """
 
+import errno
 import fcntl
 import json
+import logging
 import os
+import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
-from teamvla_envs.demos.writer import Episode, replacing, write_episode
+from teamvla_envs.demos.writer import Episode, write_episode
 from teamvla_envs.errors import UserError
+from teamvla_envs.files import write_text
 
-_SETTINGS = "collection.json"
+_SETTINGS: Final = "collection.json"
+_EPISODE: Final = re.compile(r"seed_(\d+)\.(hdf5|failed)")
+_HALF_WRITTEN: Final = re.compile(r"\.(seed_\d+\.partial\.hdf5|collection\.partial\.json)")
+_NO_LOCKS: Final = (errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOSYS, errno.EINVAL, errno.EBADF)
+
+_log = logging.getLogger(__name__)
 
 
 class PartsFolder:
@@ -47,12 +57,12 @@ class PartsFolder:
     @property
     def succeeded(self) -> dict[int, Path]:
         """File of each successful seed."""
-        return {} if self._stale else {int(path.stem.removeprefix("seed_")): path for path in self._files("hdf5")}
+        return {} if self._stale else self._episodes("hdf5")
 
     @property
     def failed(self) -> list[int]:
         """Seeds whose episodes failed."""
-        return [] if self._stale else [int(path.stem.removeprefix("seed_")) for path in self._files("failed")]
+        return [] if self._stale else list(self._episodes("failed"))
 
     def open(self) -> None:
         """Make the folder ready for episodes, and keep other processes out of it until ``close``."""
@@ -63,13 +73,16 @@ class PartsFolder:
         except BlockingIOError:
             self.close()
             raise UserError(f"another collection is writing to {self.path}") from None
-        for leftover in self.path.glob(".*"):  # of a process that was killed while it wrote
-            leftover.unlink()
+        except OSError as error:
+            if error.errno not in _NO_LOCKS:
+                raise
+            _log.warning("%s cannot be locked on its file system: run one collection there at a time", self.path)
+        for path in self._half_written():
+            path.unlink(missing_ok=True)
         if self._stale:
             self._clear()
             self._stale = False
-        with replacing(self.path / _SETTINGS) as temporary:
-            temporary.write_text(json.dumps(self._settings, indent=1), encoding="utf-8")
+        write_text(self.path / _SETTINGS, json.dumps(self._settings, indent=1))
 
     def add(self, episode: Episode) -> None:
         """Keep a finished episode: its arrays when it succeeded, else only its seed."""
@@ -80,9 +93,15 @@ class PartsFolder:
             (self.path / f"{name}.failed").touch()
 
     def remove(self) -> None:
-        """Delete the folder and what ``add`` put into it."""
+        """Delete what ``add`` put into the folder, and the folder unless it holds other files."""
         self._clear()
-        self.path.rmdir()
+        try:
+            self.path.rmdir()
+        except OSError as error:
+            foreign = sorted(path.name for path in self.path.iterdir())
+            if not foreign:
+                raise
+            _log.warning("%s stays, it holds %s: %s", self.path, foreign[0], (error.strerror or str(error)).lower())
 
     def close(self) -> None:
         """Let other processes in."""
@@ -90,21 +109,29 @@ class PartsFolder:
             os.close(self._lock)
             self._lock = None
 
-    def _files(self, suffix: str) -> list[Path]:
-        return sorted(self.path.glob(f"seed_*.{suffix}"))
+    def _episodes(self, kind: str) -> dict[int, Path]:
+        """Return the files of one kind by seed, in order."""
+        found = {path: _EPISODE.fullmatch(path.name) for path in sorted(self.path.glob("seed_*"))}
+        return {int(match[1]): path for path, match in found.items() if match and match[2] == kind}
+
+    def _half_written(self) -> list[Path]:
+        """Return what a process left that was killed while it wrote."""
+        return [path for path in self.path.glob(".*") if _HALF_WRITTEN.fullmatch(path.name)]
 
     def _clear(self) -> None:
-        for path in (*self._files("hdf5"), *self._files("failed"), self.path / _SETTINGS):
+        for path in (*self._episodes("hdf5").values(), *self._episodes("failed").values(), self.path / _SETTINGS):
             path.unlink(missing_ok=True)
 
     def _difference(self) -> str | None:
         """Return the first setting in which the folder's episodes differ, or None when they don't."""
         path = self.path / _SETTINGS
         if not path.exists():
-            return f"{_SETTINGS} is missing" if self._files("*") else None
+            return f"{_SETTINGS} is missing" if self._episodes("hdf5") or self._episodes("failed") else None
         try:
             found = json.loads(path.read_text(encoding="utf-8"))
         except ValueError:
+            found = None
+        if not isinstance(found, dict):
             return f"{_SETTINGS} is damaged"
         for name, wanted in self._settings.items():
             if found.get(name) != wanted:

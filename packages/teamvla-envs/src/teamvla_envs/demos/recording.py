@@ -12,6 +12,7 @@ from teamvla_envs.demos.detours import Detours
 from teamvla_envs.demos.noise import joint_noise, slips
 from teamvla_envs.demos.schedule import SeedSchedule
 from teamvla_envs.demos.writer import Episode
+from teamvla_envs.interrupts import check_interrupt
 
 if TYPE_CHECKING:
     from teamvla_envs.env.vector import TeamVectorEnv
@@ -47,6 +48,7 @@ def _record(
     obs: Any = None
     state: dict[str, np.ndarray] = {}
     while True:
+        check_interrupt()
         begins = np.zeros(env.num_envs, dtype=bool)
         for world in _idle(recordings):
             seed = schedule.take()

@@ -12,6 +12,7 @@ import tyro
 from teamvla_envs.demos import schema
 from teamvla_envs.demos.reader import Demo, open_demos
 from teamvla_envs.errors import UserError
+from teamvla_envs.interrupts import check_interrupt, deferred_interrupts
 
 if TYPE_CHECKING:
     from teamvla_envs.env.vector import TeamVectorEnv
@@ -47,18 +48,18 @@ def replay(
         demo: Names of the demonstrations to replay, such as demo_0; by default all.
         num_envs: Worlds that run at once.
     """
-    from rich.console import Console
     from rich.progress import Progress
 
+    from teamvla_envs.console import plain_console
     from teamvla_envs.demos.rebuild import make_recorded_env
 
     if num_envs < 1:
         raise UserError(f"num-envs is {num_envs}, expected 1 or more")
-    with open_demos(file) as demos:
+    with deferred_interrupts(), open_demos(file) as demos:
         chosen = [demos.demo(name) for name in demo or demos.names]
         with (
             closing(make_recorded_env(demos, min(num_envs, len(chosen)), obs_mode="state", looks="primitives")) as env,
-            Progress(console=Console(stderr=True)) as progress,
+            Progress(console=plain_console(stderr=True)) as progress,
         ):
             results = list(progress.track(replay_demos(env, chosen), total=len(chosen), description="replay"))
         if not verify:
@@ -99,6 +100,7 @@ def _replay_batch(env: "TeamVectorEnv", demos: Sequence[Demo]) -> list[Replayed]
     for world in range(len(demos)):
         differences[world] = differences[world] or _state_difference(0, found, states[world], world)
     for step in range(max(lengths)):
+        check_interrupt()
         running = [step < length for length in lengths]
         action = np.stack([rows[min(step, len(rows) - 1)] for rows in actions])  # ended worlds ignore theirs
         _, reward, _, _, info = env.step(action)

@@ -10,6 +10,7 @@ from teamvla_envs.demos.collect import CollectionSettings, installed_versions, m
 from teamvla_envs.demos.recording import record_expert
 from teamvla_envs.demos.schedule import SeedSchedule
 from teamvla_envs.demos.writer import Episode
+from teamvla_envs.interrupts import check_interrupt
 
 
 def record_spread(
@@ -31,6 +32,7 @@ def record_spread(
     for seed, episode in pool.run(partial(_record_seeds, settings, installed_versions()), take):
         schedule.finish(seed, episode.success)
         yield episode
+        check_interrupt()
 
 
 def _record_seeds(

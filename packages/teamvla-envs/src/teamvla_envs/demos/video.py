@@ -1,7 +1,7 @@
 """``teamvla render``: shows recorded states as a video, at any size and from any camera."""
 
-from collections.abc import Generator, Iterator, Sequence
-from contextlib import closing, contextmanager
+from collections.abc import Iterator, Sequence
+from contextlib import closing
 from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -10,8 +10,10 @@ import numpy as np
 import tyro
 
 from teamvla_envs.cores import usable_cores
+from teamvla_envs.demos.encoding import video_writer
 from teamvla_envs.demos.reader import Demo, open_demos
 from teamvla_envs.errors import UserError
+from teamvla_envs.interrupts import check_interrupt, deferred_interrupts
 
 if TYPE_CHECKING:
     from teamvla_envs.env.vector import TeamVectorEnv
@@ -35,9 +37,9 @@ def render(
         size: Height of the video [pixels].
         fps: Frames per second; 25 is real time.
     """
-    from rich.console import Console
     from rich.progress import Progress
 
+    from teamvla_envs.console import plain_console
     from teamvla_envs.demos.rebuild import make_recorded_env
 
     if not cameras:
@@ -48,14 +50,14 @@ def render(
         raise UserError(f"out is {out}, expected a name that ends in .mp4")
     if out.is_dir():
         raise UserError(f"out is {out}, which is a folder; expected a file")
-    with open_demos(file) as demos:
+    with deferred_interrupts(), open_demos(file) as demos:
         chosen = [demos.demo(name) for name in demo or demos.names[:1]]
         total = sum(each.num_samples + 1 for each in chosen)
         with closing(make_recorded_env(demos, _worlds(total), obs_mode="state")) as env:
             env.reset(seed=0)
             images = frames(env, chosen, cameras, size)
             first = next(images)  # before anything is written: it tells when a camera or size is wrong
-            with video_writer(out, fps) as write, Progress(console=Console(stderr=True)) as progress:
+            with video_writer(out, fps) as write, Progress(console=plain_console(stderr=True)) as progress:
                 for image in progress.track(chain([first], images), total=total, description="render"):
                     write.send(image)
     print(f"{total} frames, {total / fps:.1f} s in {out}")
@@ -74,6 +76,7 @@ def frames(env: "TeamVectorEnv", demos: Sequence[Demo], cameras: Sequence[str], 
     for demo in demos:
         states = demo.states
         for start in range(0, demo.num_samples + 1, env.num_envs):
+            check_interrupt()
             steps = np.minimum(np.arange(start, start + env.num_envs), demo.num_samples)
             env.set_state({key: rows[steps] for key, rows in states.items()})
             shown = range(min(env.num_envs, demo.num_samples + 1 - start))
@@ -105,45 +108,3 @@ def tile(views: Sequence[np.ndarray]) -> np.ndarray:
     column = np.concatenate(others)
     missing = first.shape[0] - column.shape[0]
     return np.concatenate([first, np.pad(column, ((0, missing), (0, 0), (0, 0)))], axis=1)
-
-
-@contextmanager
-def video_writer(path: Path, fps: float) -> Generator[Generator[None, np.ndarray, None]]:
-    """Open an H.264 video for writing, which appears under its name only when it is complete.
-
-    Send (H, W, 3) uint8 images of one shape; odd heights and widths are padded, as the codec wants even ones.
-    """
-    from teamvla_envs.demos.writer import replacing
-
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with replacing(path) as temporary:
-        writer = _encoder(temporary, fps)
-        next(writer)
-        try:
-            yield writer
-        finally:
-            writer.close()
-
-
-def _encoder(path: Path, fps: float) -> Generator[None, np.ndarray, None]:
-    import imageio_ffmpeg
-
-    image = yield
-    height, width = (length + length % 2 for length in image.shape[:2])
-    encoder = imageio_ffmpeg.write_frames(
-        str(path),
-        (width, height),
-        fps=fps,
-        codec="libx264",
-        pix_fmt_out="yuv420p",
-        macro_block_size=2,
-        quality=7,
-    )
-    encoder.send(None)
-    try:
-        while True:
-            missing = (height - image.shape[0], width - image.shape[1])
-            encoder.send(np.pad(image, ((0, missing[0]), (0, missing[1]), (0, 0)), mode="edge"))
-            image = yield
-    finally:
-        encoder.close()

@@ -1,23 +1,20 @@
 """Writing demonstrations so that a finished one is never lost and a half-written one is never seen.
 
-Every file is written under a temporary name, flushed to the disk and renamed. An episode is first a file of
-its own; ``pack_episodes`` joins the files of a collection into one, copying compressed chunks as they are.
+Every file is replaced in one go, see :mod:`teamvla_envs.files`. An episode is first a file of its own;
+``pack_episodes`` joins the files of a collection into one, copying compressed chunks as they are.
 """
 
 import json
-import os
-from collections.abc import Callable, Generator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from teamvla_envs.demos import schema
-
-if TYPE_CHECKING:
-    import h5py
+from teamvla_envs.demos.hdf5 import new_hdf5
+from teamvla_envs.errors import UserError
 
 _EPISODE = "episode"
 
@@ -77,13 +74,13 @@ def write_episode(path: Path, episode: Episode) -> None:
     """Write one episode into a file of its own, atomically.
 
     Raises:
-        ValueError: When its arrays don't have the layout of ``schema``.
+        UserError: When its arrays don't have the layout of ``schema``.
     """
     specs = {name: (array.shape, array.dtype.name) for name, array in episode.arrays.items()}
     problem = schema.find_problem(specs, episode.num_samples)
     if problem:
-        raise ValueError(f"episode of seed {episode.seed}: {problem}")
-    with _new_hdf5(path) as file:
+        raise UserError(f"episode of seed {episode.seed}: {problem}")
+    with new_hdf5(path) as (file, _):
         group = file.create_group(_EPISODE)
         group.attrs.update(episode.attributes())
         for name in sorted(episode.arrays):
@@ -103,7 +100,7 @@ def pack_episodes(
     """
     import h5py
 
-    with _new_hdf5(out) as file:
+    with new_hdf5(out) as (file, check_disk):
         data = file.create_group(schema.DATA)
         data.attrs.update(header.attributes())
         data.attrs["schema_version"] = schema.SCHEMA_VERSION
@@ -112,35 +109,13 @@ def pack_episodes(
             name = f"{schema.DEMO_PREFIX}{index}"
             with h5py.File(part, "r") as source:
                 file.copy(source[_EPISODE], data, name)
+            check_disk()
             total += int(data[name].attrs["num_samples"])
             on_packed()
         data.attrs["total"] = total
         names = [f"{schema.DEMO_PREFIX}{index}" for index in range(len(parts))]
         for split, members in schema.split_names(names).items():
             file.create_dataset(f"{schema.MASK}/{split}", data=np.array(members, dtype="S"))
-
-
-@contextmanager
-def replacing(path: Path) -> Generator[Path]:
-    """Give a temporary name beside ``path``; on success flush that file and rename it, else remove it."""
-    temporary = path.with_name(f".{path.stem}.partial{path.suffix}")
-    try:
-        temporary.touch()  # tells at once when nothing can be written there
-        yield temporary
-        with temporary.open("rb+") as file:
-            os.fsync(file.fileno())
-        temporary.replace(path)
-        _flush_folder(path.parent)
-    finally:
-        temporary.unlink(missing_ok=True)
-
-
-@contextmanager
-def _new_hdf5(path: Path) -> Generator["h5py.File"]:
-    import h5py
-
-    with replacing(path) as temporary, h5py.File(temporary, "w") as file:
-        yield file
 
 
 def _storage(name: str, array: np.ndarray) -> dict[str, Any]:
@@ -151,11 +126,3 @@ def _storage(name: str, array: np.ndarray) -> dict[str, Any]:
     if name.startswith(schema.STATES):
         return compressed | {"chunks": array.shape, "shuffle": True}  # much of a state never changes
     return {}
-
-
-def _flush_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

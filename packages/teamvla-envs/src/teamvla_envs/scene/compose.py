@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from teamvla_envs.errors import UserError
 from teamvla_envs.scene.props import COLLIDER_GROUP, Prop, Vec3
 from teamvla_envs.scene.robots import get_robot
 from teamvla_envs.scene.robots.spec import RobotSpec
@@ -81,12 +82,12 @@ class Scene:
         """The camera of that name.
 
         Raises:
-            ValueError: If there is none.
+            UserError: If there is none.
         """
         for camera in self.cameras:
             if camera.name == name:
                 return camera
-        raise ValueError(f"cameras: unknown camera {name!r}, this scene has {[c.name for c in self.cameras]}")
+        raise UserError(f"cameras: unknown camera {name!r}, this scene has {[c.name for c in self.cameras]}")
 
 
 def camera_quat(x_axis: Vec3, y_axis: Vec3) -> tuple[float, float, float, float]:
@@ -126,7 +127,7 @@ def compose(robots: Sequence[str], props: Sequence[Prop], contact_pairs: Sequenc
         The scene.
 
     Raises:
-        ValueError: If a robot is unknown.
+        UserError: If a robot is unknown.
     """
     import mujoco
 

@@ -1,10 +1,12 @@
 """A clip as a file: USD for Omniverse, Blender and others, or a Rerun recording."""
 
+from collections.abc import Generator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from teamvla_envs.demos.writer import replacing
 from teamvla_envs.errors import UserError
+from teamvla_envs.files import check_space, replacing
 from teamvla_envs.sim.warp_setup import prepare_warp
 from teamvla_envs.view.clips import Clip
 from teamvla_envs.view.stage import Stage
@@ -29,8 +31,7 @@ def export_usd(env: "TeamVectorEnv", clip: Clip, path: Path) -> None:
     prepare_warp()
     from newton.viewer import ViewerUSD
 
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with replacing(path) as temporary:
+    with _replacing(path) as temporary:
         _play(env, clip, ViewerUSD(str(temporary), fps=round(1 / clip.dt), num_frames=None))
 
 
@@ -44,9 +45,19 @@ def export_rerun(env: "TeamVectorEnv", clip: Clip, path: Path) -> None:
 
         is_jupyter_notebook = property(lambda self: True, lambda self, value: None)
 
+    with _replacing(path) as temporary:
+        _play(env, clip, ToFile(app_id="teamvla", keep_historical_data=True, record_to_rrd=str(temporary)))
+
+
+@contextmanager
+def _replacing(path: Path) -> Generator[Path]:
+    """Give a temporary name to a library that may write only a part of a file to a full disk and not say so."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with replacing(path) as temporary:
-        _play(env, clip, ToFile(app_id="teamvla", keep_historical_data=True, record_to_rrd=str(temporary)))
+        try:
+            yield temporary
+        finally:
+            check_space(temporary)
 
 
 def _play(env: "TeamVectorEnv", clip: Clip, viewer: Any) -> None:

@@ -127,7 +127,7 @@ def write_video(path: Path, moments: Sequence[Sequence[bytes]], fps: float) -> N
         fps: Moments per second.
     """
     from PIL import Image
-    from teamvla_envs.demos.video import video_writer
+    from teamvla_envs.demos.encoding import video_writer
 
     with video_writer(path, fps) as write:
         for pictures in moments:

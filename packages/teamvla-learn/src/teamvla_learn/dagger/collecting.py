@@ -15,6 +15,8 @@ from teamvla_envs.demos.reader import open_demos
 from teamvla_envs.demos.rebuild import make_recorded_env
 from teamvla_envs.demos.writer import FileHeader, pack_episodes, write_episode
 from teamvla_envs.errors import UserError
+from teamvla_envs.files import write_text
+from teamvla_envs.interrupts import check_interrupt
 from teamvla_envs.registration import environment_id
 from teamvla_envs.seeds import SEED_SETS
 
@@ -69,13 +71,15 @@ def collect_round(
     Returns:
         Whether there is a file.
     """
-    if out.exists():
-        return True
     first = FIRST_SEED + (number - 1) * settings.episodes
     seeds = SEED_SETS["train"][first : first + settings.episodes]
-    checkpoint = load_checkpoint(learner)
     told = {"learner": learner.name, "round": number, "seed_set": "train", "offset": first, **asdict(settings)}
     parts = PartsFolder(out, {name: value for name, value in told.items() if name != "num_envs"})
+    if out.exists():
+        if parts.path.is_dir():  # killed while it cleaned up
+            parts.remove()
+        return True
+    checkpoint = load_checkpoint(learner)
     with open_demos(like) as file, closing(parts):
         policy = CheckpointPolicy(checkpoint)
         own: dict[str, Any] = {"obs_mode": "vision+state", "reward_mode": "dense", "num_threads": threads}
@@ -92,7 +96,7 @@ def collect_round(
         files = [path for _, path in sorted(parts.succeeded.items())]
         _log.info("round %d: %s", number, _summary(parts))
         if files:
-            pack_episodes(files, out, _header(file.parts, env, told))
+            pack_episodes(files, out, _header(file.parts, env, told), check_interrupt)
         parts.remove()
     return bool(files)
 
@@ -104,7 +108,7 @@ def _keep(folder: Path, driven: Driven) -> None:
     if driven.kept is not None:
         write_episode(stem.with_suffix(".hdf5"), driven.kept)
     else:
-        stem.with_suffix(".failed").write_text(note, encoding="utf-8")
+        write_text(stem.with_suffix(".failed"), note)
 
 
 def _summary(parts: PartsFolder) -> str:
@@ -132,13 +136,13 @@ def _header(parts: Any, env: Any, told: dict[str, Any]) -> FileHeader:
 
 def _shown(episodes: Any, total: int, number: int) -> Any:
     """Pass episodes on behind a progress bar."""
-    from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+    from teamvla_envs.console import plain_console
 
     columns = (TextColumn(f"round {number}: the learner drives"), BarColumn(), MofNCompleteColumn())
     tail = TextColumn("{task.fields[told]}")
     counts: Counter[str] = Counter()
-    with Progress(*columns, tail, console=Console(stderr=True)) as progress:
+    with Progress(*columns, tail, console=plain_console(stderr=True)) as progress:
         bar = progress.add_task("", total=total, told="")
         for driven in episodes:
             counts[driven.outcome] += 1

@@ -7,6 +7,7 @@ from typing import Any, Literal
 import numpy as np
 from teamvla_envs.demos import schema
 from teamvla_envs.demos.writer import Episode
+from teamvla_envs.interrupts import check_interrupt
 
 from teamvla_learn.dagger.takeover import REASONS, STALLED, TakeoverMonitor, TakeoverRule
 
@@ -56,6 +57,7 @@ def drive(
     obs: Any = None
     phase = np.zeros(env.num_envs, np.int64)
     while True:
+        check_interrupt()
         begins = np.zeros(env.num_envs, bool)
         for index, world in enumerate(worlds):
             seed = next(queue, None) if world is None else None

@@ -5,9 +5,11 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from teamvla_envs.errors import UserError
+from teamvla_envs.files import write_text
+from teamvla_envs.interrupts import deferred_interrupts
 
 from teamvla_learn.dagger.collecting import DrivingSettings, collect_round
-from teamvla_learn.policies.checkpoint import CheckpointInfo, load_checkpoint, write_text
+from teamvla_learn.policies.checkpoint import CheckpointInfo, load_checkpoint
 from teamvla_learn.train.folder import check_out
 from teamvla_learn.train.layers import leaves, to_plain
 from teamvla_learn.train.run import TrainingJob, run_training
@@ -47,6 +49,14 @@ def run_dagger(job: DaggerJob) -> Path:
     """
     if job.rounds < 1:
         raise UserError(f"rounds is {job.rounds}, expected at least 1")
+    with deferred_interrupts():
+        try:
+            return _run_rounds(job)
+        except KeyboardInterrupt:
+            raise KeyboardInterrupt("the same command goes on from there") from None
+
+
+def _run_rounds(job: DaggerJob) -> Path:
     tasks = _tasks(job, load_checkpoint(job.init_from).info)
     finished = _finished_rounds(job)
     learner, files = job.init_from, list(job.demos)

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from teamvla_envs.files import naming, reserve, write_text
 
 from teamvla_learn.data.decode import DecodedDemos, decode
 
@@ -26,6 +27,7 @@ FORMAT = "teamvla-decoded-demos"
 VERSION = 3  # raise it when the same demonstrations are decoded differently
 ENTRY = "entry.json"
 UNUSED_DAYS = 30.0  # entries that nobody opened for so long are removed when another is written
+KILLED_DAYS = 1.0  # entries that were not finished for so long are those of killed processes
 _CHUNK = 1 << 24  # [bytes] read at once for a checksum
 
 
@@ -108,7 +110,11 @@ def _write_entry(folder: Path, demos: "Sequence[Demo]", cameras: Sequence[str], 
 
     def storage(name: str, shape: tuple[int, ...], dtype: np.dtype) -> np.ndarray:
         files[name] = f"{len(files)}.npy"
-        return np.lib.format.open_memmap(folder / files[name], mode="w+", dtype=dtype, shape=shape)
+        path = folder / files[name]
+        with naming(path):
+            array = np.lib.format.open_memmap(path, mode="w+", dtype=dtype, shape=shape)
+        reserve(path)
+        return array
 
     decoded, checksums = decode(demos, cameras, storage, on_demo)
     arrays = {name: _spec(files[name], array, checksums[name]) for name, array in decoded.arrays.items()}
@@ -117,11 +123,13 @@ def _write_entry(folder: Path, demos: "Sequence[Demo]", cameras: Sequence[str], 
         array.flush()
     facts: dict[str, Any] = {}
     for number, (name, values) in enumerate(decoded.facts.items()):
-        np.save(folder / f"fact_{number}.npy", values, allow_pickle=False)
+        path = folder / f"fact_{number}.npy"
+        with naming(path):
+            np.save(path, values, allow_pickle=False)
         facts[name] = _spec(f"fact_{number}.npy", values, zlib.crc32(np.ascontiguousarray(values).data))
     lists = {"lengths": decoded.lengths, "told": decoded.told}
     header = {"format": FORMAT, "version": VERSION, "key": _key(demos, cameras), "arrays": arrays, "facts": facts}
-    (folder / ENTRY).write_text(json.dumps(header | lists), encoding="utf-8")
+    write_text(folder / ENTRY, json.dumps(header | lists))
 
 
 def _spec(file: str, array: np.ndarray, checksum: int) -> dict[str, Any]:
@@ -143,6 +151,10 @@ def _open(path: Path, spec: Mapping[str, Any]) -> np.ndarray:
 
 def _remove_unused(folder: Path) -> None:
     for entry in folder.iterdir():
-        header = entry / ENTRY
-        if header.is_file() and time.time() - header.stat().st_mtime > UNUSED_DAYS * 86400:
+        header, half_written = entry / ENTRY, entry.is_dir() and entry.name.startswith(".")
+        if half_written:
+            old = time.time() - entry.stat().st_mtime > KILLED_DAYS * 86400
+        else:
+            old = header.is_file() and time.time() - header.stat().st_mtime > UNUSED_DAYS * 86400
+        if old:
             shutil.rmtree(entry, ignore_errors=True)

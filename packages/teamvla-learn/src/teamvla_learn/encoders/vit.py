@@ -7,6 +7,7 @@ that every layer can attend to it; a linear layer turns the patches into maps of
 from dataclasses import dataclass
 
 import torch
+from teamvla_envs.errors import UserError
 from torch import Tensor, nn
 
 from teamvla_learn.encoders.spatial_softmax import POINT_SIZE, Located, SpatialSoftmax
@@ -44,7 +45,7 @@ class ViT(nn.Module):
         super().__init__()
         rows, columns = (length // config.patch for length in image_size)
         if rows < 2 or columns < 2:
-            raise ValueError(f"pictures of {image_size} have no 2 x 2 patches of {config.patch} pixels")
+            raise UserError(f"pictures of {image_size} have no 2 x 2 patches of {config.patch} pixels")
         self.patches = nn.Conv2d(3, config.size, config.patch, config.patch)
         self.condition = nn.Linear(condition_size, config.size)
         self.places = nn.Parameter(0.02 * torch.randn(rows * columns, config.size))

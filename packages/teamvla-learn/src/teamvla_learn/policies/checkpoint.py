@@ -5,7 +5,6 @@ error, and weights are compared with the network that the configuration describe
 """
 
 import json
-import os
 import zlib
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
@@ -16,6 +15,7 @@ import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from teamvla_envs.errors import UserError
+from teamvla_envs.files import write_bytes, write_text
 
 from teamvla_learn.data.normalization import Normalization
 from teamvla_learn.encoders.by_name import Tokenizer, make_tokenizer
@@ -144,15 +144,10 @@ def load_checkpoint(folder: Path) -> Checkpoint:
     return Checkpoint(policy.eval().requires_grad_(False), tokenizer, info)
 
 
-def write_text(path: Path, text: str) -> None:
-    """Replace a text file in one go."""
-    _replace(path, text.encode())
-
-
 def write_tensors(path: Path, tensors: Mapping[str, torch.Tensor], metadata: Mapping[str, str]) -> None:
     """Replace a safetensors file in one go; a checksum of the tensors is added to its metadata."""
     packed = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
-    _replace(path, _in_order(save(packed, {**metadata, CHECKSUM: _checksum(packed)})))
+    write_bytes(path, _in_order(save(packed, {**metadata, CHECKSUM: _checksum(packed)})))
 
 
 def read_tensors(
@@ -237,15 +232,3 @@ def _in_order(content: bytes) -> bytes:
     text = json.dumps(header, separators=(",", ":")).encode()
     text += b" " * (-len(text) % 8)  # tensors begin at a multiple of eight bytes
     return len(text).to_bytes(8, "little") + text + content[end:]
-
-
-def _replace(path: Path, content: bytes) -> None:
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        with temporary.open("wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)

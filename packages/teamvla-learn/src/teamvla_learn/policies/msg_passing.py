@@ -124,7 +124,7 @@ class MsgPassingConfig(LossWeights):
             raise UserError(f"instruction_for is {self.messages.instruction_for!r}, allowed are {', '.join(allowed)}")
         wrists = len(self.cameras) - len(shared_cameras(self.cameras))
         if wrists not in (0, arms):
-            raise ValueError(f"there are {wrists} wrist cameras for {arms} arms, expected one per arm or none")
+            raise UserError(f"there are {wrists} wrist cameras for {arms} arms, expected one per arm or none")
 
     @property
     def told(self) -> tuple[bool, ...]:

@@ -16,6 +16,7 @@ import numpy as np
 import torch
 from teamvla_envs.control.actions import JOINT_STEP
 from teamvla_envs.control.kinematics import Chains
+from teamvla_envs.errors import UserError
 from torch import Tensor
 
 from teamvla_learn.data.batch import Batch
@@ -147,11 +148,11 @@ def team_costs(
     """Make the costs that the weights want.
 
     Raises:
-        ValueError: When one is wanted but the robots or their joint positions are not known.
+        UserError: When one is wanted but the robots or their joint positions are not known.
     """
     coordination, collision = weights.coordination_weight > 0, weights.collision_weight > 0
     known = "joint_pos" in proprioception.names
     if (coordination or collision) and not (known and len(robots) == space.num_arms):
-        raise ValueError("coordination_weight and collision_weight need robots and joint_pos in the proprioception")
+        raise UserError("coordination_weight and collision_weight need robots and joint_pos in the proprioception")
     joints = proprioception.span("joint_pos") if known else (0, 0)
     return TeamCosts(robots, joints, space.gripper_entries, coordination, collision)

@@ -4,8 +4,9 @@ from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from typing import Any
 
-from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskProgressColumn, TextColumn
+from teamvla_envs.console import plain_console
+from teamvla_envs.interrupts import check_interrupt
 
 from teamvla_learn.train.trainer import LogRow, Trainer
 
@@ -16,9 +17,14 @@ ShowLog = Callable[[LogRow], None]
 def reading_progress() -> Generator[Callable[[int], None]]:
     """Show a bar over demonstrations; yields what moves it on by one, and is told how many there are."""
     columns = (TextColumn("reading demonstrations"), BarColumn(), MofNCompleteColumn())
-    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+    with Progress(*columns, console=plain_console(stderr=True), transient=True) as bar:
         task = bar.add_task("", total=None)
-        yield lambda total: bar.update(task, advance=1, total=total)
+
+        def on_demo(total: int) -> None:
+            check_interrupt()
+            bar.update(task, advance=1, total=total)
+
+        yield on_demo
 
 
 @contextmanager
@@ -31,7 +37,7 @@ def training_progress(trainer: Trainer) -> Generator[ShowLog]:
         TextColumn("step {task.fields[step]}  loss {task.fields[loss]}  valid {task.fields[valid]}"),
         TextColumn("{task.fields[speed]} samples/s  {task.fields[left]} left"),
     )
-    with Progress(*columns, console=Console(stderr=True)) as bar:
+    with Progress(*columns, console=plain_console(stderr=True)) as bar:
         fields: dict[str, Any] = {"step": trainer.step, "loss": "-", "valid": "-", "speed": "-", "left": "?"}
         task = bar.add_task("", total=1.0, **fields)
         bar.update(task, completed=trainer.progress)

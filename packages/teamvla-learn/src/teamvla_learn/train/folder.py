@@ -1,10 +1,10 @@
 """The folder of a training: complete at every moment, never mixed with what something else wrote.
 
-It appears with its first checkpoint, in one rename; later each of its files, and the folder ``best``, is only replaced
-whole.
+It appears with its first checkpoint, in one rename. A folder that exists, which may be a mount point or behind a link,
+stays and gets the files one after the other, ``config.json`` last: without it there is no checkpoint. Later each of
+the files, and the folder ``best``, is only replaced whole.
 """
 
-import os
 import shutil
 import tempfile
 from collections.abc import Generator
@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from teamvla_envs.errors import UserError
+from teamvla_envs.files import real_path, temporary_path, write_text
 
 from teamvla_learn.policies.base import LearnedPolicy
 from teamvla_learn.policies.checkpoint import (
@@ -22,7 +23,6 @@ from teamvla_learn.policies.checkpoint import (
     CheckpointInfo,
     load_checkpoint,
     save_checkpoint,
-    write_text,
 )
 from teamvla_learn.train import tensorboard
 from teamvla_learn.train.log import LOG_FILE
@@ -32,7 +32,11 @@ from teamvla_learn.train.trainer import Trainer
 
 BEST = "best"  # a checkpoint folder inside the folder
 _NEW, _OLD = f".{BEST}.new", f".{BEST}.old"  # what becomes it, and what was it, while one takes the other's place
-FILES = (CONFIG_FILE, MODEL_FILE, STATE_FILE, LOG_FILE, SETTINGS_FILE, BEST, _NEW, _OLD, tensorboard.FOLDER)
+_FIRST = ".first"  # the first checkpoint of a training in a folder that exists, until its files are in place
+_WRITTEN = (CONFIG_FILE, MODEL_FILE, STATE_FILE, LOG_FILE, SETTINGS_FILE)
+_HALF_WRITTEN = tuple(temporary_path(Path(name)).name for name in _WRITTEN)  # what a killed process leaves
+FILES = (*_WRITTEN, *_HALF_WRITTEN, BEST, _NEW, _OLD, _FIRST, tensorboard.FOLDER)
+_OF_THE_DISK = ("lost+found",)  # in a folder that is a mount point
 _WHEREVER = ("device",)  # settings that a training may be continued with others of
 
 
@@ -49,7 +53,8 @@ def check_out(out: Path, resume: bool, overwrite: bool) -> None:
     with _naming_out(out):
         if out.exists() and not resume:
             _check_nothing_lost(out, overwrite)
-        present = out if resume else next(folder for folder in out.absolute().parents if folder.exists())
+        target = real_path(out)
+        present = next(folder for folder in (target, *target.parents) if folder.exists())
         tempfile.TemporaryDirectory(dir=present, prefix=".").cleanup()
 
 
@@ -59,18 +64,34 @@ def create_folder(out: Path, trainer: Trainer, info: CheckpointInfo, settings: s
     Raises:
         UserError: If the system does not let it; the message says why.
     """
-    temporary = out.with_name(f".{out.name}.{os.getpid()}")
-    try:
-        with _naming_out(out):
-            temporary.mkdir(parents=True)
-            save_checkpoint(temporary, trainer.average.policy, info)
-            save_state(temporary, trainer)
-            write_text(temporary / SETTINGS_FILE, settings)
-            if out.exists():
-                shutil.rmtree(out)
-            temporary.rename(out)
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
+    target = real_path(out)
+    present = target.exists()
+    new = target / _FIRST if present else temporary_path(target)
+    with _naming_out(out):
+        shutil.rmtree(new, ignore_errors=True)
+        new.mkdir(parents=True)
+        try:
+            save_checkpoint(new, trainer.average.policy, info)
+            save_state(new, trainer)
+            write_text(new / SETTINGS_FILE, settings)
+            if present:
+                _replace_content(target, new)
+            else:
+                new.rename(target)
+        finally:
+            shutil.rmtree(new, ignore_errors=True)
+
+
+def _replace_content(folder: Path, new: Path) -> None:
+    """Let the files of a folder in it take the place of an earlier training's."""
+    for name in FILES:  # the configuration first
+        path = folder / name
+        if path.is_dir() and path != new:
+            shutil.rmtree(path)
+        elif path != new:
+            path.unlink(missing_ok=True)
+    for name in (MODEL_FILE, STATE_FILE, SETTINGS_FILE, CONFIG_FILE):
+        (new / name).rename(folder / name)
 
 
 class BestCheckpoint:
@@ -129,10 +150,12 @@ def check_same(folder: Path, policy: LearnedPolicy, info: CheckpointInfo) -> Non
 def _check_nothing_lost(out: Path, overwrite: bool) -> None:
     if not out.is_dir():
         raise UserError(f"out is {out}, which is a file; expected a folder")
-    present = sorted(path.name for path in out.iterdir())
-    if present and not overwrite:
+    present = {path.name for path in out.iterdir()}.difference(_OF_THE_DISK)
+    foreign = sorted(present.difference(FILES))
+    unfinished = _FIRST in present and CONFIG_FILE not in present  # killed before there was a checkpoint
+    if present and not overwrite and (foreign or not unfinished):
         raise UserError(f"out is {out}, which is not empty: use --resume, --overwrite or another folder")
-    if foreign := [name for name in present if name not in FILES]:
+    if foreign:
         raise UserError(f"out is {out}, which also holds {foreign[0]}: --overwrite would delete it")
 
 

@@ -3,6 +3,8 @@
 import json
 from pathlib import Path
 
+from teamvla_envs.files import naming, write_text
+
 from teamvla_learn.train.trainer import LogRow
 
 LOG_FILE = "train_log.jsonl"
@@ -10,7 +12,8 @@ LOG_FILE = "train_log.jsonl"
 
 def append_row(folder: Path, row: LogRow) -> None:
     """Add a row to the log in a checkpoint folder."""
-    with (folder / LOG_FILE).open("a", encoding="utf-8") as file:
+    path = folder / LOG_FILE
+    with naming(path), path.open("a", encoding="utf-8") as file:
         file.write(json.dumps(row) + "\n")
 
 
@@ -24,4 +27,4 @@ def read_log(folder: Path) -> list[LogRow]:
 def cut_log(folder: Path, step: int) -> None:
     """Forget the rows after a step: a resumed training writes them again."""
     rows = [row for row in read_log(folder) if row["step"] <= step]
-    (folder / LOG_FILE).write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    write_text(folder / LOG_FILE, "".join(json.dumps(row) + "\n" for row in rows))

@@ -10,6 +10,7 @@ from pathlib import Path
 import torch
 from teamvla_envs.cores import usable_cores
 from teamvla_envs.errors import UserError
+from teamvla_envs.interrupts import check_interrupt, deferred_interrupts, interrupt_noted
 
 from teamvla_learn.data.assemble import BatchAssembler
 from teamvla_learn.data.augment import Augmentation
@@ -26,7 +27,6 @@ from teamvla_learn.train.continuing import continued
 from teamvla_learn.train.display import reading_progress, training_progress
 from teamvla_learn.train.episodes import success_rates
 from teamvla_learn.train.folder import BestCheckpoint, check_out, check_same, create_folder
-from teamvla_learn.train.interrupts import interrupt_flag
 from teamvla_learn.train.log import append_row, cut_log
 from teamvla_learn.train.precision import native_precision
 from teamvla_learn.train.processes import Processes, join_processes
@@ -88,7 +88,7 @@ def run_training(job: TrainingJob) -> None:
         raise UserError(f"threads is {job.threads}, expected at least 1")
     check_out(job.out, job.resume, job.overwrite)
     device = _device(job.settings.train.device)
-    with join_processes(device.type) as processes:
+    with deferred_interrupts(), join_processes(device.type) as processes:
         if not processes.leads:
             processes.wait()  # the first one decodes the demonstrations, the others find them decoded
         with reading_progress() if processes.leads else nullcontext(lambda total: None) as on_demo:
@@ -126,7 +126,6 @@ def _train(job: TrainingJob, prepared: _Prepared, processes: Processes) -> None:
         saved = time.monotonic()
 
     with ExitStack() as stack:
-        interrupted = stack.enter_context(interrupt_flag())
         show = stack.enter_context(training_progress(trainer)) if processes.leads else None
         events = job.tensorboard and processes.leads
         add_events = stack.enter_context(event_file(out, trainer.step)) if events else lambda row: None
@@ -134,7 +133,7 @@ def _train(job: TrainingJob, prepared: _Prepared, processes: Processes) -> None:
         def on_step() -> bool:
             if processes.leads and time.monotonic() - saved > SAVE_EVERY_S:
                 save()
-            return interrupted()
+            return interrupt_noted()
 
         def on_log(row: LogRow) -> None:
             loss = row["train"]["total"]
@@ -154,7 +153,9 @@ def _train(job: TrainingJob, prepared: _Prepared, processes: Processes) -> None:
         if processes.leads:
             save()
     if trainer.progress < 1.0:
-        raise KeyboardInterrupt(f"at step {trainer.step}; continue with --resume")
+        message = f"at step {trainer.step}; continue with --resume"
+        check_interrupt(message)
+        raise KeyboardInterrupt(message)  # in a process that did not lead, of several
 
 
 def _act(job: TrainingJob, prepared: _Prepared) -> dict[str, float]:

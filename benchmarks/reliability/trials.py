@@ -1,0 +1,68 @@
+"""Trials of the ``teamvla`` program: running it, comparing what it leaves, and counting what held."""
+
+import hashlib
+import os
+import subprocess
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+PROGRAM = (sys.executable, "-c", "import teamvla_start; teamvla_start.main()")
+COMPARED = ("*.hdf5", "model.safetensors")  # what does not depend on the time that was taken
+
+
+@dataclass
+class Trials:
+    """Rows of a table: what was tried, how often, and how often it held."""
+
+    failures: list[str] = field(default_factory=list)
+    _rows: dict[str, list[bool]] = field(default_factory=dict)
+
+    def add(self, name: str, problem: str) -> None:
+        """Note a trial; without a problem it held."""
+        self._rows.setdefault(name, []).append(not problem)
+        print(f"{name}: {problem or 'held'}", file=sys.stderr, flush=True)
+        if problem:
+            self.failures.append(f"{name}: {problem}")
+
+    def finish(self) -> int:
+        """Print the table and return the exit code."""
+        print("| tried | trials | held |\n|---|---:|---:|")
+        for name, outcomes in self._rows.items():
+            print(f"| {name} | {len(outcomes)} | {sum(outcomes)} |")
+        return 1 if self.failures else 0
+
+
+def start(
+    arguments: Sequence[str | Path], environment: dict[str, str] | None = None, cwd: Path | None = None
+) -> "subprocess.Popen[str]":
+    """Start ``teamvla`` with these arguments."""
+    return subprocess.Popen(
+        [*PROGRAM, *map(str, arguments)],
+        env=os.environ | (environment or {}),
+        cwd=cwd,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def run(arguments: Sequence[str | Path], environment: dict[str, str] | None = None) -> tuple[int, str]:
+    """Run ``teamvla``, and return its exit code and what it wrote to the standard error stream."""
+    process = start(arguments, environment)
+    _, messages = process.communicate()
+    return process.returncode, messages
+
+
+def messages_of(text: str) -> list[str]:
+    """Return the lines of a standard error stream without progress bars and blank lines."""
+    bars = ("collect ", "training ", "reading demonstrations", "render ", "replay ")
+    return [line for line in text.splitlines() if line.strip() and not line.startswith(bars)]
+
+
+def content(path: Path) -> dict[str, str]:
+    """Return hashes of the files, of the kinds that are compared, at or below a path."""
+    files = sorted(path.rglob("*")) if path.is_dir() else [path]
+    chosen = [file for file in files if file.is_file() and any(map(file.match, COMPARED))]
+    return {str(file.relative_to(path)): hashlib.sha256(file.read_bytes()).hexdigest() for file in chosen}

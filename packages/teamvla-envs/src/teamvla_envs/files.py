@@ -1,0 +1,117 @@
+"""Atomic file writes.
+
+A file is written under a temporary name next to its place, flushed to the disk and renamed: a reader finds the old
+content or the new one, never a part. Errors of the system carry the name of the file that was asked for.
+"""
+
+import errno
+import os
+from collections.abc import Generator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Final
+
+NO_SPACE: Final = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+_UNSUPPORTED: Final = (errno.EOPNOTSUPP, errno.ENOSYS, errno.EINVAL)
+_BLOCK: Final = 1 << 20  # [bytes]
+_ROOM: Final = 1 << 16  # [bytes]
+
+
+def write_bytes(path: Path, content: bytes) -> None:
+    """Replace a file in one go."""
+    with replacing(path) as temporary:
+        temporary.write_bytes(content)
+
+
+def write_text(path: Path, text: str) -> None:
+    """Replace a text file in one go, in UTF-8."""
+    write_bytes(path, text.encode())
+
+
+@contextmanager
+def replacing(path: Path) -> Generator[Path]:
+    """Give a temporary name to write to; on success it takes the place of the file, else it is removed.
+
+    A link stays a link: the file that it points to is replaced, and the temporary name is next to that file.
+    """
+    target = real_path(path)
+    temporary = temporary_path(target)
+    with naming(path, temporary):
+        temporary.touch()  # fails at once where nothing can be written
+        try:
+            yield temporary
+            with temporary.open("rb+") as file:
+                os.fsync(file.fileno())
+            temporary.replace(target)
+            _flush_folder(target.parent)
+        finally:
+            temporary.unlink(missing_ok=True)
+
+
+def temporary_path(path: Path) -> Path:
+    """Return the name that a file has while it is written; it keeps the suffix."""
+    return path.with_name(f".{path.stem}.partial{path.suffix}")
+
+
+def real_path(path: Path) -> Path:
+    """Return the absolute path behind symbolic links, of a file that need not exist."""
+    return Path(os.path.realpath(path))
+
+
+def reserve(path: Path) -> None:
+    """Take space on the disk for all of a file that has its size already but not its content.
+
+    Writing through a memory map cannot fail for lack of space then, which would end the process.
+    """
+    with naming(path), path.open("rb+") as file:
+        size = os.fstat(file.fileno()).st_size
+        try:
+            os.posix_fallocate(file.fileno(), 0, size)
+        except OSError as error:
+            if error.errno not in _UNSUPPORTED:
+                raise
+            _write_over(file.fileno(), size)
+
+
+def check_space(path: Path) -> None:
+    """Raise the error of a full disk if a file could not grow: what wrote it may have left out the rest."""
+    with path.open("rb+") as file:
+        size = os.fstat(file.fileno()).st_size
+        try:
+            os.posix_fallocate(file.fileno(), size, _ROOM)
+        except OSError as error:
+            if is_no_space(error):
+                raise
+        finally:
+            file.truncate(size)
+
+
+@contextmanager
+def naming(path: Path, temporary: Path | None = None) -> Generator[None]:
+    """Let errors of the system carry the name of a file if they have none, or only that of its temporary file."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno is not None and error.filename in (None, str(temporary), temporary):
+            error.filename, error.filename2 = str(path), None
+        raise
+
+
+def is_no_space(error: BaseException) -> bool:
+    """Whether an error says that a disk, a quota or the largest size of a file is exhausted."""
+    return isinstance(error, OSError) and error.errno in NO_SPACE
+
+
+def _write_over(descriptor: int, size: int) -> None:
+    """Write a file's own content over it, so that its holes take space."""
+    for start in range(0, size, _BLOCK):
+        os.pwrite(descriptor, os.pread(descriptor, _BLOCK, start), start)
+
+
+def _flush_folder(folder: Path) -> None:
+    with suppress(OSError):  # some file systems cannot flush a folder, and the file has its name already
+        descriptor = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)

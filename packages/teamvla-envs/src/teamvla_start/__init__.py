@@ -1,0 +1,40 @@
+"""The ``teamvla`` program before anything is imported: from here on Ctrl-C and SIGTERM end it quietly."""
+
+import os
+import signal
+import sys
+from types import FrameType
+from typing import NoReturn
+
+EXIT_USER_ERROR = 2
+EXIT_INTERRUPTED = 130
+
+
+def main() -> NoReturn:
+    """Run ``teamvla`` with the command line's arguments and exit."""
+    _end_at_signals()
+    try:
+        os.getcwd()
+    except FileNotFoundError:
+        sys.exit(_deleted())
+    from teamvla_envs.cli import main as run
+
+    code = run()
+    _end_at_signals()  # while the interpreter shuts down, too
+    sys.exit(code)
+
+
+def _deleted() -> int:
+    """Say that the working directory is gone, without which some packages cannot be imported."""
+    print("error: the working directory was deleted; change to one that exists", file=sys.stderr)
+    return EXIT_USER_ERROR
+
+
+def _end_at_signals() -> None:
+    for number in (signal.SIGINT, signal.SIGTERM):
+        if signal.getsignal(number) is not signal.SIG_IGN:  # as in a background job, which Ctrl-C must not reach
+            signal.signal(number, _end)
+
+
+def _end(number: int, frame: FrameType | None) -> NoReturn:
+    os._exit(EXIT_INTERRUPTED)

@@ -8,6 +8,7 @@ import numpy as np
 from teamvla_envs.env import generators
 from teamvla_envs.sim.base import FASTEST
 
+LARGEST_SEED = 2**63 - 1
 _LARGEST_COUNT = 2**31
 _LARGEST_FIELD = 1e6
 _CATEGORIES = 64  # a whole number with more values than these is not taken for an index
@@ -89,7 +90,7 @@ def check_state(
 def _range(key: str, array: np.ndarray) -> Range | None:
     """Least and largest values of an array that has no range of its own."""
     if array.dtype.kind != "f":
-        return (0, _LARGEST_COUNT) if key in ("held", "steps") else (-1, None) if key == "seed" else None
+        return {"held": (0, _LARGEST_COUNT), "steps": (0, _LARGEST_COUNT), "seed": (-1, LARGEST_SEED)}.get(key)
     if key.startswith("field."):
         field = key.split(".")[1]
         return _FIELD_RANGES.get(field, (-_LARGEST_FIELD, _LARGEST_FIELD))
@@ -117,14 +118,14 @@ def _as_array(key: str, given: Any, present: np.ndarray) -> np.ndarray:
 
 
 def _check_values(key: str, array: np.ndarray, rows: np.ndarray, limits: Range | None) -> None:
-    if array.dtype.kind == "f":
-        _require(np.isfinite(array), key, rows, "it is not finite")
     if limits is None:
         return
     low, high = limits
+    if ((array >= low) & (array <= high)).all():  # false for NaN
+        return
+    _require(np.isfinite(array), key, rows, "it is not finite")
     _require(array >= low, key, rows, f"it is below {np.min(low)}")
-    if high is not None:
-        _require(array <= high, key, rows, f"it is above {np.max(high)}")
+    _require(array <= high, key, rows, f"it is above {np.max(high)}")
 
 
 def _require(holds: Any, key: str, rows: np.ndarray, fault: str) -> None:

@@ -19,7 +19,7 @@ from teamvla_envs.env.observations import OBS_MODES, agent_pos, environment_stat
 from teamvla_envs.env.pictures import Pictures, copied
 from teamvla_envs.env.randomization import Randomization, WorldDraw, counter_noise
 from teamvla_envs.env.spaces import camera_spaces, check_image_size, observation_space
-from teamvla_envs.env.state_checks import check_mask, check_state
+from teamvla_envs.env.state_checks import LARGEST_SEED, check_mask, check_state
 from teamvla_envs.forks import repair_after_fork
 from teamvla_envs.registration import get_task
 from teamvla_envs.scene.compose import PHYSICS_DT
@@ -34,7 +34,6 @@ from teamvla_envs.tasks.base import check_choice
 
 REWARD_MODES = ("dense", "sparse")
 RENDER_MODES = (None, "rgb_array")
-_LARGEST_SEED = 2**63 - 1
 # State name to the simulator's attribute.
 _PHYSICS = {
     "physics": "state",
@@ -244,8 +243,8 @@ class TeamVectorEnv(gym.vector.VectorEnv):
             if len(seeds) != self.num_envs:
                 raise ValueError(f"seed: got {len(seeds)} numbers for {self.num_envs} worlds")
         for s in seeds:
-            if s is not None and not 0 <= s <= _LARGEST_SEED:
-                raise ValueError(f"seed: got {s}, allowed are whole numbers from 0 to {_LARGEST_SEED}")
+            if s is not None and not 0 <= s <= LARGEST_SEED:
+                raise ValueError(f"seed: got {s}, allowed are whole numbers from 0 to {LARGEST_SEED}")
         return seeds
 
     def _begin(self, worlds: np.ndarray, seeds: Sequence[int | None], goal_draws: Sequence[float | None] = ()) -> None:

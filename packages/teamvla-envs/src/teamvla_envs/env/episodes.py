@@ -9,7 +9,7 @@ import numpy as np
 
 from teamvla_envs.arrays import arange, array_namespace
 from teamvla_envs.env import generators
-from teamvla_envs.env.randomization import NOISE_KEYS, WorldDraw
+from teamvla_envs.env.randomization import WorldDraw
 from teamvla_envs.env.state_checks import Range, fact_ranges
 from teamvla_envs.sim.base import Simulator
 from teamvla_envs.tasks.base import Start, Task
@@ -162,7 +162,7 @@ class Episodes:
             "end": (0, len(END_REASONS) - 1),
             "episode.goal": (0, len(task.goals) - 1),
             "episode.delay": (0, task.randomization.delay),
-            "episode.noise_key": (0, NOISE_KEYS - 1),
+            "episode.noise_key": (0, 2**52 - 1),
         }
 
     def restore(self, worlds: np.ndarray, state: Mapping[str, np.ndarray]) -> None:

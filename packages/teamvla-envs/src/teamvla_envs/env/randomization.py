@@ -15,7 +15,6 @@ from teamvla_envs.arrays import arange, array_namespace
 from teamvla_envs.scene.compose import Scene
 
 Fields = dict[tuple[str, str], np.ndarray]
-NOISE_KEYS = 2**52
 
 
 @dataclass(frozen=True)
@@ -166,7 +165,7 @@ class WorldDraw:
         key, delay = (take(1)[:, 0] + 1) / 2, (take(1)[:, 0] + 1) / 2
         facts = {
             "posture": posture,
-            "noise_key": np.floor(key * NOISE_KEYS).astype(np.uint64),
+            "noise_key": np.floor(key * 2**52).astype(np.uint64),
             "delay": np.minimum(np.floor(delay * (r.delay + 1)), r.delay).astype(np.int64),
         }
         return result, facts

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 
 from teamvla_envs.env import generators
+from teamvla_envs.errors import UserError
 from teamvla_envs.sim.base import FASTEST
 
 LARGEST_SEED = 2**63 - 1
@@ -40,13 +41,13 @@ def check_mask(mask: Any, num_envs: int) -> np.ndarray:
     """Indices of the worlds of a mask; all of them for ``None``.
 
     Raises:
-        ValueError: If it is not ``(N,)`` bool.
+        UserError: If it is not ``(N,)`` bool.
     """
     if mask is None:
         return np.arange(num_envs)
     array = np.asarray(mask)
     if array.shape != (num_envs,) or array.dtype != bool:
-        raise ValueError(f"mask: got {array.dtype} {array.shape}, expected bool ({num_envs},)")
+        raise UserError(f"mask: got {array.dtype} {array.shape}, expected bool ({num_envs},)")
     return np.flatnonzero(array)
 
 
@@ -67,13 +68,13 @@ def check_state(
         quaternions: Columns of the quaternions in ``physics``, shape ``(B, 4)``.
 
     Raises:
-        ValueError: If an array is missing or unknown, has the wrong shape or dtype, or holds what no environment gives;
+        UserError: If an array is missing or unknown, has the wrong shape or dtype, or holds what no environment gives;
             it names the array, and the world if that is the fault of one.
     """
     if not isinstance(state, Mapping):
-        raise ValueError(f"state: got {type(state).__name__}, expected a mapping of names to arrays as of get_state()")
+        raise UserError(f"state: got {type(state).__name__}, expected a mapping of names to arrays as of get_state()")
     if set(state) != set(present):
-        raise ValueError(f"state: wrong names {sorted(map(str, set(state) ^ set(present)))}")
+        raise UserError(f"state: wrong names {sorted(map(str, set(state) ^ set(present)))}")
     arrays = {key: _as_array(key, state[key], values) for key, values in present.items()}
     for key, array in arrays.items():
         _check_values(key, array, rows, ranges.get(key) or _range(key, array))
@@ -103,17 +104,17 @@ def _as_array(key: str, given: Any, present: np.ndarray) -> np.ndarray:
     try:
         array = np.asarray(given)
     except (ValueError, TypeError) as error:
-        raise ValueError(f"state[{key!r}]: not an array of numbers: {error}") from error
+        raise UserError(f"state[{key!r}]: not an array of numbers: {error}") from error
     if array.shape != present.shape:
-        raise ValueError(f"state[{key!r}]: got shape {array.shape}, expected {present.shape}")
+        raise UserError(f"state[{key!r}]: got shape {array.shape}, expected {present.shape}")
     if array.dtype.kind not in _KINDS[present.dtype.kind]:
-        raise ValueError(f"state[{key!r}]: got dtype {array.dtype}, expected {present.dtype}")
+        raise UserError(f"state[{key!r}]: got dtype {array.dtype}, expected {present.dtype}")
     if array.dtype == present.dtype:
         return array
     with np.errstate(over="ignore"):
         converted = array.astype(present.dtype)
     if present.dtype.kind in "iu" and not np.array_equal(converted, array):
-        raise ValueError(f"state[{key!r}]: got numbers beyond {present.dtype}")
+        raise UserError(f"state[{key!r}]: got numbers beyond {present.dtype}")
     return converted
 
 
@@ -134,4 +135,4 @@ def _require(holds: Any, key: str, rows: np.ndarray, fault: str) -> None:
         return
     held = holds.reshape(len(holds), -1).all(-1)[rows]
     if not held.all():
-        raise ValueError(f"state[{key!r}] of world {int(rows[np.argmin(held)])}: {fault}")
+        raise UserError(f"state[{key!r}] of world {int(rows[np.argmin(held)])}: {fault}")

@@ -13,6 +13,7 @@ from numpy.testing import assert_array_equal
 from teamvla_envs.env.vector import TeamVectorEnv
 
 MakeLift = Callable[..., TeamVectorEnv]
+pytestmark = pytest.mark.filterwarnings("ignore:.*multi-threaded.*fork.*:DeprecationWarning")  # which is what is tested
 forks = pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no os.fork")
 
 

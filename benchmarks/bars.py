@@ -107,7 +107,7 @@ def memory() -> list[Row]:
 
 def soak() -> list[Row]:
     """Growth over 20,000 resets, in a process of its own."""
-    script = Path(__file__).parent / "soak.py"
+    script = Path(__file__).parent / "reliability" / "soak.py"
     done = subprocess.run([sys.executable, str(script), "--json-line"], capture_output=True, text=True, check=True)
     told = json.loads(done.stdout)
     what = f"growth of memory over {told['resets']:,} resets"

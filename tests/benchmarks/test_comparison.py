@@ -112,7 +112,7 @@ def test_a_peer_that_is_missing_says_so(peer: Any):
         ("speed.py layers views resets memory --num-envs 1 4 --seconds 0.1", "mujoco.rollout"),
         ("speed.py teams images pictures --num-envs 2 --seconds 0.1", "4 arms"),
         ("compare.py layers views bits memory --rounds 1 --seconds 0.1", "equal bit for bit"),
-        ("soak.py --resets 200 --num-envs 4", "MB from the first mark to the last"),
+        ("reliability/soak.py --resets 200 --num-envs 4 --rounds 24 --allowed-mb 50", "| mutated state | 4 | 4 |"),
     ],
 )
 def test_the_scripts_print_their_tables(command: str, expected: str, tmp_path: Path):

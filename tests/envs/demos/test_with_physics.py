@@ -6,6 +6,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import imageio.v3 as iio
 import numpy as np
@@ -13,6 +14,7 @@ import pytest
 from teamvla_envs import cli
 from teamvla_envs.demos.collect import CollectionSettings, collect_demos
 from teamvla_envs.demos.reader import open_demos
+from teamvla_envs.env.vector import TeamVectorEnv
 
 EPISODES = 3
 
@@ -114,3 +116,27 @@ def test_the_file_is_the_same_whichever_processor_the_matrix_library_takes_this_
             check=True,
         )
     assert len({out.read_bytes() for out in files}) == 1
+
+
+def test_an_episode_that_becomes_unstable_is_a_failure_and_no_other_changes(
+    lift_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    step = TeamVectorEnv.step
+
+    def push_seed_1(env: TeamVectorEnv, actions: np.ndarray) -> Any:
+        state = env.get_state()
+        for world in np.flatnonzero((state["seed"] == 1) & (state["steps"] == 20) & (state["end"] == 0)).tolist():
+            env.push(world, "bar", [1e12, 0, 0])
+        return step(env, actions)
+
+    monkeypatch.setattr(TeamVectorEnv, "step", push_seed_1)
+    out = tmp_path / "lift.hdf5"
+    collect_demos(CollectionSettings("lift", cameras=()), EPISODES, out, num_envs=EPISODES)
+    with open_demos(out) as file, open_demos(lift_file) as undisturbed:
+        assert file.collection["failed_seeds"] == [1]
+        assert [demo.seed for demo in file] == [0, 2, 3]
+        for mine, same in (
+            (file.demo("demo_0"), undisturbed.demo("demo_0")),
+            (file.demo("demo_1"), undisturbed.demo("demo_2")),
+        ):
+            assert mine.content_hash == same.content_hash

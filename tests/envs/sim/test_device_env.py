@@ -177,3 +177,51 @@ def test_single_and_parallel_views_speak_numpy():
     assert all(team.observation_space(agent).contains(view) for agent, view in views.items())
     assert isinstance(rewards["arm_0"], float)
     team.close()
+
+
+@pytest.mark.parametrize("level", ["default", "hard"])
+def test_an_unstable_world_ends_and_the_others_are_undisturbed(level: str):
+    env, undisturbed = make("lift", 3, randomization=level), make("lift", 3, randomization=level)
+    generator = np.random.default_rng(0)
+    for each in (env, undisturbed):
+        each.reset(seed=0)
+    for step in range(4):
+        if step == 1:
+            env.push(1, "bar", [1e12, 0, 0])
+        action = generator.uniform(-1, 1, env.action_space.shape)
+        found, expected = env.step(action), undisturbed.step(action)
+        for ours, theirs in zip(found[:4], expected[:4], strict=True):
+            assert torch.isfinite(ours).all()
+            assert_array_equal(ours[[0, 2]], theirs[[0, 2]])
+        for key, values in undisturbed.get_state().items():
+            assert np.isfinite(env.get_state()[key]).all(), key
+            assert_array_equal(env.get_state()[key][[0, 2]], values[[0, 2]], err_msg=key)
+        assert found[4]["end_reason"].tolist() == ["", "unstable" if step else "", ""]
+    fresh = make("lift", 3, randomization=level)
+    found, _ = env.reset(seed=[0, 9, 0], options={"reset_mask": np.array([False, True, False])})
+    expected, _ = fresh.reset(seed=[0, 9, 0])
+    assert_array_equal(found[1], expected[1])
+    assert_array_equal(env.step(action)[0][1], fresh.step(action)[0][1])
+
+
+def test_every_push_leaves_finite_numbers():
+    env = make("lift", 2)
+    env.reset(seed=0)
+    for impulse in (1e9, 1e30, 1e300):
+        env.push(1, "bar", [impulse, 0, 0])
+        assert all(torch.isfinite(values).all() for values in env.signals.values())
+        assert torch.isfinite(env.environment_state()).all()
+    env.set_state(env.get_state())
+
+
+def test_a_refused_state_changes_nothing():
+    env = make("lift", 2)
+    env.reset(seed=0)
+    before = env.get_state()
+    bad = env.get_state()
+    bad["episode.goal"][1] = 7
+    bad["physics"][0] += 0.1
+    with pytest.raises(ValueError, match=r"episode.goal.*of world 1"):
+        env.set_state(bad)
+    for key, values in env.get_state().items():
+        assert_array_equal(values, before[key], err_msg=key)

@@ -232,22 +232,54 @@ def test_body_transforms_are_those_of_the_world_state(make_simulator: Callable[.
     assert_allclose(quat[bar], simulator.world().body_quat[1, 0], atol=1e-6)
 
 
+@pytest.mark.parametrize("threads", [1, 3])
 @pytest.mark.parametrize("value", [np.nan, np.inf, 1e12])
 @pytest.mark.parametrize("entry", ["position", "velocity"])
-def test_an_unstable_world_is_an_error_that_names_it(
-    make_simulator: Callable[..., HostSimulator],
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    value: float,
-    entry: str,
+def test_an_unstable_world_is_named_and_stays_as_it_was(
+    make_simulator: Callable[..., HostSimulator], value: float, entry: str, threads: int
 ):
-    monkeypatch.chdir(tmp_path)  # MuJoCo writes its log here
-    simulator = make_simulator(3)
-    begin(simulator)
+    simulator, undisturbed = make_simulator(3, threads), make_simulator(3)
+    for each in (simulator, undisturbed):
+        begin(each)
+        wander(each, 2)
     column = 1 if entry == "position" else 1 + simulator.template.nq
     simulator.state[1, column] = value
-    with pytest.raises(FloatingPointError, match=r"world \[1\]"):
-        simulator.advance(simulator.joint_target, simulator.gripper_target)
+    names = "state", "joint_target", "gripper_target", "contacts"
+    before = {name: getattr(simulator, name).copy() for name in names}
+    target, opening = simulator.joint_target + 0.03, simulator.gripper_target - 0.004
+    unstable = simulator.advance(target, opening)
+    assert unstable is not None
+    assert unstable.tolist() == [False, True, False]
+    assert undisturbed.advance(target, opening) is None
+    for name in names:
+        assert_array_equal(getattr(simulator, name)[1], before[name][1], err_msg=name)
+        assert_array_equal(getattr(simulator, name)[[0, 2]], getattr(undisturbed, name)[[0, 2]], err_msg=name)
+
+
+def test_a_world_that_rests_is_not_called_unstable(make_simulator: Callable[..., HostSimulator]):
+    simulator = make_simulator(3)
+    begin(simulator)
+    simulator.state[1, 1] = np.nan
+    active = np.array([True, False, True])
+    assert simulator.advance(simulator.joint_target, simulator.gripper_target, active) is None
+
+
+@pytest.mark.parametrize("substep", [1, SUBSTEPS - 1, SUBSTEPS])
+def test_a_world_that_mujoco_resets_by_itself_is_unstable(make_simulator: Callable[..., HostSimulator], substep: int):
+    simulator = make_simulator(2)
+    begin(simulator)
+    hidden, rollout = simulator._threads(), simulator._threads().rollout
+
+    def reset_on_the_way(*args: object, state: np.ndarray, **kwargs: object) -> None:
+        rollout(*args, state=state, **kwargs)
+        state[1, substep - 1 :, 0] = np.arange(1, SUBSTEPS - substep + 2) * simulator.template.opt.timestep
+        state[1, substep - 1 :, 1:] = 0.0  # a sound state, but not of this world
+
+    hidden.rollout = reset_on_the_way
+    for _ in range(2):
+        unstable = simulator.advance(simulator.joint_target, simulator.gripper_target)
+    assert unstable is not None
+    assert unstable.tolist() == [False, True]
 
 
 def test_no_mujoco_warning_is_printed_or_logged_during_whole_episodes(

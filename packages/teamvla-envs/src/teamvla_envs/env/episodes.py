@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -9,12 +10,14 @@ import numpy as np
 from teamvla_envs.arrays import arange, array_namespace
 from teamvla_envs.env import generators
 from teamvla_envs.env.randomization import WorldDraw
+from teamvla_envs.env.state_checks import Range, fact_ranges
 from teamvla_envs.sim.base import Simulator
 from teamvla_envs.tasks.base import Start, Task
 
-SUCCESS, LOST, TIME_LIMIT = 1, 2, 3
+SUCCESS, LOST, TIME_LIMIT, UNSTABLE = 1, 2, 3, 4
 # "" while the episode runs
-END_REASONS = np.array(["", "success", "object_left_table", "time_limit"], dtype=object)
+END_REASONS = np.array(["", "success", "object_left_table", "time_limit", "unstable"], dtype=object)
+_STARTS = 1024  # starts that tell which values the indices among the facts can have
 
 
 class Episodes:
@@ -149,10 +152,23 @@ class Episodes:
         state |= {f"memory.{key}": fetch(values) for key, values in self.memory.items()}
         return state | {f"field.{field}.{name}": values for (field, name), values in self.fields.items()}
 
+    @cached_property
+    def ranges(self) -> dict[str, Range]:
+        """Least and largest values of some arrays of :meth:`state`."""
+        task = self._task
+        starts = task.start(np.random.default_rng(0).random((_STARTS, task.draws))).episode
+        known = {f"episode.{key}": limits for key, limits in fact_ranges(starts).items()}
+        return known | {
+            "end": (0, len(END_REASONS) - 1),
+            "episode.goal": (0, len(task.goals) - 1),
+            "episode.delay": (0, task.randomization.delay),
+            "episode.noise_key": (0, 2**52 - 1),
+        }
+
     def restore(self, worlds: np.ndarray, state: Mapping[str, np.ndarray]) -> None:
         """Take some worlds from a state returned by :meth:`state`."""
         now = self.state()
-        new = {key: _replaced(values, worlds, np.asarray(state[key])[worlds]) for key, values in now.items()}
+        new = {key: _replaced(values, worlds, state[key][worlds]) for key, values in now.items()}
         self.held, self.steps, self.end = (self._send(new[key]) for key in ("held", "steps", "end"))
         self.seeds, self.pending = new["seed"], self._send(new["pending"]) if "pending" in new else self.pending
         self.facts = {key: new[f"episode.{key}"] for key in self.facts}

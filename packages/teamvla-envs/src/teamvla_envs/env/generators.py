@@ -29,3 +29,13 @@ def from_words(words: np.ndarray) -> np.random.Generator | None:
         "uinteger": uinteger,
     }
     return np.random.Generator(bits)
+
+
+def are_valid(words: np.ndarray) -> np.ndarray:
+    """Whether rows of words ``(N, WORDS)`` uint64 are such as :func:`to_words` gives, shape ``(N,)`` bool."""
+    flag, inc_low, has_uint32, uinteger = words[:, 0], words[:, 4], words[:, 5], words[:, 6]
+    one = np.uint64(1)
+    # An even increment would halve the period: no generator has one.
+    sound = (inc_low & one == one) & (has_uint32 <= one) & (uinteger < np.uint64(1 << 32))
+    nothing: np.ndarray = (words == 0).all(-1)
+    return nothing | ((flag == one) & sound)

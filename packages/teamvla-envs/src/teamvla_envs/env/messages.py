@@ -253,7 +253,7 @@ class MessageChannel(BaseParallelWrapper[str, Any, Any]):
             raise RuntimeError("this channel has no rounds: messages are part of the actions; make it with rounds=1")
         if unknown := sorted(set(messages) - set(self.env.possible_agents)):
             raise ValueError(f"messages: {unknown[0]!r} is no agent, allowed are {', '.join(self.env.possible_agents)}")
-        inbox, received = self._transmit(messages)
+        inbox, received = (arrays[0] for arrays in self._bus.transmit(*self._rows(messages)))
         return {
             agent: (inbox[k], received[k])
             for k, agent in enumerate(self.env.possible_agents)
@@ -272,9 +272,10 @@ class MessageChannel(BaseParallelWrapper[str, Any, Any]):
             if not isinstance(action, Mapping) or "motion" not in action or set(action) - {"motion", "message"}:
                 raise ValueError(f"action for {agent}: expected a dict of motion and message, got {action!r}")
         messages = {agent: action["message"] for agent, action in actions.items() if "message" in action}
-        inbox, received = self._transmit(messages)
+        rows = self._rows(messages)  # a refused message or motion must change nothing
         motions = {agent: action["motion"] for agent, action in actions.items()}
         obs, reward, terminated, truncated, infos = self.env.step(motions)
+        inbox, received = (arrays[0] for arrays in self._bus.transmit(*rows))
         self._bus.advance()
         return self._with_inbox(obs, inbox, received), reward, terminated, truncated, self._with_bandwidth(infos)
 
@@ -283,7 +284,8 @@ class MessageChannel(BaseParallelWrapper[str, Any, Any]):
         """What each agent sent and got since the reset; a broadcast to several arms is sent once."""
         return {agent: self._account(*counts) for agent, counts in self._by_agent(self._counts())}
 
-    def _transmit(self, messages: Mapping[str, np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
+    def _rows(self, messages: Mapping[str, np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
+        """Valid messages as the bus takes them: ``(1, A, width)``, and who says something, ``(1, A)`` bool."""
         agents = self.env.possible_agents
         rows, says = np.zeros((1, len(agents), self.width), np.float32), np.zeros((1, len(agents)), bool)
         for k, agent in enumerate(agents):
@@ -291,9 +293,10 @@ class MessageChannel(BaseParallelWrapper[str, Any, Any]):
                 message = np.asarray(messages[agent])
                 if message.shape != (self.width,):
                     raise ValueError(f"message of {agent} has shape {message.shape}, expected ({self.width},)")
+                if not np.isfinite(message).all():
+                    raise ValueError(f"message of {agent} must be finite")
                 rows[0, k], says[0, k] = message, True
-        inbox, received = self._bus.transmit(rows, says)
-        return inbox[0], received[0]
+        return rows, says
 
     def _with_inbox(self, obs: dict[str, Any], inbox: np.ndarray, received: np.ndarray) -> dict[str, Any]:
         if self.rounds:

@@ -44,8 +44,8 @@ class TeamEnv(gym.Env[Any, np.ndarray]):
 
     def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[Any, dict[str, Any]]:
         """Begin an episode; ``seed`` determines it fully, ``options={"goal": name}`` replaces its goal."""
-        super().reset(seed=seed)
         obs, info = self.vector.reset(seed=seed, options=options)
+        super().reset(seed=seed)
         return first(obs), first_info(info)
 
     def step(self, action: np.ndarray) -> tuple[Any, float, bool, bool, dict[str, Any]]:

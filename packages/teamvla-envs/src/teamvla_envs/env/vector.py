@@ -1,5 +1,6 @@
 """The environment: N worlds of one task, stepped together. Single and parallel views are windows on it."""
 
+import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
 from typing import Any
@@ -12,11 +13,14 @@ from gymnasium.vector.utils import batch_space
 from teamvla_envs.arrays import array_namespace
 from teamvla_envs.control.actions import ACTION_MODES, ActionMode, check_action
 from teamvla_envs.control.expert import follow
-from teamvla_envs.env.episodes import LOST, SUCCESS, TIME_LIMIT, Episodes
+from teamvla_envs.env.episodes import LOST, SUCCESS, TIME_LIMIT, UNSTABLE, Episodes
+from teamvla_envs.env.exclusive import exclusive
 from teamvla_envs.env.observations import OBS_MODES, agent_pos, environment_state, proprioception
 from teamvla_envs.env.pictures import Pictures, copied
 from teamvla_envs.env.randomization import Randomization, WorldDraw, counter_noise
 from teamvla_envs.env.spaces import camera_spaces, check_image_size, observation_space
+from teamvla_envs.env.state_checks import LARGEST_SEED, check_mask, check_state
+from teamvla_envs.forks import repair_after_fork
 from teamvla_envs.registration import get_task
 from teamvla_envs.scene.compose import PHYSICS_DT
 from teamvla_envs.scene.looks import LOOKS, load_skins
@@ -41,6 +45,8 @@ _PHYSICS = {
 
 class TeamVectorEnv(gym.vector.VectorEnv):
     """N worlds of one task as a ``gymnasium.vector.VectorEnv``.
+
+    Threads may share an environment: their calls run one after another.
 
     Args:
         task: Registered task name, e.g. ``"lift"``.
@@ -161,7 +167,13 @@ class TeamVectorEnv(gym.vector.VectorEnv):
         self._task_names = np.full(self.num_envs, task, dtype=object)
         self._world: WorldState | None = None
         self._closed = False
+        self._lock = threading.RLock()
+        repair_after_fork(self)
         self._measure()
+
+    def after_fork(self) -> None:
+        """Make a new lock in a forked child, where no thread may be left to release the old one."""
+        self._lock = threading.RLock()
 
     def _measure(self) -> None:
         """Spaces and named parts, read off a nominal start."""
@@ -185,6 +197,7 @@ class TeamVectorEnv(gym.vector.VectorEnv):
         self.action_space = batch_space(self.single_action_space, self.num_envs)
         self._world = None
 
+    @exclusive
     def reset(
         self, *, seed: int | Sequence[int | None] | None = None, options: dict[str, Any] | None = None
     ) -> tuple[Any, dict[str, Any]]:
@@ -209,22 +222,30 @@ class TeamVectorEnv(gym.vector.VectorEnv):
                 )
             if self._world is None and not mask.all():
                 raise ValueError("options['reset_mask']: the first reset must reset all worlds")
-        seeds: list[int | None]
-        if seed is None:
-            seeds = [None] * self.num_envs
-        elif isinstance(seed, (int, np.integer)):
-            seeds = [int(seed) + i for i in range(self.num_envs)]
-        else:
-            seeds = [None if s is None else int(s) for s in seed]
-            if len(seeds) != self.num_envs:
-                raise ValueError(f"seed: got {len(seeds)} numbers for {self.num_envs} worlds")
+        seeds = self._seeds(seed)
         goals = (options or {}).get("goal")
         goals = [goals] * self.num_envs if goals is None or isinstance(goals, str) else list(goals)
         if len(goals) != self.num_envs:
             raise ValueError(f"options['goal']: got {len(goals)} names for {self.num_envs} worlds")
-        self._begin(np.flatnonzero(mask), seeds, [None if g is None else self.task.draw_of_goal(g) for g in goals])
+        goal_draws = [None if g is None else self.task.draw_of_goal(g) for g in goals]
+        self._begin(np.flatnonzero(mask), seeds, goal_draws)
         self._look()
         return self._observe(), self._info()
+
+    def _seeds(self, seed: int | Sequence[int | None] | None) -> list[int | None]:
+        """One seed or ``None`` per world, all of them valid."""
+        if seed is None:
+            return [None] * self.num_envs
+        if isinstance(seed, (int, np.integer)):
+            seeds: list[int | None] = [int(seed) + i for i in range(self.num_envs)]
+        else:
+            seeds = [None if s is None else int(s) for s in seed]
+            if len(seeds) != self.num_envs:
+                raise ValueError(f"seed: got {len(seeds)} numbers for {self.num_envs} worlds")
+        for s in seeds:
+            if s is not None and not 0 <= s <= LARGEST_SEED:
+                raise ValueError(f"seed: got {s}, allowed are whole numbers from 0 to {LARGEST_SEED}")
+        return seeds
 
     def _begin(self, worlds: np.ndarray, seeds: Sequence[int | None], goal_draws: Sequence[float | None] = ()) -> None:
         """Draw and set new episodes in some worlds; a goal draw, one per world of all N, replaces the seed's."""
@@ -248,6 +269,7 @@ class TeamVectorEnv(gym.vector.VectorEnv):
             self._episodes.expect(worlds, at_rest)
         self._pictures.outdate(worlds)
 
+    @exclusive
     def step(self, actions: Any) -> tuple[Any, Any, Any, Any, dict[str, Any]]:
         """Advance all worlds by one control step.
 
@@ -276,9 +298,9 @@ class TeamVectorEnv(gym.vector.VectorEnv):
         targets = self._mode.decode(self._episodes.delayed(action), self._world)
         self._begin(restarted, [None] * self.num_envs)
         active = None if active is None else self._sim.send(active)
-        self._sim.advance(*targets, active)
+        unstable = self._sim.advance(*targets, active)
         self._look()
-        reward, terminated, truncated = self._judge(active)
+        reward, terminated, truncated = self._judge(active, unstable)
         info = self._info()
         if self.autoreset_mode == AutoresetMode.SAME_STEP and self._episodes.finished.any():
             ended = self._episodes.finished
@@ -289,8 +311,13 @@ class TeamVectorEnv(gym.vector.VectorEnv):
             info.update(final_obs=_rows(final_obs, ended), _final_obs=ended, final_info=final_info, _final_info=ended)
         return self._observe(), reward, terminated, truncated, info
 
-    def _judge(self, active: Any) -> tuple[Any, Any, Any]:
-        """Rewards and ends of the step just made; worlds that did not take part keep their state."""
+    def _judge(self, active: Any, unstable: Any) -> tuple[Any, Any, Any]:
+        """Rewards and ends of the step just made.
+
+        Args:
+            active: Which worlds took part, shape ``(N,)`` bool, ``None`` for all; the others keep their state.
+            unstable: Which worlds' physics failed, shape ``(N,)`` bool, ``None`` for none.
+        """
         signals, episodes = self._signals, self._episodes
         now = self.task.succeeds(signals)
         xp = array_namespace(now)
@@ -304,6 +331,9 @@ class TeamVectorEnv(gym.vector.VectorEnv):
         success = episodes.held >= self.task.hold_steps(episodes.told)
         lost = ~success & self.task.lost(self._current)
         late = ~success & ~lost & (episodes.steps >= self.max_episode_steps)
+        end = SUCCESS * success + LOST * lost + TIME_LIMIT * late
+        if unstable is not None:
+            success, lost, end = success & ~unstable, lost | unstable, xp.where(unstable, UNSTABLE, end)
         if self.reward_mode == "sparse":
             reward = xp.astype(success, self._current.joint_pos.dtype)
         else:
@@ -313,8 +343,10 @@ class TeamVectorEnv(gym.vector.VectorEnv):
                 reward = xp.where(lost, reward - (self.task.horizon - episodes.steps).clip(0), reward)
         if active is not None:
             reward = xp.where(active, reward, 0.0)
-        episodes.end = SUCCESS * success + LOST * lost + TIME_LIMIT * late
-        return reward, success | lost, late
+            end = xp.where(active, end, episodes.end)
+        episodes.end = end
+        late = end == TIME_LIMIT
+        return reward, (end > 0) & ~late, late
 
     def _look(self) -> WorldState:
         """Read the simulator and evaluate the task's signals."""
@@ -337,6 +369,7 @@ class TeamVectorEnv(gym.vector.VectorEnv):
         segments = len(segment_names(self._sim.scene))
         return camera_spaces(self.image_channels, cameras, self.image_size, segments)
 
+    @exclusive
     def agent_pos(self) -> Any:
         """Proprioception of the team in its present state, shape ``(N, A * P)`` float32."""
         return self._noisy(agent_pos(proprioception(self._current)), 0)
@@ -349,6 +382,7 @@ class TeamVectorEnv(gym.vector.VectorEnv):
         noise = counter_noise(self._episodes.told["noise_key"], self._episodes.steps, values.shape[1], stream)
         return array_namespace(values).astype(values + scale * noise, values.dtype)
 
+    @exclusive
     def state_parts(self, told: bool = True) -> dict[str, Any]:
         """The task's privileged parts, name to ``(N, k)``; zeros for what gives the goal away if ``told`` is false."""
         exact, parts = self.task.indicators, {}
@@ -359,6 +393,7 @@ class TeamVectorEnv(gym.vector.VectorEnv):
             return parts
         return {key: 0 * part if key in self.task.goal_parts else part for key, part in parts.items()}
 
+    @exclusive
     def environment_state(self) -> Any:
         """Privileged observation of the present state, shape ``(N, S)`` float32."""
         return environment_state(self.agent_pos(), self.state_parts())
@@ -396,11 +431,13 @@ class TeamVectorEnv(gym.vector.VectorEnv):
         return self._signals
 
     @property
+    @exclusive
     def instructions(self) -> list[str]:
         """The sentence of every world."""
         return list(self._episodes.labels[1])
 
     @property
+    @exclusive
     def goal_names(self) -> list[str]:
         """The goal of every world, from the task's ``goals``."""
         return list(self._episodes.labels[0])
@@ -410,6 +447,7 @@ class TeamVectorEnv(gym.vector.VectorEnv):
         """Seed of the reset that began each world's episode, -1 without one, shape ``(N,)``."""
         return self._episodes.seeds.copy()
 
+    @exclusive
     def expert_actions(self) -> Any:
         """What the task's expert does in the present state, whatever led to it.
 
@@ -421,6 +459,7 @@ class TeamVectorEnv(gym.vector.VectorEnv):
         step = follow(goals, world, chains)
         return self._mode.encode(step, goals.gripper, world).reshape(self.num_envs, -1)
 
+    @exclusive
     def render_cameras(
         self,
         cameras: Sequence[str],
@@ -437,6 +476,7 @@ class TeamVectorEnv(gym.vector.VectorEnv):
         rows = np.arange(self.num_envs) if worlds is None else np.asarray(worlds, int)
         return self._pictures.render(cameras, check_image_size(size), rows, self._episodes.fields, channel)
 
+    @exclusive
     def body_poses(self, world: int) -> tuple[np.ndarray, np.ndarray]:
         """Positions ``(bodies, 3)`` [m] and quaternions wxyz ``(bodies, 4)`` of all bodies of one world's model."""
         self._check_open()
@@ -456,6 +496,7 @@ class TeamVectorEnv(gym.vector.VectorEnv):
             return None
         return tuple(self.render_frames())
 
+    @exclusive
     def push(self, world: int, body: str, impulse: Sequence[float] | np.ndarray) -> None:
         """Push a free body of one world, as a blow to its center of mass does.
 
@@ -475,6 +516,7 @@ class TeamVectorEnv(gym.vector.VectorEnv):
         self._sim.push(world, body, blow)
         self._look()
 
+    @exclusive
     def get_state(self) -> dict[str, np.ndarray]:
         """Everything that determines the future, as numeric arrays with first axis N."""
         self._check_open()
@@ -482,6 +524,7 @@ class TeamVectorEnv(gym.vector.VectorEnv):
         physics = {key: np.array(sim.fetch(getattr(sim, name))) for key, name in _PHYSICS.items()}
         return physics | {key: np.array(values) for key, values in self._episodes.state().items()}
 
+    @exclusive
     def set_state(self, state: Mapping[str, np.ndarray], mask: np.ndarray | None = None) -> tuple[Any, dict[str, Any]]:
         """Continue from a state returned by :meth:`get_state` of an environment made with the same arguments.
 
@@ -493,21 +536,20 @@ class TeamVectorEnv(gym.vector.VectorEnv):
             Observations and info of all worlds.
 
         Raises:
-            ValueError: If an array is missing, unknown or has the wrong shape.
+            ValueError: If an array is missing or unknown, has the wrong shape or dtype, or holds what no environment
+                gives; nothing is changed then.
         """
         self._check_open()
-        rows = np.arange(self.num_envs) if mask is None else np.flatnonzero(mask)
         sim, episodes = self._sim, self._episodes
+        rows = check_mask(mask, self.num_envs)
+        if self._world is None and len(rows) < self.num_envs:
+            raise ValueError("mask: before the first reset the states of all worlds must be set")
         physics = {key: sim.fetch(getattr(sim, name)) for key, name in _PHYSICS.items()}
-        expected = {key: np.shape(values) for key, values in (physics | episodes.state()).items()}
-        if set(state) != set(expected):
-            raise ValueError(f"state: wrong names {sorted(set(state) ^ set(expected))}")
-        for key, shape in expected.items():
-            if np.shape(state[key]) != shape:
-                raise ValueError(f"state[{key!r}]: got shape {np.shape(state[key])}, expected {shape}")
+        quaternions = sim.addresses.body_pose[:, 3:]
+        state = check_state(state, physics | episodes.state(), rows, episodes.ranges, quaternions)
         for key, name in _PHYSICS.items():
             values = physics[key].copy()
-            values[rows] = np.asarray(state[key])[rows]
+            values[rows] = state[key][rows]
             setattr(sim, name, sim.send(values))
         episodes.restore(rows, state)
         sim.apply_fields(rows, {key: values[rows] for key, values in episodes.fields.items()})
@@ -515,6 +557,7 @@ class TeamVectorEnv(gym.vector.VectorEnv):
         self._look()
         return self._observe(), self._info()
 
+    @exclusive
     def close_extras(self, **kwargs: Any) -> None:
         """Stop worker threads."""
         if self._closed:

@@ -13,6 +13,8 @@ from teamvla_envs.scene.compose import Scene
 Array = Any
 # (MuJoCo model field, element name) -> one value a world: what a reset may change without a recompile.
 ModelFields = Mapping[tuple[str, str], Array]
+FASTEST = 1e15  # [m/s] more than this a push does not give; its square is a number in float32, too
+LARGEST = 1e10  # a world with a larger number in its physics state is unstable, as MuJoCo calls it
 
 
 @dataclass(frozen=True)
@@ -104,8 +106,12 @@ class Simulator(Protocol):
         """Write model fields of some worlds."""
         ...
 
-    def advance(self, joint_target: Array, gripper_target: Array, active: Array | None) -> None:
-        """Advance by one control step towards the targets."""
+    def advance(self, joint_target: Array, gripper_target: Array, active: Array | None) -> Array | None:
+        """Advance by one control step towards the targets.
+
+        Returns:
+            Which worlds became unstable and are as they were before, shape ``(N,)`` bool; ``None`` if none did.
+        """
         ...
 
     def world(self) -> WorldState:

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from teamvla_envs.cores import usable_cores
+from teamvla_envs.forks import repair_after_fork
 from teamvla_envs.scene.compose import Scene
 from teamvla_envs.scene.looks import Skin
 from teamvla_envs.sim.pinhole import camera_views, pinhole_rays
@@ -40,6 +41,11 @@ class CameraRenderer:
         self._num_threads = num_threads or usable_cores()
         self._bodies = {model.body(i).name: i for i in range(model.nbody)}
         self._painters: list[Painter] = []
+        self._pool = ThreadPoolExecutor(self._num_threads)
+        repair_after_fork(self)
+
+    def after_fork(self) -> None:
+        """Replace the rendering threads, which a forked child has not."""
         self._pool = ThreadPoolExecutor(self._num_threads)
 
     def render(

@@ -5,6 +5,8 @@ The model is the one that the host simulator runs, so both move alike up to sing
 per-world constants that a reset changes.
 """
 
+import logging
+import os
 from collections.abc import Generator, Mapping
 from contextlib import ExitStack, contextmanager
 from typing import Any
@@ -15,16 +17,18 @@ from teamvla_envs.arrays import to_numpy
 from teamvla_envs.control.kinematics import Chains
 from teamvla_envs.scene.compose import Scene
 from teamvla_envs.sim.addresses import Addresses
-from teamvla_envs.sim.base import ModelFields, WorldState
+from teamvla_envs.sim.base import FASTEST, LARGEST, ModelFields, WorldState
 from teamvla_envs.sim.compile import compile_scene
+from teamvla_envs.sim.containment import containment_kernel
 from teamvla_envs.sim.host import SUBSTEPS
+from teamvla_envs.sim.log_routing import route_mujoco_warnings
 from teamvla_envs.sim.model_fields import SEEN_ONLY, VARIED, write_fields
 from teamvla_envs.sim.warp_setup import WARP_LOCK, announce_if_slow, no_collection, prepare_warp, silent_stderr
 
 MAX_CONTACTS, MAX_CONSTRAINTS = 128, 400  # room for each world
-_LARGEST = 1e10  # MuJoCo calls a state that exceeds it unstable
-_NAMED = 8  # worlds that an error lists
+_NAMED = 8  # worlds that a message lists
 
+logger = logging.getLogger(__name__)
 Tensor = Any
 
 
@@ -64,12 +68,13 @@ class DeviceSimulator:
         max_contacts: int = MAX_CONTACTS,
         max_constraints: int = MAX_CONSTRAINTS,
     ):
-        self._device = find_device(device)
+        self._device, self._pid = find_device(device), os.getpid()
         import mujoco
         import mujoco_warp
         import torch
         import warp as wp
 
+        route_mujoco_warnings()
         self.template = compile_scene(scene)
 
         self._wp, self._engine, self._torch = wp, mujoco_warp, torch
@@ -83,12 +88,13 @@ class DeviceSimulator:
         source.opt.disableflags &= ~int(mujoco.mjtDisableBit.mjDSBL_MIDPHASE)  # there is none to disable
         with self.scope():
             self._model = mujoco_warp.put_model(source, batch_sizes=dict.fromkeys(VARIED, num_worlds))
-            self._model.opt.warn_overflow = 0  # it raises instead
+            self._model.opt.warn_overflow = 0  # it ends the episode instead
             self._data = mujoco_warp.put_data(
                 source, mujoco.MjData(source), nworld=num_worlds, nconmax=max_contacts, njmax=max_constraints
             )
             self._ctrl = wp.zeros((SUBSTEPS, num_worlds, source.nu), dtype=float)
             self._readings = wp.zeros((SUBSTEPS, num_worlds, source.nsensordata), dtype=float)
+            self._broken = wp.zeros(num_worlds, dtype=int)
         self._scratch, self._scratch_data = source, mujoco.MjData(source)
         self._varied = {field: wp.to_torch(getattr(self._model, field)) for field in VARIED}
         # The engine places the geoms of fixed bodies once and for all; those of the others it places in every step.
@@ -113,6 +119,11 @@ class DeviceSimulator:
     def scope(self) -> Generator[None, None, None]:
         """Where Warp works: on the device, on CUDA in torch's present stream, while nobody else records a graph."""
         wp = self._wp
+        if self._device.is_cuda and os.getpid() != self._pid:
+            raise RuntimeError(
+                f"the environment is on {self._device.alias} and was made in another process; CUDA does not survive "
+                "os.fork: make it in the child, or start the child with the 'spawn' method"
+            )
         with ExitStack() as stack:
             stack.enter_context(WARP_LOCK)
             if self._device.is_cuda:
@@ -194,50 +205,53 @@ class DeviceSimulator:
         """Change the velocity of a free body by an impulse (3,) [N·s] at its center of mass."""
         mass = self._varied["body_mass"][world, self.template.body(body).id]
         first = int(self.addresses.body_vel[self.body_names.index(body), 0]) - 1 - self.template.nq
-        self._parts[2][world, first : first + 3] += self.send(impulse) / mass
+        speed = self._parts[2][world, first : first + 3]
+        speed.copy_((speed + self.send(impulse.clip(-FASTEST, FASTEST)) / mass).clip(-FASTEST, FASTEST))
 
-    def advance(self, joint_target: Tensor, gripper_target: Tensor, active: Tensor | None = None) -> None:
+    def advance(self, joint_target: Tensor, gripper_target: Tensor, active: Tensor | None = None) -> Tensor | None:
         """Advance by one control step while the commands ramp linearly from the old targets to the new.
+
+        A world whose simulation becomes unstable, or in which there is no room for contacts, stays as it was.
 
         Args:
             joint_target: Shape ``(N, A, J)`` [rad].
             gripper_target: Shape ``(N, A)`` [m].
             active: Which worlds to advance, shape ``(N,)`` bool; ``None`` for all. The others stay as they are.
 
-        Raises:
-            FloatingPointError: If a world became unstable or there was no room for its contacts; it names the worlds.
+        Returns:
+            Which worlds became unstable, shape ``(N,)`` bool; ``None`` if none did.
         """
-        torch, n = self._torch, self.num_worlds
-        before: Tensor = None if active is None else self.state
+        torch, n, before = self._torch, self.num_worlds, self.state
         begin, end = (
             torch.cat([joints.reshape(n, -1), gripper_target / 2], dim=1)[:, self._commands]
             for joints in (self.joint_target, joint_target)
         )
         self._ramps.copy_(begin + self._ramp * (end - begin))
         self._run()
-        state, overflow = self.state, (self._overflow & self._fatal) != 0
-        unstable = ~(state.abs() < _LARGEST).all(dim=1)
+        state, crowded = self.state, (self._overflow & self._fatal) != 0
+        unstable = crowded | (self._wp.to_torch(self._broken) != 0) | ~(state.abs() < LARGEST).all(dim=1)
         mean_force = torch.linalg.vector_norm(self._sensed[..., 1:], dim=-1).mean(dim=0)
         contacts = torch.stack([self._sensed[-1, ..., 0], mean_force], dim=-1)
+        unstable = unstable | ~(contacts.abs() < LARGEST).flatten(1).all(dim=1)
         if active is not None:
-            moved = active[:, None]
-            overflow, unstable = overflow & active, unstable & active
+            unstable = unstable & active
+        any_unstable = bool(unstable.any())  # the one wait for the device in a step
+        if active is not None or any_unstable:
+            moved = (~unstable if active is None else active & ~unstable)[:, None]
             self.state = torch.where(moved, state, before)
             joint_target = torch.where(moved[..., None], joint_target, self.joint_target)
             gripper_target = torch.where(moved, gripper_target, self.gripper_target)
             contacts = torch.where(moved[..., None], contacts, self.contacts)
         self.joint_target, self.gripper_target, self.contacts = joint_target, gripper_target, contacts
-        if (overflow | unstable).any():  # the one wait for the device in a step
-            self._fail(overflow, unstable)
-
-    def _fail(self, overflow: Tensor, unstable: Tensor) -> None:
-        """Say which worlds cannot be believed any more, and why."""
-        if overflow.any():
-            raise FloatingPointError(
-                f"the simulation of world {_listed(overflow)} ran out of room: there is some for {self._room}; "
-                "DeviceSimulator(max_contacts=…, max_constraints=…) makes more"
-            )
-        raise FloatingPointError(f"the simulation of world {_listed(unstable)} became unstable")
+        if not any_unstable:
+            return None
+        if (crowded & unstable).any():
+            logger.warning(
+                "worlds %s ran out of room: there is some for %s; "
+                "DeviceSimulator(max_contacts=…, max_constraints=…) makes more",
+                _listed(crowded & unstable), self._room,
+            )  # fmt: skip
+        return unstable
 
     def _run(self) -> None:
         """All physics steps of a control step: made one by one at first, then from a recorded graph."""
@@ -261,7 +275,11 @@ class DeviceSimulator:
         data = self._data
         data.overflow.zero_()
         data.qacc_warmstart.zero_()
+        self._broken.zero_()
         for i in range(SUBSTEPS):
+            self._wp.launch(
+                containment_kernel(), self.num_worlds, inputs=[self._model.qpos0, data.qpos, data.qvel, self._broken]
+            )
             self._wp.copy(data.ctrl, self._ctrl[i])
             self._engine.step(self._model, data)
             self._wp.copy(self._readings[i], data.sensordata)

@@ -1,16 +1,19 @@
 """N worlds on the CPU: MuJoCo's C++ thread pool advances the Newton-compiled model, numpy reads the result."""
 
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 
 from teamvla_envs.arrays import stack_last
 from teamvla_envs.control.kinematics import Chains
 from teamvla_envs.cores import usable_cores
+from teamvla_envs.forks import abandon, repair_after_fork
 from teamvla_envs.scene.compose import PHYSICS_DT, Scene
 from teamvla_envs.sim.addresses import Addresses
-from teamvla_envs.sim.base import ModelFields, WorldState
+from teamvla_envs.sim.base import FASTEST, LARGEST, ModelFields, WorldState
 from teamvla_envs.sim.compile import compile_scene
+from teamvla_envs.sim.log_routing import route_mujoco_warnings
 from teamvla_envs.sim.model_fields import write_fields
 
 SUBSTEPS = 10  # physics steps in a control step
@@ -46,8 +49,8 @@ class HostSimulator:
         joint_names: tuple[str, ...] = (),
     ):
         import mujoco
-        from mujoco import rollout
 
+        route_mujoco_warnings()
         self.scene, self.num_worlds = scene, num_worlds
         self.body_names, self.joint_names = body_names, joint_names
         self.chains = Chains.of(scene)
@@ -55,8 +58,8 @@ class HostSimulator:
         self.models = [mujoco.MjModel.__copy__(self.template) for _ in range(num_worlds)]
         self.num_threads = min(num_threads or usable_cores(), num_worlds)
         self._data = [mujoco.MjData(self.template) for _ in range(self.num_threads)]
-        # A pool of one thread would only add a hand-over: run on the caller's.
-        self._pool = rollout.Rollout(nthread=self.num_threads if self.num_threads > 1 else 0)
+        self._pool: Any = None
+        repair_after_fork(self)
         self._full = int(mujoco.mjtState.mjSTATE_FULLPHYSICS)
         self._control = int(mujoco.mjtState.mjSTATE_CTRL)
         self.addresses = Addresses.of(self.template, scene, body_names, joint_names)
@@ -70,6 +73,21 @@ class HostSimulator:
         self._sensors = np.zeros((n, SUBSTEPS, m.nsensordata))
         self._ctrl = np.zeros((n, SUBSTEPS, m.nu))
         self._ramp = (np.arange(1, SUBSTEPS + 1) / SUBSTEPS)[None, :, None]
+
+    def _threads(self) -> Any:
+        """The worker threads, started at the first call."""
+        if self._pool is None:
+            from mujoco import rollout
+
+            # A pool of one thread would only add a hand-over: run on the caller's.
+            self._pool = rollout.Rollout(nthread=self.num_threads if self.num_threads > 1 else 0)
+        return self._pool
+
+    def after_fork(self) -> None:
+        """Forget the worker threads, which a forked child has not."""
+        if self._pool is not None:
+            abandon(self._pool)
+            self._pool = None
 
     def reset(
         self, worlds: np.ndarray, joint_pos: np.ndarray, body_pose: Mapping[str, np.ndarray], fields: ModelFields
@@ -86,9 +104,7 @@ class HostSimulator:
         opening = np.array([robot.gripper_range[1] for robot in self.scene.robots])
         poses = [body_pose[name] for name in self.body_names]
         self.state[worlds] = self.addresses.at_rest(self.state.shape[1], joint_pos, opening, poses)
-        # States handed out before share these arrays: replace them.
-        self.joint_target, self.gripper_target = self.joint_target.copy(), self.gripper_target.copy()
-        self.contacts = self.contacts.copy()
+        self._unshare()
         self.joint_target[worlds] = joint_pos
         self.gripper_target[worlds] = opening
         self.contacts[worlds] = 0.0
@@ -99,18 +115,25 @@ class HostSimulator:
             own = {key: values[row] for key, values in fields.items()}
             write_fields(self.models[world], self._data[0], self.template, self.addresses.joint_ctrl, own)
 
-    def advance(self, joint_target: np.ndarray, gripper_target: np.ndarray, active: np.ndarray | None = None) -> None:
+    def advance(
+        self, joint_target: np.ndarray, gripper_target: np.ndarray, active: np.ndarray | None = None
+    ) -> np.ndarray | None:
         """Advance by one control step while the commands ramp linearly from the old targets to the new.
+
+        A world whose simulation becomes unstable, or in which MuJoCo lacks room for contacts, stays as it was.
 
         Args:
             joint_target: Shape ``(N, A, J)`` [rad].
             gripper_target: Shape ``(N, A)`` [m].
             active: Which worlds to advance, shape ``(N,)`` bool; ``None`` for all. The others stay as they are.
+
+        Returns:
+            Which worlds became unstable, shape ``(N,)`` bool; ``None`` if none did.
         """
         n = self.num_worlds
         rows = None if active is None or active.all() else np.flatnonzero(active)
         if rows is not None and len(rows) == 0:
-            return
+            return None
         ctrl, fingers = self._ctrl, gripper_target / 2
         begin = np.concatenate([self.joint_target.reshape(n, -1), fingers], axis=-1)[:, None, self.addresses.commands]
         end = np.concatenate([joint_target.reshape(n, -1), fingers], axis=-1)[:, None, self.addresses.commands]
@@ -118,33 +141,45 @@ class HostSimulator:
         if rows is None:
             models, count = self.models, n
             state, trajectory, sensors = self.state, self._trajectory, self._sensors
-            self.joint_target, self.gripper_target = joint_target, gripper_target
         else:
             models, count = [self.models[i] for i in rows], len(rows)
             state, ctrl = self.state[rows], ctrl[rows]
             trajectory, sensors = self._trajectory[:count], self._sensors[:count]
-            self.joint_target, self.gripper_target = self.joint_target.copy(), self.gripper_target.copy()
-            self.joint_target[rows], self.gripper_target[rows] = joint_target[rows], gripper_target[rows]
-        self._pool.rollout(
+        self._threads().rollout(
             models, self._data, nstep=SUBSTEPS, control_spec=self._control, skip_checks=True,
             initial_state=state, control=ctrl, state=trajectory, sensordata=sensors,
         )  # fmt: skip
-        # At a warning MuJoCo resets the world or stops: then its clock is not where it should be.
         last = trajectory[:, -1]
+        # At a warning MuJoCo resets the world or stops: then its clock is not where it should be.
         stable = np.abs(last[:, 0] - state[:, 0] - SUBSTEPS * PHYSICS_DT) < PHYSICS_DT / 2
-        stable &= np.isfinite(last.sum(-1))
-        if not stable.all():
-            bad = np.flatnonzero(~stable) if rows is None else rows[~stable]
-            raise FloatingPointError(f"the simulation of world {bad.tolist()} became unstable")
+        stable &= np.abs(last).max(-1) < LARGEST  # false for NaN
+        all_stable = bool(stable.all())
+        if not all_stable:
+            sensors[~stable] = 0.0
         pairs = sensors.reshape(count, SUBSTEPS, -1, 4)
         force = pairs[..., 1:]
         # Summed here, not by BLAS, whose kernels for different processors differ in the last bit.
         mean_force = np.sqrt((force * force).sum(-1)).sum(1) / SUBSTEPS
         contacts = stack_last(pairs[:, -1, :, 0], mean_force)
-        if rows is None:
+        if rows is None and all_stable:
+            self.joint_target, self.gripper_target = joint_target, gripper_target
             self.state, self.contacts = last.copy(), contacts
-        else:
-            self.state[rows], self.contacts[rows] = last, contacts
+            return None
+        rows = np.arange(n) if rows is None else rows
+        moved = rows[stable]
+        self._unshare()
+        self.joint_target[moved], self.gripper_target[moved] = joint_target[moved], gripper_target[moved]
+        self.state[moved], self.contacts[moved] = last[stable], contacts[stable]
+        if all_stable:
+            return None
+        unstable = np.zeros(n, bool)
+        unstable[rows[~stable]] = True
+        return unstable
+
+    def _unshare(self) -> None:
+        """Replace the arrays that states handed out before share."""
+        self.joint_target, self.gripper_target = self.joint_target.copy(), self.gripper_target.copy()
+        self.contacts = self.contacts.copy()
 
     def send(self, values: np.ndarray) -> np.ndarray:
         """Host numbers are what this simulator's arrays are made of."""
@@ -157,7 +192,9 @@ class HostSimulator:
     def push(self, world: int, body: str, impulse: np.ndarray) -> None:
         """Change the velocity of a free body by an impulse (3,) [N·s] at its center of mass."""
         columns = self.addresses.body_vel[self.body_names.index(body), :3]
-        self.state[world, columns] += impulse / self.models[world].body(body).mass[0]
+        with np.errstate(over="ignore"):
+            speed = self.state[world, columns] + impulse / self.models[world].body(body).mass[0]
+        self.state[world, columns] = speed.clip(-FASTEST, FASTEST)
 
     def world(self) -> WorldState:
         """The present state of all worlds; arrays are fresh copies."""
@@ -186,4 +223,6 @@ class HostSimulator:
 
     def close(self) -> None:
         """Stop the worker threads."""
-        self._pool.close()
+        if self._pool is not None:
+            self._pool.close()
+            self._pool = None

@@ -15,6 +15,8 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any, TextIO
 
+from teamvla_envs.sim.log_routing import WarpLogger
+
 logger = logging.getLogger(__name__)
 
 _ROOM = 16 << 20  # [bytes] that kernels may take in Warp's cache
@@ -22,6 +24,8 @@ _ROOM = 16 << 20  # [bytes] that kernels may take in Warp's cache
 # Warp records a graph for the whole process: what other threads launch meanwhile would be recorded with it. Whoever
 # launches kernels or records holds this; replaying a graph needs no lock.
 WARP_LOCK = threading.RLock()
+if hasattr(os, "register_at_fork"):  # a child must not be forked amid another thread's compilation
+    os.register_at_fork(before=WARP_LOCK.acquire, after_in_parent=WARP_LOCK.release, after_in_child=WARP_LOCK.release)
 
 
 @lru_cache
@@ -31,6 +35,8 @@ def prepare_warp() -> None:
         import warp as wp
 
         wp.config.log_level = 30  # warnings and errors
+        if type(wp.get_logger()).__module__.startswith("warp."):  # nobody has set another
+            wp.set_logger(WarpLogger())
         wp.config.enable_backward = False  # halves the compilation; nothing here is differentiated
         _init_somewhere(wp)
         import newton  # noqa: F401  a million objects, none of them garbage

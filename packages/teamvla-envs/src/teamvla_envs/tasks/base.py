@@ -198,7 +198,11 @@ class Task(ABC):
 
     @abstractmethod
     def remember(self, signals: Arrays) -> dict[str, Array]:
-        """What the task must remember until the next step, from this step's signals (empty arrays at a start)."""
+        """What the task must remember until the next step, from this step's signals (empty arrays at a start).
+
+        A state may be looked at more than once, for example after another world was reset: signals made with this
+        memory in the same state must give the same memory again.
+        """
 
     @abstractmethod
     def blank_memory(self, n: int) -> dict[str, np.ndarray]:

@@ -74,9 +74,10 @@ def build_policy(
                 else f"the privileged states of {', '.join(source.tasks)} differ: a state policy learns one task"
             )
         ignored = _ignored(source.environment_state)
-        return StatePolicy(
-            StatePolicyConfig(space, ignored=ignored, head=options.head, **asdict(options.losses)), normalization
+        config = StatePolicyConfig(
+            space, ignored=ignored, head=options.head, parts=source.environment_state, **asdict(options.losses)
         )
+        return StatePolicy(config, normalization)
     assert tokenizer is not None
     ignored = _ignored(source.agent_pos)
     height, width = next(iter(train.pixels.values())).shape[1:3]

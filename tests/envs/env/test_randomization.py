@@ -38,7 +38,7 @@ def test_a_level_is_known_by_name(level: str):
     ("given", "message"),
     [
         ("wild", "randomization: got 'wild', allowed are 'none', 'default', 'hard', or a Randomization"),
-        ({"mass": 1.0}, "randomization: unknown 'mass', allowed are poses, sizes, masses"),
+        ({"mass": 1.0}, "randomization: unknown 'mass' .did you mean masses.., allowed are poses, sizes, masses"),
         ({"friction": 0.9}, "randomization: friction is 0.9, expected a number from 0 to 0.6"),
         ({"delay": 0.5}, "randomization: delay is 0.5, expected a whole number from 0 to 3"),
         ({"noise": float("nan")}, "randomization: noise is nan, expected"),

@@ -14,7 +14,11 @@ import numpy as np
 from pettingzoo import ParallelEnv
 from pettingzoo.utils import BaseParallelWrapper
 
+from teamvla_envs.arguments import LARGEST_SEED, check_number, check_whole, only_known_arguments, shown
+from teamvla_envs.errors import UserError
+
 BYTES_PER_FLOAT = 4
+MOST_NUMBERS, MOST_ROUNDS, MOST_STEPS = 2**20, 1000, 10_000  # in a message, in a control step, of delay
 _STREAM = 0xC4A7  # keeps these draws apart from those that the environment makes with the same seed
 _UNSEEDED = 0xC4A8
 
@@ -39,14 +43,10 @@ class ChannelSettings:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        if not 0 <= self.drop_rate <= 1:
-            raise ValueError(f"drop_rate: got {self.drop_rate}, allowed are 0 to 1")
-        if self.delay < 0:
-            raise ValueError(f"delay: got {self.delay}, allowed are whole numbers of control steps from 0")
-        if not 0 <= self.noise < float("inf"):
-            raise ValueError(f"noise: got {self.noise}, allowed are numbers from 0")
-        if self.seed < 0:
-            raise ValueError(f"seed: got {self.seed}, allowed are whole numbers from 0")
+        check_number("drop_rate", self.drop_rate, 0, 1)
+        check_whole("delay", self.delay, 0, MOST_STEPS)
+        check_number("noise", self.noise, 0)
+        check_whole("seed", self.seed, 0, LARGEST_SEED)
 
 
 def others(num_arms: int) -> np.ndarray:
@@ -70,9 +70,8 @@ class MessageBus:
     """
 
     def __init__(self, settings: ChannelSettings, num_envs: int, num_arms: int, width: int, rounds: int = 1):
-        for name, value, least in (("num_arms", num_arms, 1), ("width", width, 1), ("rounds", rounds, 1)):
-            if value < least:
-                raise ValueError(f"{name}: got {value}, allowed are whole numbers from {least}")
+        check_whole("num_arms", num_arms)
+        width, rounds = check_whole("width", width, 1, MOST_NUMBERS), check_whole("rounds", rounds, 1, MOST_ROUNDS)
         self.settings, self.width, self.rounds = settings, width, rounds
         self.sent = np.zeros((num_envs, num_arms), int)
         self.delivered = np.zeros((num_envs, num_arms), int)
@@ -178,6 +177,7 @@ class MessageChannel(BaseParallelWrapper[str, Any, Any]):
         seed: Seed of the draws, with the episode's.
     """
 
+    @only_known_arguments
     def __init__(
         self,
         env: ParallelEnv[str, Any, Any],
@@ -189,9 +189,10 @@ class MessageChannel(BaseParallelWrapper[str, Any, Any]):
         noise: float = 0.0,
         seed: int = 0,
     ):
+        if not isinstance(env, ParallelEnv):
+            raise UserError(f"env: got {shown(env)}, expected a PettingZoo ParallelEnv")
         super().__init__(env)
-        if rounds < 0:
-            raise ValueError(f"rounds: got {rounds}, allowed are whole numbers from 0")
+        width, rounds = check_whole("width", width, 1, MOST_NUMBERS), check_whole("rounds", rounds, 0, MOST_ROUNDS)
         ChannelSettings(drop_rate, delay, noise, seed)
         in_actions = rounds == 0
         settings = ChannelSettings(drop_rate, max(delay - 1, 0) if in_actions else delay, noise, seed)

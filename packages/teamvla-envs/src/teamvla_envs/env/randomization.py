@@ -13,7 +13,9 @@ from typing import Any
 
 import numpy as np
 
+from teamvla_envs.arguments import did_you_mean, shown
 from teamvla_envs.arrays import arange, array_namespace
+from teamvla_envs.errors import UserError
 from teamvla_envs.scene.compose import Scene
 
 Fields = dict[tuple[str, str], np.ndarray]
@@ -59,9 +61,10 @@ class Randomization:
         """Refuse values that no scene can have."""
         for field in fields(self):
             value, most = getattr(self, field.name), _MOST[field.name]
-            if not 0 <= value <= most or (field.name == "delay" and value != int(value)):
+            number = isinstance(value, (int, float, np.integer, np.floating)) and not isinstance(value, bool)
+            if not number or not 0 <= value <= most or (field.name == "delay" and value != int(value)):
                 kind = "a whole number" if field.name == "delay" else "a number"
-                raise ValueError(f"randomization: {field.name} is {value!r}, expected {kind} from 0 to {most:g}")
+                raise UserError(f"randomization: {field.name} is {shown(value)}, expected {kind} from 0 to {most:g}")
 
 
 _MOST = {
@@ -91,11 +94,12 @@ def get_randomization(level: "str | Randomization | Mapping[str, Any]") -> Rando
         known = [field.name for field in fields(Randomization)]
         for name in level:
             if name not in known:
-                raise ValueError(f"randomization: unknown {name!r}, allowed are {', '.join(known)}")
+                hint = did_you_mean(name, known)
+                raise UserError(f"randomization: unknown {name!r}{hint}, allowed are {', '.join(known)}")
         return replace(Randomization(), **level)
-    if level not in LEVELS:
+    if not isinstance(level, str) or level not in LEVELS:
         names = ", ".join(repr(name) for name in LEVELS)
-        raise ValueError(f"randomization: got {level!r}, allowed are {names}, or a Randomization")
+        raise UserError(f"randomization: got {shown(level)}, allowed are {names}, or a Randomization")
     return LEVELS[level]
 
 

@@ -30,6 +30,8 @@ def get_robot(name: str) -> RobotSpec:
     Raises:
         ValueError: ``name`` is not registered, or its entry point does not lead to a robot of that name.
     """
+    if not isinstance(name, str):
+        raise ValueError(f"robot is {name!r}, expected one of {list(registered_robots())}")
     if name in ROBOTS:
         return ROBOTS[name]
     installed = _installed_robots()

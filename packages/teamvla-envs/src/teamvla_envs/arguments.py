@@ -101,9 +101,30 @@ def check_sequence(argument: str, value: Any, expected: str) -> tuple[Any, ...]:
     Raises:
         UserError: Naming the argument and what is expected.
     """
-    if isinstance(value, (str, bytes, Mapping)) or not isinstance(value, Iterable) or np.shape(value) == ():
+    alone = isinstance(value, (str, bytes, Mapping)) or getattr(value, "ndim", 1) == 0
+    if alone or not (hasattr(value, "__len__") and hasattr(value, "__getitem__")):
         raise UserError(f"{argument}: got {shown(value)}, expected {expected}")
     return tuple(value)
+
+
+def check_seed(seed: Any) -> int | None:
+    """The ``seed`` of the reset of one world.
+
+    Raises:
+        UserError: If it is not a whole number from 0.
+    """
+    return None if seed is None else check_whole("seed", seed, 0, LARGEST_SEED - 1)
+
+
+def check_mapping(argument: str, value: Any, expected: str) -> Mapping[Any, Any]:
+    """A dict or another mapping.
+
+    Raises:
+        UserError: Naming the argument and what is expected.
+    """
+    if not isinstance(value, Mapping):
+        raise UserError(f"{argument}: got {shown(value)}, expected {expected}")
+    return value
 
 
 def check_seeds(seed: Any, num_envs: int) -> list[int | None]:
@@ -114,7 +135,7 @@ def check_seeds(seed: Any, num_envs: int) -> list[int | None]:
     """
     if seed is None:
         return [None] * num_envs
-    if isinstance(seed, (list, tuple)) or np.ndim(seed):
+    if isinstance(seed, (list, tuple, range)) or getattr(seed, "ndim", 0):
         seeds = [None if s is None else check_whole("seed", s, 0, LARGEST_SEED) for s in seed]
         if len(seeds) != num_envs:
             raise UserError(f"seed: got {len(seeds)} numbers for {num_envs} worlds")

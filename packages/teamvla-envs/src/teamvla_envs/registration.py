@@ -59,9 +59,9 @@ def register_task(
         ValueError: If the name is malformed or taken.
     """
     if not re.fullmatch(r"[a-z][a-z0-9_]*", name):
-        raise ValueError(f"name: got {name!r}, expected lower-case letters, digits and underscores")
+        raise UserError(f"name: got {name!r}, expected lower-case letters, digits and underscores")
     if name in _TASKS:
-        raise ValueError(f"name: task {name!r} is registered already; deregister_task({name!r}) first")
+        raise UserError(f"name: task {name!r} is registered already; deregister_task({name!r}) first")
     _TASKS[name] = TaskRow(env_name or "".join(map(str.capitalize, name.split("_"))), task, horizon)
     _enter(name)
 
@@ -118,11 +118,11 @@ def get_task(task: str) -> "type[Task]":
         except (ImportError, AttributeError) as error:
             if task in BUILT_IN:
                 raise
-            raise ValueError(f"task {task!r}: {where!r} cannot be loaded: {error}") from error
+            raise UserError(f"task {task!r}: {where!r} cannot be loaded: {error}") from error
     else:
         cls = where
     if not (isinstance(cls, type) and issubclass(cls, Task)):
-        raise ValueError(f"task {task!r}: {where!r} is not a class derived from teamvla_envs.tasks.base.Task")
+        raise UserError(f"task {task!r}: {where!r} is not a class derived from teamvla_envs.tasks.base.Task")
     return cls
 
 

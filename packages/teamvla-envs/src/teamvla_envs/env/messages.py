@@ -14,7 +14,15 @@ import numpy as np
 from pettingzoo import ParallelEnv
 from pettingzoo.utils import BaseParallelWrapper
 
-from teamvla_envs.arguments import LARGEST_SEED, check_number, check_whole, only_known_arguments, shown
+from teamvla_envs.arguments import (
+    LARGEST_SEED,
+    as_numbers,
+    check_mapping,
+    check_number,
+    check_whole,
+    only_known_arguments,
+    shown,
+)
 from teamvla_envs.errors import UserError
 
 BYTES_PER_FLOAT = 4
@@ -44,9 +52,9 @@ class ChannelSettings:
 
     def __post_init__(self) -> None:
         check_number("drop_rate", self.drop_rate, 0, 1)
-        check_whole("delay", self.delay, 0, MOST_STEPS)
         check_number("noise", self.noise, 0)
-        check_whole("seed", self.seed, 0, LARGEST_SEED)
+        object.__setattr__(self, "delay", check_whole("delay", self.delay, 0, MOST_STEPS))
+        object.__setattr__(self, "seed", check_whole("seed", self.seed, 0, LARGEST_SEED))
 
 
 def others(num_arms: int) -> np.ndarray:
@@ -119,9 +127,9 @@ class MessageBus:
         """
         worlds, arms = self.sent.shape
         if np.shape(messages) != (worlds, arms, self.width):
-            raise ValueError(f"messages have shape {np.shape(messages)}, expected {(worlds, arms, self.width)}")
+            raise UserError(f"messages have shape {np.shape(messages)}, expected {(worlds, arms, self.width)}")
         if not np.isfinite(messages).all():
-            raise ValueError("messages must be finite")
+            raise UserError("messages must be finite")
         if self._round >= self.rounds:
             raise RuntimeError(f"all {self.rounds} rounds of this control step are over: step before the next exchange")
         speaks = np.ones((worlds, arms), bool) if sent is None else sent
@@ -193,7 +201,7 @@ class MessageChannel(BaseParallelWrapper[str, Any, Any]):
             raise UserError(f"env: got {shown(env)}, expected a PettingZoo ParallelEnv")
         super().__init__(env)
         width, rounds = check_whole("width", width, 1, MOST_NUMBERS), check_whole("rounds", rounds, 0, MOST_ROUNDS)
-        ChannelSettings(drop_rate, delay, noise, seed)
+        delay = ChannelSettings(drop_rate, delay, noise, seed).delay
         in_actions = rounds == 0
         settings = ChannelSettings(drop_rate, max(delay - 1, 0) if in_actions else delay, noise, seed)
         self.width, self.rounds = width, rounds
@@ -252,8 +260,9 @@ class MessageChannel(BaseParallelWrapper[str, Any, Any]):
         """
         if not self.rounds:
             raise RuntimeError("this channel has no rounds: messages are part of the actions; make it with rounds=1")
+        check_mapping("messages", messages, "a dict of agent to message")
         if unknown := sorted(set(messages) - set(self.env.possible_agents)):
-            raise ValueError(f"messages: {unknown[0]!r} is no agent, allowed are {', '.join(self.env.possible_agents)}")
+            raise UserError(f"messages: {unknown[0]!r} is no agent, allowed are {', '.join(self.env.possible_agents)}")
         inbox, received = self._transmit(messages)
         return {
             agent: (inbox[k], received[k])
@@ -269,9 +278,9 @@ class MessageChannel(BaseParallelWrapper[str, Any, Any]):
             obs, reward, terminated, truncated, infos = self.env.step(actions)
             self._bus.advance()
             return obs, reward, terminated, truncated, self._with_bandwidth(infos)
-        for agent, action in actions.items():
+        for agent, action in check_mapping("actions", actions, "a dict of agent to action").items():
             if not isinstance(action, Mapping) or "motion" not in action or set(action) - {"motion", "message"}:
-                raise ValueError(f"action for {agent}: expected a dict of motion and message, got {action!r}")
+                raise UserError(f"action for {agent}: expected a dict of motion and message, got {action!r}")
         messages = {agent: action["message"] for agent, action in actions.items() if "message" in action}
         inbox, received = self._transmit(messages)
         motions = {agent: action["motion"] for agent, action in actions.items()}
@@ -289,9 +298,9 @@ class MessageChannel(BaseParallelWrapper[str, Any, Any]):
         rows, says = np.zeros((1, len(agents), self.width), np.float32), np.zeros((1, len(agents)), bool)
         for k, agent in enumerate(agents):
             if agent in messages:
-                message = np.asarray(messages[agent])
+                message = as_numbers(f"message of {agent}", messages[agent])
                 if message.shape != (self.width,):
-                    raise ValueError(f"message of {agent} has shape {message.shape}, expected ({self.width},)")
+                    raise UserError(f"message of {agent} has shape {message.shape}, expected ({self.width},)")
                 rows[0, k], says[0, k] = message, True
         inbox, received = self._bus.transmit(rows, says)
         return inbox[0], received[0]

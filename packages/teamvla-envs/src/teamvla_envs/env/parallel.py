@@ -7,7 +7,7 @@ import numpy as np
 from gymnasium.vector import AutoresetMode
 from pettingzoo import ParallelEnv
 
-from teamvla_envs.arguments import as_numbers, check_whole, did_you_mean, shown
+from teamvla_envs.arguments import as_numbers, check_mapping, check_seed, check_whole, did_you_mean
 from teamvla_envs.arrays import to_numpy
 from teamvla_envs.env.observations import peer_summary
 from teamvla_envs.env.remaking import Remade
@@ -87,7 +87,7 @@ class TeamParallelEnv(Remade, Window, ParallelEnv[str, Any, np.ndarray]):
         self, seed: int | None = None, options: dict[str, Any] | None = None
     ) -> tuple[dict[str, Any], dict[str, dict[str, Any]]]:
         """Begin an episode; ``seed`` determines it fully, ``options={"goal": name}`` replaces its goal."""
-        obs, info = self.vector.reset(seed=seed, options=options)
+        obs, info = self.vector.reset(seed=check_seed(seed), options=options)
         self.agents = list(self.possible_agents)
         return self._split(obs), self._infos(info)
 
@@ -106,9 +106,7 @@ class TeamParallelEnv(Remade, Window, ParallelEnv[str, Any, np.ndarray]):
             ValueError: If an action is missing, has the wrong shape or is not finite; names the agent.
             RuntimeError: Before the first reset or after close.
         """
-        if not isinstance(actions, dict):
-            raise UserError(f"actions: got {shown(actions)}, expected a dict of agent to action")
-        for agent in actions:
+        for agent in check_mapping("actions", actions, "a dict of agent to action"):
             if agent not in self.possible_agents:
                 hint = did_you_mean(agent, self.possible_agents)
                 raise UserError(f"actions: {agent!r} is no agent{hint}, expected {', '.join(self.possible_agents)}")

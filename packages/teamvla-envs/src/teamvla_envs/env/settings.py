@@ -12,7 +12,7 @@ RENDER_MODES = (None, "rgb_array")
 
 def check_render_mode(render_mode: Any) -> None:
     """Refuse unknown render modes; there is a command for a window on the screen."""
-    if render_mode == "human" and isinstance(render_mode, str):
+    if isinstance(render_mode, str) and render_mode == "human":
         raise UserError(
             "render_mode: got 'human', allowed are None, 'rgb_array'; `teamvla view` shows an environment live"
         )

@@ -6,7 +6,7 @@ import gymnasium as gym
 import numpy as np
 from gymnasium.vector import AutoresetMode
 
-from teamvla_envs.arguments import as_numbers
+from teamvla_envs.arguments import as_numbers, check_seed
 from teamvla_envs.arrays import to_numpy
 from teamvla_envs.env.remaking import Remade
 from teamvla_envs.env.time_limits import UNLIMITED, TimeLimits
@@ -60,6 +60,7 @@ class TeamEnv(Remade, Window, gym.Env[Any, np.ndarray]):
     def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[Any, dict[str, Any]]:
         """Begin an episode; ``seed`` determines it fully, ``options={"goal": name}`` replaces its goal."""
         self._find_time_limits()
+        seed = check_seed(seed)
         obs, info = self.vector.reset(seed=seed, options=options)
         super().reset(seed=seed)
         return first(obs), first_info(info)

@@ -1,6 +1,6 @@
 """Observation spaces, and the checks of the arguments that shape them."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import gymnasium as gym
@@ -84,7 +84,7 @@ def check_image_size(size: int | Sequence[int], argument: str = "image_size") ->
         UserError: If one is out of range; names the argument.
     """
     try:
-        entries = (size, size) if np.ndim(size) == 0 else check_sequence(argument, size, "one number or two")
+        entries = check_sequence(argument, size, "two numbers") if isinstance(size, Iterable) else (size, size)
         height, width = (check_whole(argument, entry, MIN_SIZE, MAX_SIZE) for entry in entries)
     except ValueError:
         raise UserError(

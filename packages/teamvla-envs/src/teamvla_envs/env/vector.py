@@ -126,7 +126,7 @@ class TeamVectorEnv(Remade, WorldAccess, gym.vector.VectorEnv):
         check_choice("looks", looks, LOOKS)
         self.task_name, self.num_envs = task, check_whole("num_envs", num_envs, most=MOST_WORLDS)
         self.num_arms = num_arms = check_whole("num_arms", num_arms)
-        num_threads = None if num_threads is None else check_whole("num_threads", num_threads)
+        num_threads = None if num_threads is None else check_whole("num_threads", num_threads, most=4096)
         self.task = get_task(task)(num_arms=num_arms, split=split, randomization=randomization)
         check_choice("instruction_for", instruction_for, ("all", *(f"arm_{k}" for k in range(num_arms))))
         one = isinstance(robot, str)
@@ -474,6 +474,8 @@ class TeamVectorEnv(Remade, WorldAccess, gym.vector.VectorEnv):
         """
         self._check_open()
         names, size = check_names("cameras", cameras, self.all_cameras), check_image_size(size, "size")
+        if not names:
+            raise UserError("cameras: got none, expected a name or several")
         check_choice("channel", channel, CHANNELS)
         _ = self._current
         if worlds is None:

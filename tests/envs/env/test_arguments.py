@@ -1,7 +1,7 @@
 """Every argument of every view: a value works, or a ``ValueError`` names the argument."""
 
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import gymnasium as gym
@@ -49,7 +49,7 @@ VECTOR = (
 )  # fmt: skip
 
 
-def check(name: str, call: Callable[[Any], object], values: tuple[Any, ...] = ODD, known_as: str = "") -> None:
+def check(name: str, call: Callable[[Any], object], values: Sequence[Any] = ODD, known_as: str = "") -> None:
     """Every value is accepted on purpose or refused by name."""
     for value in values:
         accepted = repr(value) in ACCEPTED.get(name, ())
@@ -141,7 +141,7 @@ def test_resets_refuse_nonsense_by_name(views: tuple[Any, ...]):
         for env in views:
             check("seed", lambda value, env=env: env.reset(seed=value))
             check("reset", lambda value, env=env: env.reset(options=value), known_as="options")
-            check("goal", lambda value, env=env: env.reset(options={"goal": value}))
+            check("goal", lambda value, env=env: env.reset(options={"goal": value}), [v for v in ODD if repr(v) != "[None]"])
         check("seed", lambda value: views[0].reset(seed=[0, value]))
 
 

@@ -42,7 +42,7 @@ class TeamEnv(Remade, Window, gym.Env[Any, np.ndarray]):
         self.action_space = self.vector.single_action_space
         self.metadata = {key: self.vector.metadata[key] for key in ("render_modes", "render_fps")}
         self.render_mode = self.vector.render_mode
-        self.task, self.num_arms = task, self.vector.num_arms
+        self.task = task
         self._own_limit = None if max_episode_steps is None else self.vector.max_episode_steps
         self._time_limits = TimeLimits(self)
 

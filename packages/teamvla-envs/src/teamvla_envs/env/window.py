@@ -18,6 +18,11 @@ class Window:
     vector: TeamVectorEnv
 
     @property
+    def num_arms(self) -> int:
+        """Number of arms."""
+        return self.vector.num_arms
+
+    @property
     def phases(self) -> tuple[str, ...]:
         """Names of the task's phases, in order."""
         return self.vector.phases

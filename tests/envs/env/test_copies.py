@@ -35,7 +35,7 @@ def same(one: Any, other: Any) -> None:
         assert one.keys() == other.keys()
         for key, value in one.items():
             same(value, other[key])
-    elif isinstance(one, (tuple, list)) or getattr(one, "dtype", None) == object:
+    elif isinstance(one, (tuple, list)) or getattr(one, "dtype", None) == np.dtype(object):
         for first, second in zip(one, other, strict=True):
             same(first, second)
     else:

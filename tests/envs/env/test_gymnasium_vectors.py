@@ -73,9 +73,7 @@ def test_shared_memory_is_refused_for_instructions_with_what_to_do_instead():
 
 
 def test_instructions_survive_processes_without_shared_memory():
-    env = gym.make_vec(
-        ID, num_envs=2, vectorization_mode="async", vector_kwargs={"shared_memory": False}, **VISION
-    )
+    env = gym.make_vec(ID, num_envs=2, vectorization_mode="async", vector_kwargs={"shared_memory": False}, **VISION)
     assert isinstance(env, AsyncVectorEnv)
     obs, info = env.reset(seed=3)
     assert list(obs["instruction"]) == info["task_description"].tolist()

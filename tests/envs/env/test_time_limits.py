@@ -56,7 +56,7 @@ def test_a_restored_state_is_truncated_at_its_own_step(wasted: int, restored: in
     steps, info = steps_to_the_end(env)
     assert steps == 20 - restored
     assert info["end_reason"] == "time_limit"
-    again = copy.deepcopy(env)
+    again: Any = copy.deepcopy(env)
     again.reset(seed=0)
     again.unwrapped.set_state(state)
     assert steps_to_the_end(again)[0] == 20 - restored
@@ -86,6 +86,7 @@ def test_without_a_limit_an_episode_goes_on():
 
 def test_a_specification_makes_the_same_environment_again():
     env = gym.make(ID, max_episode_steps=6)
+    assert env.spec is not None
     again = gym.make(env.spec)
     again.reset(seed=0)
     assert steps_to_the_end(again)[0] == 6

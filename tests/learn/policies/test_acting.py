@@ -167,7 +167,8 @@ def state_policy(demos: Path, folder: Path, parts: PartLayout | None = None) -> 
 
 
 def test_a_state_policy_takes_a_state_of_the_parts_it_was_trained_with(demos, tmp_path):
-    state_policy(demos, tmp_path / "run").bind(StateStub())
+    stub: Any = StateStub()
+    state_policy(demos, tmp_path / "run").bind(stub)
 
 
 @pytest.mark.parametrize(
@@ -179,8 +180,9 @@ def test_a_state_policy_takes_a_state_of_the_parts_it_was_trained_with(demos, tm
     ],
 )
 def test_a_state_policy_of_other_parts_is_refused(demos, tmp_path, parts, message):
+    stub: Any = StateStub()
     with pytest.raises(UserError, match=message):
-        state_policy(demos, tmp_path / "run", parts).bind(StateStub())
+        state_policy(demos, tmp_path / "run", parts).bind(stub)
 
 
 def test_the_example_of_the_documentation_runs():

@@ -59,7 +59,7 @@ def test_a_state_policy_is_not_continued_on_other_parts_of_the_same_size(demos, 
     train(demos, tmp_path / "a", policy="state", steps=1)
     (tmp_path / "more").mkdir()
     other = write_demos(tmp_path / "more" / "other.hdf5", 2, state_parts=(("object_pos", 3), ("goal_error", 3)))
-    with pytest.raises(UserError, match="has parts of environment_state .*goal_pos.*goal_error"):
+    with pytest.raises(UserError, match=r"has parts of environment_state .*goal_pos.*goal_error"):
         train(other, tmp_path / "b", policy="state", steps=1, batch_size=1, shards=1, init_from=tmp_path / "a")
 
 

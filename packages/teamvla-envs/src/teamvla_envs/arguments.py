@@ -1,12 +1,13 @@
 """Checks of arguments: whatever a caller passes is accepted or refused with a message that names the argument."""
 
+import contextlib
 import difflib
 import inspect
 import math
 import operator
 from collections.abc import Callable, Iterable, Mapping
 from functools import wraps
-from typing import Any, TypeVar
+from typing import Any, ParamSpec, TypeVar
 
 import numpy as np
 
@@ -16,22 +17,23 @@ LARGEST = 2**31  # of counts
 LARGEST_SEED = 2**63 - 1
 _NUMBERS = "iuf"  # kinds of numpy dtypes
 
-F = TypeVar("F", bound=Callable[..., Any])
+P = ParamSpec("P")
+R = TypeVar("R")
 
 
-def only_known_arguments(function: F) -> F:
+def only_known_arguments(function: Callable[P, R]) -> Callable[P, R]:
     """Let a function refuse keyword arguments that it does not have, with the nearest name that it has."""
     parameters = inspect.signature(function).parameters
     known = [name for name, parameter in parameters.items() if parameter.kind != parameter.VAR_KEYWORD]
 
     @wraps(function)
-    def checked(*args: Any, **kwargs: Any) -> Any:
+    def checked(*args: P.args, **kwargs: P.kwargs) -> R:
         for name in kwargs:
             if name not in known:
                 raise UserError(f"{name}: there is no such argument{did_you_mean(name, known)}")
         return function(*args, **kwargs)
 
-    return checked  # type: ignore[return-value]
+    return checked
 
 
 def did_you_mean(name: object, known: Iterable[str]) -> str:
@@ -56,12 +58,10 @@ def check_whole(argument: str, value: Any, least: int = 1, most: int = LARGEST) 
     Raises:
         UserError: Naming the argument and the limits.
     """
-    number = None
-    if not isinstance(value, (bool, np.bool_)) and getattr(value, "dtype", None) != bool:
-        try:
+    number: int | None = None
+    if not isinstance(value, (bool, np.bool_)):
+        with contextlib.suppress(TypeError):
             number = operator.index(value)
-        except TypeError:
-            number = None
     if number is None or not least <= number <= most:
         limits = f"from {least}" if most in (LARGEST, LARGEST_SEED) else f"from {least} to {most}"
         raise UserError(f"{argument}: got {shown(value)}, allowed are whole numbers {limits}")
@@ -135,7 +135,7 @@ def check_seeds(seed: Any, num_envs: int) -> list[int | None]:
     """
     if seed is None:
         return [None] * num_envs
-    if isinstance(seed, (list, tuple, range)) or getattr(seed, "ndim", 0):
+    if isinstance(seed, (list, tuple, range)) or getattr(seed, "ndim", 0) > 0:
         seeds = [None if s is None else check_whole("seed", s, 0, LARGEST_SEED) for s in seed]
         if len(seeds) != num_envs:
             raise UserError(f"seed: got {len(seeds)} numbers for {num_envs} worlds")

@@ -86,7 +86,7 @@ class ActionMode:
             twist = xp.concat([motion[..., :3] * TOOL_STEP, motion[..., 3:] * TOOL_TURN], axis=-1)
             frames, tool = self.chains.frames(target)
             jacobian = self.chains.jacobian(frames, tool)
-            step = differential_ik(jacobian, twist, posture_motion(self.chains, target))
+            step = differential_ik(jacobian, twist, posture_motion(self.chains, target), near_singular=True)
         target = (target + limit_step(step)).clip(world.joint_pos - LEASH, world.joint_pos + LEASH)
         target = target.clip(self.chains.lower, self.chains.upper)
         opening = (grip + 1) / 2 * self.opening

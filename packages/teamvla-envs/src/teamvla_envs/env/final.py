@@ -14,8 +14,8 @@ def only(info: dict[str, Any], worlds: np.ndarray) -> dict[str, Any]:
     for key, values in info.items():
         if key.startswith("_"):
             result[key] = values & worlds
-        elif getattr(values, "dtype", None) == object:
-            result[key] = np.where(worlds, values, None)
+        elif isinstance(values, np.ndarray) and values.dtype.kind == "O":
+            result[key] = np.array([value if own else None for value, own in zip(values, worlds, strict=True)], object)
         else:
             xp = array_namespace(values)
             result[key] = xp.where(xp.asarray(worlds, device=values.device), values, xp.zeros_like(values))

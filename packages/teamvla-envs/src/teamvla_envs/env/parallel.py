@@ -14,7 +14,7 @@ from teamvla_envs.env.remaking import Remade
 from teamvla_envs.env.single import first, first_info
 from teamvla_envs.env.spaces import SENTENCE, vector_space
 from teamvla_envs.env.vector import TeamVectorEnv
-from teamvla_envs.env.window import Window
+from teamvla_envs.env.window import Window, check_one_world
 from teamvla_envs.errors import UserError
 
 _KEPT = ("agents", "observation_spaces", "action_spaces", "state_space")
@@ -35,9 +35,7 @@ class TeamParallelEnv(Remade, Window, ParallelEnv[str, Any, np.ndarray]):
     """
 
     def __init__(self, task: str, *, max_cycles: int | None = None, **kwargs: Any):
-        for name in ("num_envs", "autoreset_mode"):
-            if name in kwargs:
-                raise UserError(f"{name}: got {kwargs[name]!r}, but this environment has one world, which rests at its end")
+        check_one_world(kwargs)
         kwargs.setdefault("max_episode_steps", None if max_cycles is None else check_whole("max_cycles", max_cycles))
         kwargs["autoreset_mode"] = AutoresetMode.DISABLED
         self.vector = TeamVectorEnv(task, 1, **kwargs)

@@ -1,9 +1,9 @@
 """What differs from episode to episode, as one configuration with named levels.
 
 A task draws goal, sentence, poses, sizes and masses; this module draws what is the same for every task: posture, motor
-gains, friction, cameras, light, colors, and the keys of observation noise and action delay. Every level consumes the same
-uniform numbers, so that a seed gives the same goal and sentence at every level. Cameras, light and colors have streams
-of their own, keyed by the episode and by their names: adding a camera changes no other draw.
+gains, friction, cameras, light, colors, and the keys of observation noise and action delay. Every level consumes the
+same uniform numbers, so that a seed gives the same goal and sentence at every level. Cameras, light and colors have
+streams of their own, keyed by the episode and by their names: adding a camera changes no other draw.
 """
 
 import hashlib

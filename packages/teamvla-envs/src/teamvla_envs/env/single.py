@@ -11,8 +11,7 @@ from teamvla_envs.arrays import to_numpy
 from teamvla_envs.env.remaking import Remade
 from teamvla_envs.env.time_limits import UNLIMITED, TimeLimits
 from teamvla_envs.env.vector import TeamVectorEnv
-from teamvla_envs.env.window import Window
-from teamvla_envs.errors import UserError
+from teamvla_envs.env.window import Window, check_one_world
 
 _KEPT = ("observation_space", "action_space", "spec", "_np_random", "_np_random_seed")
 
@@ -33,9 +32,7 @@ class TeamEnv(Remade, Window, gym.Env[Any, np.ndarray]):
     metadata = {"render_modes": ["rgb_array"], "render_fps": 25}  # noqa: RUF012  gymnasium's way; make() reads it
 
     def __init__(self, task: str, *, max_episode_steps: int | None = None, **kwargs: Any):
-        for name in ("num_envs", "autoreset_mode"):
-            if name in kwargs:
-                raise UserError(f"{name}: got {kwargs[name]!r}, but this environment has one world, which rests at its end")
+        check_one_world(kwargs)
         kwargs["autoreset_mode"] = AutoresetMode.DISABLED
         self.vector = TeamVectorEnv(task, 1, max_episode_steps=max_episode_steps, **kwargs)
         self.observation_space = self.vector.single_observation_space

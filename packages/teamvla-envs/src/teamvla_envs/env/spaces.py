@@ -13,7 +13,6 @@ from teamvla_envs.errors import UserError
 from teamvla_envs.sim.cameras import MAX_SIZE, MIN_SIZE
 
 
-
 class Sentence(gym.spaces.Text):
     """Text that gymnasium does not put into shared memory, from which it reads text only once.
 

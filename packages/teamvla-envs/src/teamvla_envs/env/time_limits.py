@@ -29,7 +29,8 @@ class TimeLimits:
 
     def find(self) -> int | None:
         """Find the wrappers that the present call came through, and return the lowest of their limits."""
-        env, found = self._env(), []
+        env = self._env()
+        found: list[TimeLimit[Any, Any]] = []
         frame = inspect.currentframe()
         while frame is not None:
             caller = frame.f_locals.get("self")
@@ -37,10 +38,10 @@ class TimeLimits:
                 found.append(caller)
             frame = frame.f_back
         self._wrappers = [weakref.ref(wrapper) for wrapper in found]
-        return min((wrapper._max_episode_steps for wrapper in found), default=None)
+        return min((int(wrapper._max_episode_steps) for wrapper in found), default=None)
 
     def expect(self, steps: int) -> None:
         """Let each wrapper count ``steps`` when it has counted the present step."""
         for reference in self._wrappers or ():
             if (wrapper := reference()) is not None:
-                wrapper._elapsed_steps = steps - 1
+                wrapper._elapsed_steps = steps - 1  # type: ignore[assignment]

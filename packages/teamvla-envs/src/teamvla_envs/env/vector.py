@@ -10,6 +10,7 @@ from gymnasium.vector import AutoresetMode
 from gymnasium.vector.utils import batch_space
 
 from teamvla_envs.arguments import (
+    as_numbers,
     check_choice,
     check_names,
     check_number,
@@ -17,7 +18,6 @@ from teamvla_envs.arguments import (
     check_sequence,
     check_whole,
     only_known_arguments,
-    as_numbers,
     shown,
 )
 from teamvla_envs.arrays import array_namespace
@@ -129,8 +129,11 @@ class TeamVectorEnv(Remade, WorldAccess, gym.vector.VectorEnv):
         num_threads = None if num_threads is None else check_whole("num_threads", num_threads, most=4096)
         self.task = get_task(task)(num_arms=num_arms, split=split, randomization=randomization)
         check_choice("instruction_for", instruction_for, ("all", *(f"arm_{k}" for k in range(num_arms))))
-        one = isinstance(robot, str)
-        robots = (robot,) * num_arms if one else check_sequence("robot", robot, "a name, or one per arm")
+        robots: tuple[str, ...]
+        if isinstance(robot, str):
+            robots = (robot,) * num_arms
+        else:
+            robots = check_sequence("robot", robot, "a name, or one per arm")
         if len(robots) != num_arms:
             raise UserError(f"robot: got {len(robots)} names for {num_arms} arms, give one or one per arm")
         joints = {name: len(get_robot(name).joints) for name in robots}
@@ -155,14 +158,15 @@ class TeamVectorEnv(Remade, WorldAccess, gym.vector.VectorEnv):
             "render_fps": round(1 / self.control_dt),
             "autoreset_mode": self.autoreset_mode,
         }
-        self.env_kwargs = {
+        self.env_kwargs: dict[str, Any] = {
             "task": task, "num_arms": num_arms, "robot": list(robots), "obs_mode": obs_mode,
             "action_mode": action_mode, "reward_mode": reward_mode, "cameras": list(self.cameras),
             "image_size": list(self.image_size), "image_channels": list(self.image_channels),
             "randomization": randomization if isinstance(randomization, str) else asdict(self.task.randomization),
             "split": split,
-            "instruction_for": instruction_for, "max_episode_steps": steps, "looks": looks,
+            "instruction_for": instruction_for, "max_episode_steps": None, "looks": looks,
         }  # fmt: skip
+        self.max_episode_steps = steps
         self._sim: Simulator = choose_simulator(
             device, solver, num_threads, scene, self.task.bodies, self.num_envs, self.task.joints
         )
@@ -218,11 +222,11 @@ class TeamVectorEnv(Remade, WorldAccess, gym.vector.VectorEnv):
             Observations and info of all worlds.
         """
         self._check_open()
-        options = check_options(options)
-        mask = read_reset_mask(options, self.num_envs)
+        chosen = check_options(options)
+        mask = read_reset_mask(chosen, self.num_envs)
         if self._world is None and not mask.all():
             raise UserError("options['reset_mask']: the first reset must reset all worlds")
-        seeds, goals = check_seeds(seed, self.num_envs), read_goals(options, self.num_envs)
+        seeds, goals = check_seeds(seed, self.num_envs), read_goals(chosen, self.num_envs)
         self._begin(np.flatnonzero(mask), seeds, [None if g is None else self.task.draw_of_goal(g) for g in goals])
         self._look()
         return self._observe(), self._info()
@@ -321,11 +325,12 @@ class TeamVectorEnv(Remade, WorldAccess, gym.vector.VectorEnv):
     @property
     def max_episode_steps(self) -> int:
         """Control steps after which an episode is truncated."""
-        return int(self.env_kwargs["max_episode_steps"])
+        return self._max_steps
 
     @max_episode_steps.setter
     def max_episode_steps(self, steps: int) -> None:
-        self.env_kwargs["max_episode_steps"] = check_whole("max_episode_steps", steps, most=UNLIMITED)
+        self._max_steps = check_whole("max_episode_steps", steps, most=UNLIMITED)
+        self.env_kwargs["max_episode_steps"] = self._max_steps
 
     @property
     def _last_step(self) -> int:

@@ -6,6 +6,14 @@ from typing import Any
 import numpy as np
 
 from teamvla_envs.env.vector import TeamVectorEnv
+from teamvla_envs.errors import UserError
+
+
+def check_one_world(kwargs: Mapping[str, Any]) -> None:
+    """Refuse the arguments of several worlds."""
+    for name in ("num_envs", "autoreset_mode"):
+        if name in kwargs:
+            raise UserError(f"{name}: got {kwargs[name]!r}, but this view has one world, which rests when it has ended")
 
 
 class Window:

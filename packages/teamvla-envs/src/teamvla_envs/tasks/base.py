@@ -14,8 +14,8 @@ from teamvla_envs.arguments import check_choice
 from teamvla_envs.arrays import array_namespace
 from teamvla_envs.control.kinematics import Chains
 from teamvla_envs.env.randomization import Randomization, get_randomization
-from teamvla_envs.scene.compose import Scene, compose
 from teamvla_envs.errors import UserError
+from teamvla_envs.scene.compose import Scene, compose
 from teamvla_envs.scene.props import Prop, Table
 from teamvla_envs.sim.base import WorldState
 

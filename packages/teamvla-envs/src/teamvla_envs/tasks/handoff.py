@@ -55,8 +55,8 @@ class Handoff(Task):
     goal_draw = 15
     pose_draws, size_draws, mass_draws = (0, 1, 2, 6, 7, 8), (3, 4, 9, 10), (5, 11)
     goal_parts = (
-        "goal", "goal_pos", "object_to_goal", "object_pos", "object_rot6d", "object_vel", "object_size", "tool_to_grasp",
-        "lead",
+        "goal", "goal_pos", "object_to_goal", "object_pos", "object_rot6d", "object_vel", "object_size",
+        "tool_to_grasp", "lead",
     )  # fmt: skip
     arm_counts = (2, 3, 4)
     indicators = ("goal", "lead")

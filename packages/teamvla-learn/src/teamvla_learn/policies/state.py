@@ -33,7 +33,7 @@ class StatePolicyConfig(LossWeights):
     hidden_sizes: tuple[int, ...] = (256, 256, 256)
     ignored: tuple[int, ...] = ()
     head: HeadConfig = field(default_factory=HeadConfig)
-    parts: PartLayout = PartLayout(())
+    parts: PartLayout = field(default_factory=lambda: PartLayout(()))
 
 
 class StatePolicy(LearnedPolicy):

@@ -74,10 +74,12 @@ def build_policy(
                 else f"the privileged states of {', '.join(source.tasks)} differ: a state policy learns one task"
             )
         ignored = _ignored(source.environment_state)
-        config = StatePolicyConfig(
-            space, ignored=ignored, head=options.head, parts=source.environment_state, **asdict(options.losses)
+        return StatePolicy(
+            StatePolicyConfig(
+                space, ignored=ignored, head=options.head, parts=source.environment_state, **asdict(options.losses)
+            ),
+            normalization,
         )
-        return StatePolicy(config, normalization)
     assert tokenizer is not None
     ignored = _ignored(source.agent_pos)
     height, width = next(iter(train.pixels.values())).shape[1:3]

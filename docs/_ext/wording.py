@@ -39,7 +39,7 @@ OBSERVATION_PARTS: dict[str, tuple[str, str]] = {
     "tool_to_grasp": ("m", "for each arm, from its tool to its grasp point"),
     "lead": ("", "one-hot: the arm whose turn it is"),
     "puller": ("", "one-hot: the arm on the side of the handle"),
-    "goal_error": ("m", "from the goal to the object"),
+    "object_to_goal": ("m", "from the object to the goal"),
     "goal_pos": ("m", "where the object should be"),
     "goal": ("", "one-hot goal variant"),
 }

@@ -17,6 +17,7 @@ def _env(seeds: list[int]) -> Any:
         action_size=3,
         seeds=np.array(seeds),
         expert_actions=lambda: np.full((len(seeds), 6), 0.5, np.float32),
+        hold_actions=lambda gripper: np.full((len(seeds), 6), gripper, np.float32),
     )
 
 

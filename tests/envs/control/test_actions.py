@@ -151,12 +151,25 @@ def test_the_last_entry_opens_the_gripper_in_proportion(make_mode, world, name, 
     assert_allclose(commanded, opening, atol=1e-15)
 
 
-def test_a_joint_step_that_is_too_long_keeps_its_direction(make_mode, world):
+def test_actions_are_clipped_before_they_are_scaled(make_mode, world):
+    for name in ACTION_MODES:
+        mode = make_mode(name)
+        action = still(mode.size)
+        action[..., :3] = (2.0, -1.0, 0.5)
+        beyond, _ = mode.decode(action, world)
+        within, _ = mode.decode(action.clip(-1.0, 1.0), world)
+        assert_allclose(beyond, within, rtol=0, atol=0)
     action = still(8)
     action[..., :3] = (2.0, -1.0, 0.5)
     target, _ = make_mode("joint_delta").decode(action, world)
-    step = target - world.joint_target
-    assert_allclose(step[..., :3], np.broadcast_to(JOINT_STEP * np.array([1.0, -0.5, 0.25]), (N, A, 3)), atol=1e-15)
+    moved = target - world.joint_target
+    assert_allclose(moved[..., :3], np.broadcast_to(JOINT_STEP * np.array([1.0, -1.0, 0.5]), (N, A, 3)), atol=1e-15)
+
+
+def test_a_joint_step_that_is_too_long_keeps_its_direction():
+    step = np.zeros((1, A, J))
+    step[..., :3] = JOINT_STEP * np.array([2.0, -1.0, 0.5])
+    assert_allclose(limit_step(step)[..., :3], np.broadcast_to(JOINT_STEP * np.array([1.0, -0.5, 0.25]), (1, A, 3)))
 
 
 def test_arms_are_scaled_one_by_one():

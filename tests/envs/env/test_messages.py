@@ -82,7 +82,7 @@ def test_what_was_sent_and_delivered_is_counted():
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"drop_rate": 1.5}, "drop_rate: got 1.5, allowed are 0 to 1"),
+        ({"drop_rate": 1.5}, "drop_rate: got 1.5, allowed are numbers from 0 to 1"),
         ({"delay": -1}, "delay: got -1"),
         ({"noise": float("nan")}, "noise: got nan"),
         ({"seed": -1}, "seed: got -1"),

@@ -142,7 +142,7 @@ def test_an_arm_that_is_not_told_gets_an_empty_sentence(make: Make, told: str):
     assert infos[told]["goal"] != ""
 
 
-@pytest.mark.parametrize("name", ["goal", "goal_pos", "goal_error"])
+@pytest.mark.parametrize("name", ["goal", "goal_pos", "object_to_goal"])
 def test_an_arm_that_is_not_told_gets_zeros_for_what_gives_the_goal_away(make: Make, name: str):
     env = make(instruction_for="arm_1")
     observations, _ = env.reset(seed=1)

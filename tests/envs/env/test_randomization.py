@@ -1,16 +1,25 @@
 """Randomization: what its levels vary, that a seed's goal stays the same, and that noise and delay act as promised."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 from teamvla_envs import registered_tasks
-from teamvla_envs.env.randomization import LEVELS, Randomization, WorldDraw, counter_noise, get_randomization
+from teamvla_envs.env.randomization import (
+    LEVELS,
+    Randomization,
+    WorldDraw,
+    counter_noise,
+    get_randomization,
+    named_uniform,
+)
 from teamvla_envs.env.vector import TeamVectorEnv
 from teamvla_envs.registration import get_task
-from teamvla_envs.scene.compose import Scene
+from teamvla_envs.scene import compose
+from teamvla_envs.scene.compose import Scene, shared_cameras
 
 MakeLift = Callable[..., TeamVectorEnv]
 
@@ -29,7 +38,7 @@ def test_a_level_is_known_by_name(level: str):
     ("given", "message"),
     [
         ("wild", "randomization: got 'wild', allowed are 'none', 'default', 'hard', or a Randomization"),
-        ({"mass": 1.0}, "randomization: unknown 'mass', allowed are poses, sizes, masses"),
+        ({"mass": 1.0}, "randomization: unknown 'mass' .did you mean masses.., allowed are poses, sizes, masses"),
         ({"friction": 0.9}, "randomization: friction is 0.9, expected a number from 0 to 0.6"),
         ({"delay": 0.5}, "randomization: delay is 0.5, expected a whole number from 0 to 3"),
         ({"noise": float("nan")}, "randomization: noise is nan, expected"),
@@ -177,6 +186,36 @@ def test_a_delayed_action_takes_effect_one_step_late(make_lift: MakeLift, action
 def test_the_number_of_draws_does_not_depend_on_the_level(lift_scene: Scene):
     counts = {WorldDraw(level, lift_scene, ("bar_rod",)).count for level in LEVELS.values()}
     assert len(counts) == 1
+
+
+def test_adding_a_camera_changes_no_other_draw(make_lift: MakeLift, monkeypatch: pytest.MonkeyPatch):
+    def draws() -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
+        env = make_lift(4, randomization="hard")
+        env.reset(seed=3)
+        first = env.get_state()
+        env.reset()  # the next episodes of the worlds' own generators
+        return first, env.get_state()
+
+    known = draws()
+    side = replace(compose.shared_cameras(2)[0], name="side")
+    monkeypatch.setattr(compose, "shared_cameras", lambda arms: (side, *shared_cameras(arms)))
+    for before, after in zip(known, draws(), strict=True):
+        added = {f"field.{field}.side" for field in ("camera_shift", "camera_turn", "camera_fovy")}
+        assert after.keys() - before.keys() == added
+        for key, values in before.items():
+            assert_array_equal(after[key], values, err_msg=key)
+
+
+def test_named_streams_depend_on_episode_and_name_alone():
+    key = np.arange(4000, dtype=np.uint64)
+    light, front = named_uniform(key, "light", 3), named_uniform(key, "camera_shift/front", 3)
+    assert light.min() >= 0
+    assert light.max() < 1
+    assert abs(light.mean() - 0.5) < 0.01
+    assert abs(light.std() - 12**-0.5) < 0.01
+    assert abs(np.corrcoef(light.ravel(), front.ravel())[0, 1]) < 0.02
+    assert abs(np.corrcoef(light[:-1].ravel(), light[1:].ravel())[0, 1]) < 0.02
+    assert_array_equal(light[7:8], named_uniform(key[7:8], "light", 3))
 
 
 def test_cameras_light_and_colors_change_the_picture(make_lift: MakeLift):

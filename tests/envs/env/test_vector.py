@@ -40,7 +40,7 @@ def assert_same_state(first: Mapping[str, np.ndarray], second: Mapping[str, np.n
 @pytest.mark.parametrize("task", teamvla_envs.registered_tasks())
 def test_every_task_has_an_id_in_both_registries(task: str):
     name = environment_id(task)
-    assert gym.spec(name).kwargs == {"task": task}
+    assert gym.spec(name).kwargs == {"task": task, "env_id": name}
     assert get_task(task).name == task
     env = pettingzoo.make("parallel", name).unwrapped
     assert isinstance(env, TeamParallelEnv)

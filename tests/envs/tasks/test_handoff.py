@@ -151,7 +151,7 @@ def test_a_stick_that_was_dropped_on_its_pad_does_not_count_until_it_is_laid_dow
         actions[dropped] = (*np.zeros(7), 1.0)
         *_, info = env.step(actions.reshape(12, -1))
     assert dropped.all()
-    on_pad = (env._signals["lateral"] < 0.05) & (np.abs(env._signals["error"][:, 2]) < 0.01)
+    on_pad = (env._signals["lateral"] < 0.05) & (np.abs(env._signals["to_goal"][:, 2]) < 0.01)
     assert on_pad.sum() >= 6
     assert not info["is_success"].any()
     assert finish_episodes(env).rate() >= 0.9

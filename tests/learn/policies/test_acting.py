@@ -1,5 +1,5 @@
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +9,7 @@ import pytest
 from teamvla_envs.errors import UserError
 from teamvla_envs.policies import Policy, make_policy
 from teamvla_learn.data.dataset import load_demos
+from teamvla_learn.data.layout import PartLayout
 from teamvla_learn.policies.checkpoint import save_checkpoint
 from teamvla_learn.train.build import build_policy, build_tokenizer, describe
 from teamvla_learn.train.config import TrainConfig
@@ -137,6 +138,51 @@ def test_a_single_environment_that_does_not_fit_is_told(policy):
 def test_an_environment_of_another_project_is_refused(policy):
     with pytest.raises(UserError, match="env is a TimeLimit, expected a TeamVLA environment"):
         policy.bind(gym.make("MountainCar-v0"))
+
+
+PARTS = (("object_pos", 3), ("goal_pos", 3))
+
+
+@dataclass
+class StateStub(StubEnv):
+    """An environment whose state has named parts."""
+
+    env_kwargs: dict[str, Any] = field(default_factory=lambda: ENV_KWARGS | {"obs_mode": "state"})
+    environment_state_parts: tuple[tuple[str, int], ...] = PARTS
+
+    @property
+    def single_observation_space(self) -> Any:
+        return gym.spaces.Box(-1, 1, (6,), np.float32)
+
+
+def state_policy(demos: Path, folder: Path, parts: PartLayout | None = None) -> Policy:
+    """A state policy as a checkpoint, optionally one that recorded other parts."""
+    train, _, source = load_demos(demos, with_pixels=False)
+    network = build_policy("state", train, source, None, None, chunk_length=1, seed=0)
+    if parts is not None:
+        network.config = replace(network.config, parts=parts)
+    folder.mkdir()
+    save_checkpoint(folder, network, describe(network, None, source, TrainConfig(Budget(steps=1))))
+    return make_policy(str(folder))
+
+
+def test_a_state_policy_takes_a_state_of_the_parts_it_was_trained_with(demos, tmp_path):
+    stub: Any = StateStub()
+    state_policy(demos, tmp_path / "run").bind(stub)
+
+
+@pytest.mark.parametrize(
+    ("parts", "message"),
+    [
+        (PartLayout(()), "trained with teamvla-learn 0.1, .* opposite sign: train it again"),
+        (PartLayout((("object_pos", 3), ("goal_error", 3))), r"goal_pos \(3\) where .* trained with goal_error \(3\)"),
+        (PartLayout(PARTS[::-1]), "in another order"),
+    ],
+)
+def test_a_state_policy_of_other_parts_is_refused(demos, tmp_path, parts, message):
+    stub: Any = StateStub()
+    with pytest.raises(UserError, match=message):
+        state_policy(demos, tmp_path / "run", parts).bind(stub)
 
 
 def test_the_example_of_the_documentation_runs():

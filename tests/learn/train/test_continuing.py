@@ -55,6 +55,14 @@ def test_a_network_that_does_not_fit_is_refused(demos, tmp_path, change, message
     assert not (tmp_path / "b").exists()
 
 
+def test_a_state_policy_is_not_continued_on_other_parts_of_the_same_size(demos, tmp_path):
+    train(demos, tmp_path / "a", policy="state", steps=1)
+    (tmp_path / "more").mkdir()
+    other = write_demos(tmp_path / "more" / "other.hdf5", 2, state_parts=(("object_pos", 3), ("goal_error", 3)))
+    with pytest.raises(UserError, match=r"has parts of environment_state .*goal_pos.*goal_error"):
+        train(other, tmp_path / "b", policy="state", steps=1, batch_size=1, shards=1, init_from=tmp_path / "a")
+
+
 def test_another_kind_of_network_is_refused(demos, tmp_path):
     train(demos, tmp_path / "a", policy="state", steps=1)
     with pytest.raises(UserError, match=r"policy is vla, init_from .*a holds a StatePolicy"):

@@ -99,7 +99,7 @@ def random(argument: str = "") -> Policy:
 
 
 def zero(argument: str = "") -> Policy:
-    """Make the policy whose every action is zero: the arms hold still."""
+    """Make the policy whose arms hold still, grippers half open."""
     _refuse_argument("zero", argument)
     return ZeroPolicy()
 
@@ -143,11 +143,11 @@ class ExpertPolicy(_BoundPolicy):
 
 
 class ZeroPolicy(_BoundPolicy):
-    """Holds still."""
+    """Holds still, grippers half open."""
 
     def act(self, obs: Any) -> np.ndarray:
-        """Return zeros (N, A*D) float32."""
-        return np.zeros(self._action_shape, dtype=np.float32)
+        """Return actions (N, A*D) float32: zeros, in ``joint_pos`` the commanded positions."""
+        return self.env.hold_actions(gripper=0.0)
 
 
 class RandomPolicy(_BoundPolicy):

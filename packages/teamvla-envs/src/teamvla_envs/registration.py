@@ -10,6 +10,8 @@ from importlib import import_module
 from importlib.metadata import EntryPoint, entry_points
 from typing import TYPE_CHECKING
 
+from teamvla_envs.errors import UserError
+
 if TYPE_CHECKING:
     from teamvla_envs.tasks.base import Task
 
@@ -57,9 +59,9 @@ def register_task(
         ValueError: If the name is malformed or taken.
     """
     if not re.fullmatch(r"[a-z][a-z0-9_]*", name):
-        raise ValueError(f"name: got {name!r}, expected lower-case letters, digits and underscores")
+        raise UserError(f"name: got {name!r}, expected lower-case letters, digits and underscores")
     if name in _TASKS:
-        raise ValueError(f"name: task {name!r} is registered already; deregister_task({name!r}) first")
+        raise UserError(f"name: task {name!r} is registered already; deregister_task({name!r}) first")
     _TASKS[name] = TaskRow(env_name or "".join(map(str.capitalize, name.split("_"))), task, horizon)
     _enter(name)
 
@@ -95,8 +97,8 @@ def get_row(task: str) -> TaskRow:
     Raises:
         ValueError: If there is none of that name; the message lists those there are.
     """
-    if task not in _TASKS:
-        raise ValueError(f"task: got {task!r}, allowed are {', '.join(repr(name) for name in _TASKS)}")
+    if not isinstance(task, str) or task not in _TASKS:
+        raise UserError(f"task: got {task!r}, allowed are {', '.join(repr(name) for name in _TASKS)}")
     return _TASKS[task]
 
 
@@ -116,11 +118,11 @@ def get_task(task: str) -> "type[Task]":
         except (ImportError, AttributeError) as error:
             if task in BUILT_IN:
                 raise
-            raise ValueError(f"task {task!r}: {where!r} cannot be loaded: {error}") from error
+            raise UserError(f"task {task!r}: {where!r} cannot be loaded: {error}") from error
     else:
         cls = where
     if not (isinstance(cls, type) and issubclass(cls, Task)):
-        raise ValueError(f"task {task!r}: {where!r} is not a class derived from teamvla_envs.tasks.base.Task")
+        raise UserError(f"task {task!r}: {where!r} is not a class derived from teamvla_envs.tasks.base.Task")
     return cls
 
 
@@ -147,15 +149,15 @@ def _enter(task: str) -> None:
     env_id, horizon = environment_id(task), get_row(task).horizon
     gym.register(
         id=env_id,
-        entry_point=f"teamvla_envs.env.single:{'TeamEnv' if horizon is None else 'make_without_limit'}",
-        vector_entry_point="teamvla_envs.env.vector:TeamVectorEnv",
+        entry_point="teamvla_envs.env.entry:make_single",
+        vector_entry_point="teamvla_envs.env.entry:make_vector",
         max_episode_steps=horizon,
-        kwargs={"task": task},
+        kwargs={"task": task, "env_id": env_id},
     )
     pettingzoo.register(
         "parallel",
         env_id,
-        "teamvla_envs.env.parallel:TeamParallelEnv",
+        "teamvla_envs.env.entry:make_parallel",
         max_cycles=horizon,
-        kwargs={"task": task},
+        kwargs={"task": task, "env_id": env_id},
     )

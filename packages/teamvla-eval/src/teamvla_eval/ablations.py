@@ -5,6 +5,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from teamvla_envs.arrays import to_numpy
 
 if TYPE_CHECKING:
     from teamvla_envs.env.vector import TeamVectorEnv
@@ -47,15 +48,8 @@ class FrozenArm:
 
     def bind(self, env: "TeamVectorEnv") -> None:
         """Take the environment; ValueError if it lacks the arm."""
-        from teamvla_envs.control.actions import ActionMode
-        from teamvla_envs.control.kinematics import Chains
-
         if not 0 <= self._arm < env.num_arms:
             raise ValueError(f"freeze-arm is {self._arm}, the arms are 0 to {env.num_arms - 1}")
-        robots: Any = env.env_kwargs["robot"]
-        scene = env.task.scene(tuple(robots))
-        opening = np.array([robot.gripper_range[1] for robot in scene.robots])
-        self._mode = ActionMode(env.action_mode, Chains.of(scene), opening)
         self._env = env
         self._policy.bind(env)
 
@@ -68,9 +62,7 @@ class FrozenArm:
         env = self._env
         assert env is not None, "bind(env) comes before act"
         actions = np.array(self._policy.act(obs), dtype=np.float32).reshape(env.num_envs, env.num_arms, -1)
-        world = env.world
-        still = self._mode.encode(np.zeros_like(world.joint_target), np.ones_like(world.gripper_target), world)
-        actions[:, self._arm] = still[:, self._arm]
+        actions[:, self._arm] = to_numpy(env.hold_actions(gripper=1.0)).reshape(actions.shape)[:, self._arm]
         return actions.reshape(env.num_envs, -1)
 
 

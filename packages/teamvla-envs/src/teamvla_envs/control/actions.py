@@ -7,8 +7,10 @@ from typing import Any
 
 import numpy as np
 
+from teamvla_envs.arguments import as_numbers
 from teamvla_envs.arrays import array_namespace
 from teamvla_envs.control.kinematics import Chains, differential_ik
+from teamvla_envs.errors import UserError
 from teamvla_envs.sim.base import WorldState
 
 Array = Any
@@ -32,7 +34,8 @@ class ActionMode:
     - ``ee_delta``: tool translation (world axes, units of ``TOOL_STEP``) and rotation vector (``TOOL_TURN``), added to
       the commanded tool pose through differential inverse kinematics.
 
-    A joint displacement that is too long is scaled as a whole, so that the path stays straight in joint space.
+    Actions are clipped to [-1, 1] first. A joint displacement that is still too long is scaled as a whole, so that the
+    path stays straight in joint space.
 
     Attributes:
         name: One of ``ACTION_MODES``.
@@ -71,22 +74,22 @@ class ActionMode:
             Commanded joint positions ``(N, A, J)`` [rad] and gripper openings ``(N, A)`` [m].
         """
         xp = array_namespace(action)
+        action = action.clip(-1.0, 1.0)
         motion, grip = action[..., :-1], action[..., -1]
         target = world.joint_target
         if self.name == "joint_delta":
             step = motion * JOINT_STEP
         elif self.name == "joint_pos":
             lower, upper = self.chains.lower, self.chains.upper
-            step = lower + (motion.clip(-1.0, 1.0) + 1) / 2 * (upper - lower) - target
+            step = lower + (motion + 1) / 2 * (upper - lower) - target
         else:
-            motion = motion.clip(-1.0, 1.0)
             twist = xp.concat([motion[..., :3] * TOOL_STEP, motion[..., 3:] * TOOL_TURN], axis=-1)
             frames, tool = self.chains.frames(target)
             jacobian = self.chains.jacobian(frames, tool)
-            step = differential_ik(jacobian, twist, posture_motion(self.chains, target))
+            step = differential_ik(jacobian, twist, posture_motion(self.chains, target), near_singular=True)
         target = (target + limit_step(step)).clip(world.joint_pos - LEASH, world.joint_pos + LEASH)
         target = target.clip(self.chains.lower, self.chains.upper)
-        opening = (grip.clip(-1.0, 1.0) + 1) / 2 * self.opening
+        opening = (grip + 1) / 2 * self.opening
         now = world.gripper_target
         return target, now + (opening - now).clip(-GRIPPER_STEP, GRIPPER_STEP)
 
@@ -158,7 +161,7 @@ def check_action(
     """
     array = _as_floats(action, mode.opening, send)
     if array.shape != (num_worlds, num_arms * mode.size):
-        raise ValueError(
+        raise UserError(
             f"action has shape {tuple(array.shape)}, expected {(num_worlds, num_arms * mode.size)}: "
             f"for each of {num_arms} arms (arm_0 first) {mode.size} entries, {_meaning(mode)}"
         )
@@ -168,7 +171,7 @@ def check_action(
         bad = xp.nonzero(~xp.isfinite(array))
         if len(bad[0]):
             world, arm, entry = (int(indices[0]) for indices in bad)
-            raise ValueError(
+            raise UserError(
                 f"action for arm_{arm} has a non-finite value {float(array[world, arm, entry])} at index {entry} "
                 f"(world {world}); expected {mode.size} numbers in [-1, 1]: {_meaning(mode)}"
             )
@@ -178,10 +181,10 @@ def check_action(
 def _as_floats(action: Any, similar: Array, send: Callable[[np.ndarray], Array]) -> Array:
     """Numbers of whatever kind as floats of the kind of ``similar``."""
     if isinstance(similar, np.ndarray):
-        return np.asarray(action, dtype=np.float64)
+        return as_numbers("action", action)
     if type(action) is type(similar):  # a tensor that may be on the device already
         return action.to(similar)
-    return send(np.asarray(action, dtype=np.float64))
+    return send(as_numbers("action", action))
 
 
 def _meaning(mode: ActionMode) -> str:

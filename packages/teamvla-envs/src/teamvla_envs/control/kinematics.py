@@ -16,6 +16,9 @@ from teamvla_envs.scene.robots.spec import RobotSpec
 
 Array = Any
 
+SINGULAR = 0.1  # [m/rad or 1] singular values of a Jacobian from which on its direction is damped more
+SINGULAR_DAMPING = 0.2  # largest additional damping
+
 
 @dataclass(frozen=True)
 class Chains:
@@ -114,16 +117,23 @@ def cross(a: Array, b: Array) -> Array:
     return stack_last(ay * bz - az * by, az * bx - ax * bz, ax * by - ay * bx)
 
 
-def differential_ik(jacobian: Array, twist: Array, null_motion: Array, damping: float = 0.03) -> Array:
+def differential_ik(
+    jacobian: Array, twist: Array, null_motion: Array, damping: float = 0.03, near_singular: bool = False
+) -> Array:
     """One damped least-squares step with a null-space motion (Wampler 1986).
 
     ``dq = J' (J J' + damping^2 I)^-1 (e - J n) + n``.
+
+    At the edge of the workspace such a step overshoots and reverses in every control step. With ``near_singular`` the
+    damping grows in the directions whose singular value is small (Chiaverini, Siciliano, Egeland: "Review of the damped
+    least-squares inverse kinematics with experiments on an industrial robot manipulator", 1994).
 
     Args:
         jacobian: Shape ``(..., 6, J)``.
         twist: Wanted tool displacement: translation [m], rotation vector [rad], shape ``(..., 6)``.
         null_motion: Joint motion ``n`` that is kept as far as it does not move the tool, shape ``(..., J)`` [rad].
         damping: Regularization; larger is smoother near singularities and slower to converge.
+        near_singular: Whether to damp directions with a singular value below ``SINGULAR`` more.
 
     Returns:
         Joint displacement, shape ``(..., J)`` [rad].
@@ -131,7 +141,12 @@ def differential_ik(jacobian: Array, twist: Array, null_motion: Array, damping: 
     xp = array_namespace(jacobian)
     transposed = xp.matrix_transpose(jacobian)
     eye = like(np.eye(6), jacobian)
-    gram = jacobian @ transposed + damping**2 * eye
+    gram = jacobian @ transposed
+    if near_singular:
+        squares, directions = xp.linalg.eigh(gram)
+        more = SINGULAR_DAMPING**2 * (1 - squares / SINGULAR**2).clip(0.0, 1.0)
+        gram = gram + (directions * more[..., None, :]) @ xp.matrix_transpose(directions)
+    gram = gram + damping**2 * eye
     residual = twist[..., None] - jacobian @ null_motion[..., None]
     return (transposed @ xp.linalg.solve(gram, residual))[..., 0] + null_motion
 

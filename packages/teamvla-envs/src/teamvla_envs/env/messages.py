@@ -14,7 +14,19 @@ import numpy as np
 from pettingzoo import ParallelEnv
 from pettingzoo.utils import BaseParallelWrapper
 
+from teamvla_envs.arguments import (
+    LARGEST_SEED,
+    as_numbers,
+    check_mapping,
+    check_number,
+    check_whole,
+    only_known_arguments,
+    shown,
+)
+from teamvla_envs.errors import UserError
+
 BYTES_PER_FLOAT = 4
+MOST_NUMBERS, MOST_ROUNDS, MOST_STEPS = 2**20, 1000, 10_000  # in a message, in a control step, of delay
 _STREAM = 0xC4A7  # keeps these draws apart from those that the environment makes with the same seed
 _UNSEEDED = 0xC4A8
 
@@ -39,14 +51,10 @@ class ChannelSettings:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        if not 0 <= self.drop_rate <= 1:
-            raise ValueError(f"drop_rate: got {self.drop_rate}, allowed are 0 to 1")
-        if self.delay < 0:
-            raise ValueError(f"delay: got {self.delay}, allowed are whole numbers of control steps from 0")
-        if not 0 <= self.noise < float("inf"):
-            raise ValueError(f"noise: got {self.noise}, allowed are numbers from 0")
-        if self.seed < 0:
-            raise ValueError(f"seed: got {self.seed}, allowed are whole numbers from 0")
+        check_number("drop_rate", self.drop_rate, 0, 1)
+        check_number("noise", self.noise, 0)
+        object.__setattr__(self, "delay", check_whole("delay", self.delay, 0, MOST_STEPS))
+        object.__setattr__(self, "seed", check_whole("seed", self.seed, 0, LARGEST_SEED))
 
 
 def others(num_arms: int) -> np.ndarray:
@@ -70,9 +78,8 @@ class MessageBus:
     """
 
     def __init__(self, settings: ChannelSettings, num_envs: int, num_arms: int, width: int, rounds: int = 1):
-        for name, value, least in (("num_arms", num_arms, 1), ("width", width, 1), ("rounds", rounds, 1)):
-            if value < least:
-                raise ValueError(f"{name}: got {value}, allowed are whole numbers from {least}")
+        check_whole("num_arms", num_arms)
+        width, rounds = check_whole("width", width, 1, MOST_NUMBERS), check_whole("rounds", rounds, 1, MOST_ROUNDS)
         self.settings, self.width, self.rounds = settings, width, rounds
         self.sent = np.zeros((num_envs, num_arms), int)
         self.delivered = np.zeros((num_envs, num_arms), int)
@@ -120,9 +127,9 @@ class MessageBus:
         """
         worlds, arms = self.sent.shape
         if np.shape(messages) != (worlds, arms, self.width):
-            raise ValueError(f"messages have shape {np.shape(messages)}, expected {(worlds, arms, self.width)}")
+            raise UserError(f"messages have shape {np.shape(messages)}, expected {(worlds, arms, self.width)}")
         if not np.isfinite(messages).all():
-            raise ValueError("messages must be finite")
+            raise UserError("messages must be finite")
         if self._round >= self.rounds:
             raise RuntimeError(f"all {self.rounds} rounds of this control step are over: step before the next exchange")
         speaks = np.ones((worlds, arms), bool) if sent is None else sent
@@ -178,6 +185,7 @@ class MessageChannel(BaseParallelWrapper[str, Any, Any]):
         seed: Seed of the draws, with the episode's.
     """
 
+    @only_known_arguments
     def __init__(
         self,
         env: ParallelEnv[str, Any, Any],
@@ -189,10 +197,11 @@ class MessageChannel(BaseParallelWrapper[str, Any, Any]):
         noise: float = 0.0,
         seed: int = 0,
     ):
+        if not isinstance(env, ParallelEnv):
+            raise UserError(f"env: got {shown(env)}, expected a PettingZoo ParallelEnv")
         super().__init__(env)
-        if rounds < 0:
-            raise ValueError(f"rounds: got {rounds}, allowed are whole numbers from 0")
-        ChannelSettings(drop_rate, delay, noise, seed)
+        width, rounds = check_whole("width", width, 1, MOST_NUMBERS), check_whole("rounds", rounds, 0, MOST_ROUNDS)
+        delay = ChannelSettings(drop_rate, delay, noise, seed).delay
         in_actions = rounds == 0
         settings = ChannelSettings(drop_rate, max(delay - 1, 0) if in_actions else delay, noise, seed)
         self.width, self.rounds = width, rounds
@@ -251,8 +260,9 @@ class MessageChannel(BaseParallelWrapper[str, Any, Any]):
         """
         if not self.rounds:
             raise RuntimeError("this channel has no rounds: messages are part of the actions; make it with rounds=1")
+        check_mapping("messages", messages, "a dict of agent to message")
         if unknown := sorted(set(messages) - set(self.env.possible_agents)):
-            raise ValueError(f"messages: {unknown[0]!r} is no agent, allowed are {', '.join(self.env.possible_agents)}")
+            raise UserError(f"messages: {unknown[0]!r} is no agent, allowed are {', '.join(self.env.possible_agents)}")
         inbox, received = (arrays[0] for arrays in self._bus.transmit(*self._rows(messages)))
         return {
             agent: (inbox[k], received[k])
@@ -268,9 +278,9 @@ class MessageChannel(BaseParallelWrapper[str, Any, Any]):
             obs, reward, terminated, truncated, infos = self.env.step(actions)
             self._bus.advance()
             return obs, reward, terminated, truncated, self._with_bandwidth(infos)
-        for agent, action in actions.items():
+        for agent, action in check_mapping("actions", actions, "a dict of agent to action").items():
             if not isinstance(action, Mapping) or "motion" not in action or set(action) - {"motion", "message"}:
-                raise ValueError(f"action for {agent}: expected a dict of motion and message, got {action!r}")
+                raise UserError(f"action for {agent}: expected a dict of motion and message, got {action!r}")
         messages = {agent: action["message"] for agent, action in actions.items() if "message" in action}
         rows = self._rows(messages)  # a refused message or motion must change nothing
         motions = {agent: action["motion"] for agent, action in actions.items()}
@@ -290,11 +300,11 @@ class MessageChannel(BaseParallelWrapper[str, Any, Any]):
         rows, says = np.zeros((1, len(agents), self.width), np.float32), np.zeros((1, len(agents)), bool)
         for k, agent in enumerate(agents):
             if agent in messages:
-                message = np.asarray(messages[agent])
+                message = as_numbers(f"message of {agent}", messages[agent])
                 if message.shape != (self.width,):
-                    raise ValueError(f"message of {agent} has shape {message.shape}, expected ({self.width},)")
+                    raise UserError(f"message of {agent} has shape {message.shape}, expected ({self.width},)")
                 if not np.isfinite(message).all():
-                    raise ValueError(f"message of {agent} must be finite")
+                    raise UserError(f"message of {agent} must be finite")
                 rows[0, k], says[0, k] = message, True
         return rows, says
 

@@ -7,14 +7,20 @@ import numpy as np
 from gymnasium.vector import AutoresetMode
 from pettingzoo import ParallelEnv
 
+from teamvla_envs.arguments import as_numbers, check_mapping, check_seed, check_whole, did_you_mean
 from teamvla_envs.arrays import to_numpy
 from teamvla_envs.env.observations import peer_summary
+from teamvla_envs.env.remaking import Remade
 from teamvla_envs.env.single import first, first_info
 from teamvla_envs.env.spaces import SENTENCE, vector_space
 from teamvla_envs.env.vector import TeamVectorEnv
+from teamvla_envs.env.window import Window, check_one_world
+from teamvla_envs.errors import UserError
+
+_KEPT = ("agents", "observation_spaces", "action_spaces", "state_space")
 
 
-class TeamParallelEnv(ParallelEnv[str, Any, np.ndarray]):
+class TeamParallelEnv(Remade, Window, ParallelEnv[str, Any, np.ndarray]):
     """Every arm is an agent ``arm_k`` with its own proprioception, wrist camera and sentence.
 
     All agents have equal spaces, so that one network can serve all of them. In ``state`` mode an agent's observation
@@ -29,7 +35,8 @@ class TeamParallelEnv(ParallelEnv[str, Any, np.ndarray]):
     """
 
     def __init__(self, task: str, *, max_cycles: int | None = None, **kwargs: Any):
-        kwargs.setdefault("max_episode_steps", max_cycles)
+        check_one_world(kwargs)
+        kwargs.setdefault("max_episode_steps", None if max_cycles is None else check_whole("max_cycles", max_cycles))
         kwargs["autoreset_mode"] = AutoresetMode.DISABLED
         self.vector = TeamVectorEnv(task, 1, **kwargs)
         self.metadata = {"name": f"{task}_v0", **self.vector.metadata, "is_parallelizable": True}
@@ -78,7 +85,7 @@ class TeamParallelEnv(ParallelEnv[str, Any, np.ndarray]):
         self, seed: int | None = None, options: dict[str, Any] | None = None
     ) -> tuple[dict[str, Any], dict[str, dict[str, Any]]]:
         """Begin an episode; ``seed`` determines it fully, ``options={"goal": name}`` replaces its goal."""
-        obs, info = self.vector.reset(seed=seed, options=options)
+        obs, info = self.vector.reset(seed=check_seed(seed), options=options)
         self.agents = list(self.possible_agents)
         return self._split(obs), self._infos(info)
 
@@ -97,15 +104,19 @@ class TeamParallelEnv(ParallelEnv[str, Any, np.ndarray]):
             ValueError: If an action is missing, has the wrong shape or is not finite; names the agent.
             RuntimeError: Before the first reset or after close.
         """
+        for agent in check_mapping("actions", actions, "a dict of agent to action"):
+            if agent not in self.possible_agents:
+                hint = did_you_mean(agent, self.possible_agents)
+                raise UserError(f"actions: {agent!r} is no agent{hint}, expected {', '.join(self.possible_agents)}")
         size = self.vector.action_size
         rows = []
         for agent in self.possible_agents:
             if self.agents and agent not in actions:
-                raise ValueError(f"actions: none for {agent}, expected one for each of {', '.join(self.agents)}")
-            row = np.asarray(actions.get(agent, np.zeros(size)), np.float64)
+                raise UserError(f"actions: none for {agent}, expected one for each of {', '.join(self.agents)}")
+            row = as_numbers(f"action for {agent}", actions.get(agent, np.zeros(size)))
             if row.shape != (size,):
                 meaning = " and ".join(f"{length} {name}" for name, length in self.vector.action_parts)
-                raise ValueError(f"action for {agent} has shape {row.shape}, expected ({size},): {meaning}")
+                raise UserError(f"action for {agent} has shape {row.shape}, expected ({size},): {meaning}")
             rows.append(row)
         obs, reward, terminated, truncated, info = self.vector.step(np.concatenate(rows)[None])
         agents = self.agents
@@ -128,9 +139,10 @@ class TeamParallelEnv(ParallelEnv[str, Any, np.ndarray]):
         action = to_numpy(self.vector.expert_actions()).reshape(self.vector.num_arms, -1)
         return dict(zip(self.possible_agents, action, strict=True))
 
-    def get_state(self) -> dict[str, np.ndarray]:
-        """Everything that determines the future, arrays with first axis 1."""
-        return self.vector.get_state()
+    def hold_actions(self, gripper: float | None = None) -> dict[str, np.ndarray]:
+        """Actions ``(D,)`` that keep the arms where they are, by agent; see :meth:`TeamVectorEnv.hold_actions`."""
+        action = to_numpy(self.vector.hold_actions(gripper)).reshape(self.vector.num_arms, -1)
+        return dict(zip(self.possible_agents, action, strict=True))
 
     def set_state(self, state: dict[str, np.ndarray]) -> tuple[dict[str, Any], dict[str, dict[str, Any]]]:
         """Continue from a state; returns observations and infos."""
@@ -138,14 +150,15 @@ class TeamParallelEnv(ParallelEnv[str, Any, np.ndarray]):
         self.agents = [] if state["end"][0] else list(self.possible_agents)
         return self._split(obs), self._infos(info)
 
-    def render(self) -> np.ndarray | None:
-        """A 480 px front view, shape ``(480, 480, 3)`` uint8, in ``rgb_array`` mode."""
-        frames = self.vector.render()
-        return None if frames is None else frames[0]
+    def progress(self) -> dict[str, Any]:
+        """That of the vector environment, the live agents, and spaces with their generators."""
+        return {"vector": self.vector.progress(), "attributes": {name: getattr(self, name) for name in _KEPT}}
 
-    def close(self) -> None:
-        """Free threads and renderer."""
-        self.vector.close()
+    def resume(self, progress: dict[str, Any]) -> None:
+        """Continue bit for bit from what :meth:`progress` gave."""
+        self.vector.resume(progress["vector"])
+        for name, value in progress["attributes"].items():
+            setattr(self, name, value)
 
     def _split(self, obs: Any, agents: list[str] | None = None) -> dict[str, Any]:
         """Each agent's part of the team's observation."""

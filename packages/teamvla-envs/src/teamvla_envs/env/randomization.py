@@ -1,17 +1,21 @@
 """What differs from episode to episode, as one configuration with named levels.
 
-A task draws goal, sentence, poses, sizes and masses; this file draws what is the same for every task: friction, motor
-gains, cameras, light, colors, and the keys of observation noise and action delay. Every level consumes the same uniform
-numbers, so that a seed tells the same goal in the same sentence at every level.
+A task draws goal, sentence, poses, sizes and masses; this module draws what is the same for every task: posture, motor
+gains, friction, cameras, light, colors, and the keys of observation noise and action delay. Every level consumes the
+same uniform numbers, so that a seed gives the same goal and sentence at every level. Cameras, light and colors have
+streams of their own, keyed by the episode and by their names: adding a camera changes no other draw.
 """
 
+import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
 from typing import Any
 
 import numpy as np
 
+from teamvla_envs.arguments import did_you_mean, shown
 from teamvla_envs.arrays import arange, array_namespace
+from teamvla_envs.errors import UserError
 from teamvla_envs.scene.compose import Scene
 
 Fields = dict[tuple[str, str], np.ndarray]
@@ -57,9 +61,10 @@ class Randomization:
         """Refuse values that no scene can have."""
         for field in fields(self):
             value, most = getattr(self, field.name), _MOST[field.name]
-            if not 0 <= value <= most or (field.name == "delay" and value != int(value)):
+            number = isinstance(value, (int, float, np.integer, np.floating)) and not isinstance(value, bool)
+            if not number or not 0 <= value <= most or (field.name == "delay" and value != int(value)):
                 kind = "a whole number" if field.name == "delay" else "a number"
-                raise ValueError(f"randomization: {field.name} is {value!r}, expected {kind} from 0 to {most:g}")
+                raise UserError(f"randomization: {field.name} is {shown(value)}, expected {kind} from 0 to {most:g}")
 
 
 _MOST = {
@@ -89,11 +94,12 @@ def get_randomization(level: "str | Randomization | Mapping[str, Any]") -> Rando
         known = [field.name for field in fields(Randomization)]
         for name in level:
             if name not in known:
-                raise ValueError(f"randomization: unknown {name!r}, allowed are {', '.join(known)}")
+                hint = did_you_mean(name, known)
+                raise UserError(f"randomization: unknown {name!r}{hint}, allowed are {', '.join(known)}")
         return replace(Randomization(), **level)
-    if level not in LEVELS:
+    if not isinstance(level, str) or level not in LEVELS:
         names = ", ".join(repr(name) for name in LEVELS)
-        raise ValueError(f"randomization: got {level!r}, allowed are {names}, or a Randomization")
+        raise UserError(f"randomization: got {shown(level)}, allowed are {names}, or a Randomization")
     return LEVELS[level]
 
 
@@ -113,9 +119,22 @@ class WorldDraw:
 
     @property
     def count(self) -> int:
-        """How many uniform numbers a world consumes."""
-        joints = self._joints[0] * self._joints[1]
-        return 2 * joints + 7 * len(self._cameras) + 3 * (len(self._colored) + 1) + 6
+        """Number of uniform numbers a world consumes."""
+        return self._own + self._skipped + 2
+
+    @property
+    def _own(self) -> int:
+        """Posture, gains and friction."""
+        return 2 * self._joints[0] * self._joints[1] + 1
+
+    @property
+    def _skipped(self) -> int:
+        """Numbers between those of the arms and the noise key, which version 0.1 used for cameras, light and colors.
+
+        They are consumed so that seeds keep their episodes; their number depends on the team and the task alone.
+        """
+        cameras = 2 + self._joints[0]
+        return 7 * cameras + 3 * (len(self._colored) + 2)
 
     def __call__(self, u: np.ndarray, colors: Mapping[str, np.ndarray]) -> tuple[Fields, dict[str, np.ndarray]]:
         """Turn uniform numbers into model fields and facts of n worlds.
@@ -125,50 +144,60 @@ class WorldDraw:
             colors: Colors that the task drew, geom name to ``(n, 4)``.
 
         Returns:
-            Model fields, those that vary only, and facts: ``posture`` (n, A, J) [rad] beside home, ``noise_key`` (n,)
-            uint64, ``delay`` (n,) int64.
+            Model fields, those that vary only, and facts: ``posture`` (n, A, J) [rad] relative to home, ``noise_key``
+            (n,) uint64, ``delay`` (n,) int64.
         """
-        r, signed, used = self.randomization, 2 * u - 1, 0
+        r, joints = self.randomization, self._joints[0] * self._joints[1]
+        key = np.floor(u[:, -2] * 2**52).astype(np.uint64)
+        arms = (2 * u[:, : self._own] - 1).reshape(len(u), -1)
+        posture, gains, friction = arms[:, :joints], arms[:, joints : 2 * joints], arms[:, 2 * joints]
 
-        def take(*shape: int) -> np.ndarray:
-            nonlocal used
-            size = int(np.prod(shape))
-            used += size
-            return signed[:, used - size : used].reshape(len(u), *shape)
+        def stream(name: str, size: int) -> np.ndarray:
+            return 2 * named_uniform(key, name, size) - 1
 
         result: Fields = {}
-        posture = r.posture * take(*self._joints)
-        gains, friction = take(*self._joints), take(1)[:, 0]
         if r.gains:
-            result["gain", ""] = 1 + r.gains * gains
+            result["gain", ""] = 1 + r.gains * gains.reshape(len(u), *self._joints)
         if r.friction:
             result["friction", ""] = 1 + r.friction * friction
         for name in self._cameras:
-            shift, turn, fovy = take(3), take(3), take(1)[:, 0]
             if r.camera_shift:
-                result["camera_shift", name] = r.camera_shift * shift * (0.2 if name.startswith("wrist_") else 1.0)
+                reach = r.camera_shift * (0.2 if name.startswith("wrist_") else 1.0)
+                result["camera_shift", name] = reach * stream(f"camera_shift/{name}", 3)
             if r.camera_turn:
-                result["camera_turn", name] = r.camera_turn * turn
+                result["camera_turn", name] = r.camera_turn * stream(f"camera_turn/{name}", 3)
             if r.camera_fovy:
-                result["camera_fovy", name] = r.camera_fovy * fovy
-        light = take(3)
+                result["camera_fovy", name] = r.camera_fovy * stream(f"camera_fovy/{name}", 1)[:, 0]
         if r.light:
-            result["light", ""] = r.light * light
-        for name in self._colored:
-            jitter = take(3)
-            if r.colors:
-                rgb = (colors[name][:, :3] + r.colors * jitter).clip(0.0, 1.0)
-                result["geom_rgba", name] = np.concatenate([rgb, colors[name][:, 3:]], axis=1)
-        table = take(3)
+            result["light", ""] = r.light * stream("light", 3)
         if r.colors:
-            result["tint", "table_top"] = r.colors * table
-        key, delay = (take(1)[:, 0] + 1) / 2, (take(1)[:, 0] + 1) / 2
+            for name in self._colored:
+                rgb = (colors[name][:, :3] + r.colors * stream(f"color/{name}", 3)).clip(0.0, 1.0)
+                result["geom_rgba", name] = np.concatenate([rgb, colors[name][:, 3:]], axis=1)
+            result["tint", "table_top"] = r.colors * stream("color/table_top", 3)
         facts = {
-            "posture": posture,
-            "noise_key": np.floor(key * 2**52).astype(np.uint64),
-            "delay": np.minimum(np.floor(delay * (r.delay + 1)), r.delay).astype(np.int64),
+            "posture": r.posture * posture.reshape(len(u), *self._joints),
+            "noise_key": key,
+            "delay": np.minimum(np.floor(u[:, -1] * (r.delay + 1)), r.delay).astype(np.int64),
         }
         return result, facts
+
+
+def named_uniform(key: np.ndarray, name: str, size: int) -> np.ndarray:
+    """Uniform numbers that are a function of an episode and a name alone.
+
+    Args:
+        key: Shape ``(n,)`` uint64, one per episode.
+        name: Name of the stream.
+        size: Numbers per world.
+
+    Returns:
+        Shape ``(n, size)`` float64, in [0, 1).
+    """
+    stream = int.from_bytes(hashlib.sha256(name.encode()).digest()[:8], "little", signed=True)
+    seed = _splitmix(_splitmix(key.astype(np.int64)) ^ stream)
+    counters = seed[:, None] + np.arange(size)
+    return _shifted(_splitmix(_splitmix(counters)), 11) * 2.0**-53
 
 
 def counter_noise(key: Any, step: Any, size: int, stream: int = 0) -> Any:

@@ -6,18 +6,23 @@ import gymnasium as gym
 import numpy as np
 from gymnasium.vector import AutoresetMode
 
+from teamvla_envs.arguments import as_numbers, check_seed
 from teamvla_envs.arrays import to_numpy
+from teamvla_envs.env.remaking import Remade
+from teamvla_envs.env.time_limits import UNLIMITED, TimeLimits
 from teamvla_envs.env.vector import TeamVectorEnv
+from teamvla_envs.env.window import Window, check_one_world
 
-_UNLIMITED = 2**31  # gymnasium's TimeLimit counts
+_KEPT = ("observation_space", "action_space", "spec", "_np_random", "_np_random_seed")
 
 
-class TeamEnv(gym.Env[Any, np.ndarray]):
+class TeamEnv(Remade, Window, gym.Env[Any, np.ndarray]):
     """One world of a task; arguments of :class:`TeamVectorEnv`.
 
     Args:
         task: Registered task name.
-        max_episode_steps: Control steps after which an episode is truncated, ``None`` for the task's horizon.
+        max_episode_steps: Control steps after which an episode is truncated, ``None`` for the task's horizon, which
+            gives way to that of a ``gymnasium.wrappers.TimeLimit``. The lowest of several limits counts.
         **kwargs: See :class:`TeamVectorEnv`.
 
     Attributes:
@@ -27,15 +32,22 @@ class TeamEnv(gym.Env[Any, np.ndarray]):
     metadata = {"render_modes": ["rgb_array"], "render_fps": 25}  # noqa: RUF012  gymnasium's way; make() reads it
 
     def __init__(self, task: str, *, max_episode_steps: int | None = None, **kwargs: Any):
+        check_one_world(kwargs)
         kwargs["autoreset_mode"] = AutoresetMode.DISABLED
         self.vector = TeamVectorEnv(task, 1, max_episode_steps=max_episode_steps, **kwargs)
         self.observation_space = self.vector.single_observation_space
         self.action_space = self.vector.single_action_space
         self.metadata = {key: self.vector.metadata[key] for key in ("render_modes", "render_fps")}
         self.render_mode = self.vector.render_mode
-        self.task, self.num_arms = task, self.vector.num_arms
-        own, horizon = self.vector.max_episode_steps, self.vector.task.horizon
-        self._max_episode_steps = horizon if own == _UNLIMITED else own
+        self.task = task
+        self._own_limit = None if max_episode_steps is None else self.vector.max_episode_steps
+        self._time_limits = TimeLimits(self)
+
+    @property
+    def _max_episode_steps(self) -> int:
+        """The limit in force, by the name that gymnasium's ``TimeLimit`` has for it."""
+        steps = self.vector.max_episode_steps
+        return self.vector.task.horizon if steps == UNLIMITED else steps
 
     @property
     def task_description(self) -> str:
@@ -44,9 +56,17 @@ class TeamEnv(gym.Env[Any, np.ndarray]):
 
     def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[Any, dict[str, Any]]:
         """Begin an episode; ``seed`` determines it fully, ``options={"goal": name}`` replaces its goal."""
+        self._find_time_limits()
+        seed = check_seed(seed)
         obs, info = self.vector.reset(seed=seed, options=options)
         super().reset(seed=seed)
         return first(obs), first_info(info)
+
+    def _find_time_limits(self) -> None:
+        """Truncate when the wrappers around this environment do."""
+        limits = [self._time_limits.find(), self._own_limit]
+        known = [limit for limit in limits if limit is not None]
+        self.vector.max_episode_steps = min(known, default=self.vector.task.horizon)
 
     def step(self, action: np.ndarray) -> tuple[Any, float, bool, bool, dict[str, Any]]:
         """Advance by one control step.
@@ -61,35 +81,35 @@ class TeamEnv(gym.Env[Any, np.ndarray]):
             ValueError: If the shape is wrong or an entry is not finite; names arm and index.
             RuntimeError: Before the first reset or after close.
         """
-        obs, reward, terminated, truncated, info = self.vector.step(np.asarray(action)[None])
+        if not self._time_limits.known:  # a copy, whose wrappers are copies too
+            self._find_time_limits()
+        batch = (action if hasattr(action, "device") else as_numbers("action", action))[None]
+        obs, reward, terminated, truncated, info = self.vector.step(batch)
+        self._time_limits.expect(int(self.vector.steps[0]))
         return first(obs), float(reward[0]), bool(terminated[0]), bool(truncated[0]), first_info(info)
 
     def expert_action(self) -> np.ndarray:
         """What the task's expert does now, shape ``(A * D,)`` float32."""
         return to_numpy(self.vector.expert_actions()[0])
 
-    def get_state(self) -> dict[str, np.ndarray]:
-        """Everything that determines the future, arrays with first axis 1."""
-        return self.vector.get_state()
+    def hold_actions(self, gripper: float | None = None) -> np.ndarray:
+        """Action that keeps the arms where they are, shape ``(A * D,)``; see :meth:`TeamVectorEnv.hold_actions`."""
+        return to_numpy(self.vector.hold_actions(gripper)[0])
 
     def set_state(self, state: dict[str, np.ndarray]) -> tuple[Any, dict[str, Any]]:
         """Continue from a state; returns observation and info."""
         obs, info = self.vector.set_state(state)
         return first(obs), first_info(info)
 
-    def render(self) -> np.ndarray | None:
-        """A 480 px front view, shape ``(480, 480, 3)`` uint8, in ``rgb_array`` mode."""
-        frames = self.vector.render()
-        return None if frames is None else frames[0]
+    def progress(self) -> dict[str, Any]:
+        """That of the vector environment, spaces with their generators, and what gymnasium keeps."""
+        return {"vector": self.vector.progress(), "attributes": {name: getattr(self, name) for name in _KEPT}}
 
-    def close(self) -> None:
-        """Free threads and renderer."""
-        self.vector.close()
-
-
-def make_without_limit(task: str, **kwargs: Any) -> TeamEnv:
-    """A :class:`TeamEnv` that never truncates: what ``gymnasium.make`` wraps into its own ``TimeLimit``."""
-    return TeamEnv(task, **{"max_episode_steps": _UNLIMITED, **kwargs})
+    def resume(self, progress: dict[str, Any]) -> None:
+        """Continue bit for bit from what :meth:`progress` gave."""
+        self.vector.resume(progress["vector"])
+        for name, value in progress["attributes"].items():
+            setattr(self, name, value)
 
 
 def first(obs: Any) -> Any:

@@ -1,14 +1,31 @@
 """Observation spaces, and the checks of the arguments that shape them."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import gymnasium as gym
 import numpy as np
+from gymnasium.error import CustomSpaceError
+from gymnasium.vector.utils import create_shared_memory
 
+from teamvla_envs.arguments import check_sequence, check_whole, shown
+from teamvla_envs.errors import UserError
 from teamvla_envs.sim.cameras import MAX_SIZE, MIN_SIZE
 
-SENTENCE = gym.spaces.Text(
+
+class Sentence(gym.spaces.Text):
+    """Text that gymnasium does not put into shared memory, from which it reads text only once.
+
+    ``AsyncVectorEnv`` with ``shared_memory=True`` says what to do instead of returning blank sentences.
+    """
+
+
+@create_shared_memory.register(Sentence)
+def _refuse_shared_memory(space: Sentence, n: int = 1, ctx: Any = None) -> Any:
+    raise CustomSpaceError("instructions are text, which does not survive gymnasium's shared memory")
+
+
+SENTENCE = Sentence(
     128,
     min_length=0,
     charset=frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789 ,.'-!?_"),
@@ -59,14 +76,17 @@ def observation_space(
     return gym.spaces.Dict(spaces)
 
 
-def check_image_size(size: int | Sequence[int]) -> tuple[int, int]:
+def check_image_size(size: int | Sequence[int], argument: str = "image_size") -> tuple[int, int]:
     """Height and width [px] from one number or two.
 
     Raises:
-        ValueError: If one is out of range.
+        UserError: If one is out of range; names the argument.
     """
-    height, width = (size, size) if isinstance(size, (int, np.integer)) else tuple(size)
-    for value in (height, width):
-        if not MIN_SIZE <= int(value) <= MAX_SIZE:
-            raise ValueError(f"image_size: got {size!r}, allowed are {MIN_SIZE} to {MAX_SIZE} pixels")
-    return int(height), int(width)
+    try:
+        entries = check_sequence(argument, size, "two numbers") if isinstance(size, Iterable) else (size, size)
+        height, width = (check_whole(argument, entry, MIN_SIZE, MAX_SIZE) for entry in entries)
+    except ValueError:
+        raise UserError(
+            f"{argument}: got {shown(size)}, allowed are {MIN_SIZE} to {MAX_SIZE} pixels, one number or two"
+        ) from None
+    return height, width

@@ -5,11 +5,11 @@ from typing import Any
 
 import numpy as np
 
+from teamvla_envs.arguments import LARGEST_SEED
 from teamvla_envs.env import generators
 from teamvla_envs.errors import UserError
 from teamvla_envs.sim.base import FASTEST
 
-LARGEST_SEED = 2**63 - 1
 _LARGEST_COUNT = 2**31
 _LARGEST_FIELD = 1e6
 _CATEGORIES = 64  # a whole number with more values than these is not taken for an index

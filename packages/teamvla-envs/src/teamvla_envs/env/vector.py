@@ -10,16 +10,34 @@ import numpy as np
 from gymnasium.vector import AutoresetMode
 from gymnasium.vector.utils import batch_space
 
+from teamvla_envs.arguments import (
+    as_numbers,
+    check_choice,
+    check_names,
+    check_number,
+    check_seeds,
+    check_sequence,
+    check_whole,
+    only_known_arguments,
+    shown,
+)
 from teamvla_envs.arrays import array_namespace
 from teamvla_envs.control.actions import ACTION_MODES, ActionMode, check_action
 from teamvla_envs.control.expert import follow
 from teamvla_envs.env.episodes import LOST, SUCCESS, TIME_LIMIT, UNSTABLE, Episodes
 from teamvla_envs.env.exclusive import exclusive
+from teamvla_envs.env.final import only, rows_of
 from teamvla_envs.env.observations import OBS_MODES, agent_pos, environment_state, proprioception
-from teamvla_envs.env.pictures import Pictures, copied
+from teamvla_envs.env.options import check_options, read_goals, read_reset_mask
+from teamvla_envs.env.pictures import Pictures
 from teamvla_envs.env.randomization import Randomization, WorldDraw, counter_noise
+from teamvla_envs.env.remaking import Remade
+from teamvla_envs.env.settings import check_autoreset_mode, check_render_mode
 from teamvla_envs.env.spaces import camera_spaces, check_image_size, observation_space
-from teamvla_envs.env.state_checks import LARGEST_SEED, check_mask, check_state
+from teamvla_envs.env.state_checks import check_mask, check_state
+from teamvla_envs.env.time_limits import UNLIMITED
+from teamvla_envs.env.worlds import WorldAccess
+from teamvla_envs.errors import UserError
 from teamvla_envs.forks import repair_after_fork
 from teamvla_envs.registration import get_task
 from teamvla_envs.scene.compose import PHYSICS_DT
@@ -30,10 +48,10 @@ from teamvla_envs.sim.cameras import CHANNELS
 from teamvla_envs.sim.choose import choose_simulator
 from teamvla_envs.sim.host import SUBSTEPS
 from teamvla_envs.sim.visible import segment_names
-from teamvla_envs.tasks.base import check_choice
 
 REWARD_MODES = ("dense", "sparse")
-RENDER_MODES = (None, "rgb_array")
+MOST_WORLDS = 2**20
+_SPACES = ("single_observation_space", "single_action_space", "observation_space", "action_space")
 # State name to the simulator's attribute.
 _PHYSICS = {
     "physics": "state",
@@ -43,7 +61,7 @@ _PHYSICS = {
 }
 
 
-class TeamVectorEnv(gym.vector.VectorEnv):
+class TeamVectorEnv(Remade, WorldAccess, gym.vector.VectorEnv):
     """N worlds of one task as a ``gymnasium.vector.VectorEnv``.
 
     Threads may share an environment: their calls run one after another.
@@ -61,7 +79,7 @@ class TeamVectorEnv(gym.vector.VectorEnv):
         device: ``"cpu"``, or a CUDA device such as ``"cuda:0"``: there observations, rewards, ends and the numbers of
             info are torch tensors on the device, and actions may be.
         solver: ``"mujoco"`` (the processor), ``"warp"`` (CUDA, or the processor slowly) or ``"auto"``.
-        cameras: Names of the cameras in ``pixels``; ``None`` for the front and the wrist cameras.
+        cameras: Names of the cameras in ``pixels``, each once; ``None`` for the front and the wrist cameras.
         image_size: Height and width of the images [px], or one number for both.
         image_channels: What cameras tell in the vision modes: ``"rgb"`` (``pixels``), ``"depth"`` [m] and
             ``"segmentation"`` (a key of each name, camera by camera).
@@ -70,6 +88,7 @@ class TeamVectorEnv(gym.vector.VectorEnv):
         instruction_for: ``"all"`` or ``"arm_k"``: who is told the sentence in the parallel view.
         max_episode_steps: Control steps after which an episode is truncated; ``None`` for the task's own.
         render_mode: ``None`` or ``"rgb_array"``.
+        render_size: Height and width of what :meth:`render` gives [px], or one number for both.
         looks: ``"primitives"`` or ``"menagerie"``: what the cameras see of the arms. The latter needs
             ``teamvla-envs[menagerie]`` or the folder that ``TEAMVLA_MENAGERIE`` names; physics is the same.
         autoreset_mode: What happens to a world whose episode has ended; see gymnasium's documentation. With
@@ -77,9 +96,10 @@ class TeamVectorEnv(gym.vector.VectorEnv):
         num_threads: Threads for physics and rendering; ``None`` for one per core.
 
     Raises:
-        ValueError: If an argument is not one of those allowed; the message lists them.
+        UserError: A ``ValueError``, if an argument is not one of those allowed; the message lists them.
     """
 
+    @only_known_arguments
     def __init__(
         self,
         task: str,
@@ -100,6 +120,7 @@ class TeamVectorEnv(gym.vector.VectorEnv):
         instruction_for: str = "all",
         max_episode_steps: int | None = None,
         render_mode: str | None = None,
+        render_size: int | Sequence[int] = 480,
         looks: str = "primitives",
         autoreset_mode: AutoresetMode | str = AutoresetMode.NEXT_STEP,
         num_threads: int | None = None,
@@ -107,50 +128,51 @@ class TeamVectorEnv(gym.vector.VectorEnv):
         check_choice("obs_mode", obs_mode, OBS_MODES)
         check_choice("action_mode", action_mode, ACTION_MODES)
         check_choice("reward_mode", reward_mode, REWARD_MODES)
-        check_choice("render_mode", render_mode, RENDER_MODES)
+        check_render_mode(render_mode)
         check_choice("looks", looks, LOOKS)
-        if int(num_envs) < 1:
-            raise ValueError(f"num_envs: got {num_envs!r}, allowed are whole numbers from 1")
-        self.task_name, self.num_envs, self.num_arms = task, int(num_envs), num_arms
+        self.task_name, self.num_envs = task, check_whole("num_envs", num_envs, most=MOST_WORLDS)
+        self.num_arms = num_arms = check_whole("num_arms", num_arms)
+        num_threads = None if num_threads is None else check_whole("num_threads", num_threads, most=4096)
         self.task = get_task(task)(num_arms=num_arms, split=split, randomization=randomization)
         check_choice("instruction_for", instruction_for, ("all", *(f"arm_{k}" for k in range(num_arms))))
-        robots = (robot,) * num_arms if isinstance(robot, str) else tuple(robot)
+        robots: tuple[str, ...]
+        if isinstance(robot, str):
+            robots = (robot,) * num_arms
+        else:
+            robots = check_sequence("robot", robot, "a name, or one per arm")
         if len(robots) != num_arms:
-            raise ValueError(f"robot: got {len(robots)} names for {num_arms} arms, give one or one per arm")
+            raise UserError(f"robot: got {len(robots)} names for {num_arms} arms, give one or one per arm")
         joints = {name: len(get_robot(name).joints) for name in robots}
         if len(set(joints.values())) > 1:
-            raise ValueError(f"robot: got arms with numbers of joints {joints}, a team needs equally many for each")
+            raise UserError(f"robot: got arms with numbers of joints {joints}, a team needs equally many for each")
         scene = self.task.scene(robots)
         skins = load_skins(scene, looks)
-        known = tuple(camera.name for camera in scene.cameras)
-        self.cameras = tuple(cameras) if cameras is not None else ("front", *(c for c in known if "wrist" in c))
-        for name in self.cameras:
-            check_choice("cameras", name, known)
-        self.image_size = check_image_size(image_size)
-        self.image_channels = (image_channels,) if isinstance(image_channels, str) else tuple(image_channels)
-        for channel in self.image_channels:
-            check_choice("image_channels", channel, CHANNELS)
-        if max_episode_steps is not None and int(max_episode_steps) < 1:
-            raise ValueError(f"max_episode_steps: got {max_episode_steps!r}, allowed are whole numbers from 1")
-        self.max_episode_steps = int(max_episode_steps or self.task.horizon)
+        self.all_cameras = known = tuple(camera.name for camera in scene.cameras)
+        usual = ("front", *(name for name in known if "wrist" in name))
+        self.cameras = usual if cameras is None else check_names("cameras", cameras, known)
+        self.image_size, self.render_size = check_image_size(image_size), check_image_size(render_size, "render_size")
+        self.image_channels = check_names("image_channels", image_channels, CHANNELS)
+        steps = self.task.horizon if max_episode_steps is None else max_episode_steps
+        steps = check_whole("max_episode_steps", steps, most=UNLIMITED)
         self.control_dt = SUBSTEPS * PHYSICS_DT
         self.phases, self.goals = self.task.phases, self.task.goals
         self.obs_mode, self.action_mode, self.reward_mode = obs_mode, action_mode, reward_mode
         self.instruction_for, self.render_mode = instruction_for, render_mode
-        self.autoreset_mode = AutoresetMode(autoreset_mode)
+        self.autoreset_mode = check_autoreset_mode(autoreset_mode)
         self.metadata = {
             "render_modes": ["rgb_array"],
             "render_fps": round(1 / self.control_dt),
             "autoreset_mode": self.autoreset_mode,
         }
-        self.env_kwargs = {
+        self.env_kwargs: dict[str, Any] = {
             "task": task, "num_arms": num_arms, "robot": list(robots), "obs_mode": obs_mode,
             "action_mode": action_mode, "reward_mode": reward_mode, "cameras": list(self.cameras),
             "image_size": list(self.image_size), "image_channels": list(self.image_channels),
             "randomization": randomization if isinstance(randomization, str) else asdict(self.task.randomization),
             "split": split,
-            "instruction_for": instruction_for, "max_episode_steps": self.max_episode_steps, "looks": looks,
+            "instruction_for": instruction_for, "max_episode_steps": None, "looks": looks,
         }  # fmt: skip
+        self.max_episode_steps = steps
         self._sim: Simulator = choose_simulator(
             device, solver, num_threads, scene, self.task.bodies, self.num_envs, self.task.joints
         )
@@ -213,39 +235,15 @@ class TeamVectorEnv(gym.vector.VectorEnv):
             Observations and info of all worlds.
         """
         self._check_open()
-        mask = np.ones(self.num_envs, bool)
-        if options and "reset_mask" in options:
-            mask = np.asarray(options["reset_mask"])
-            if mask.shape != (self.num_envs,) or mask.dtype != bool:
-                raise ValueError(
-                    f"options['reset_mask']: got {mask.dtype} {mask.shape}, expected bool ({self.num_envs},)"
-                )
-            if self._world is None and not mask.all():
-                raise ValueError("options['reset_mask']: the first reset must reset all worlds")
-        seeds = self._seeds(seed)
-        goals = (options or {}).get("goal")
-        goals = [goals] * self.num_envs if goals is None or isinstance(goals, str) else list(goals)
-        if len(goals) != self.num_envs:
-            raise ValueError(f"options['goal']: got {len(goals)} names for {self.num_envs} worlds")
+        chosen = check_options(options)
+        mask = read_reset_mask(chosen, self.num_envs)
+        if self._world is None and not mask.all():
+            raise UserError("options['reset_mask']: the first reset must reset all worlds")
+        seeds, goals = check_seeds(seed, self.num_envs), read_goals(chosen, self.num_envs)
         goal_draws = [None if g is None else self.task.draw_of_goal(g) for g in goals]
         self._begin(np.flatnonzero(mask), seeds, goal_draws)
         self._look()
         return self._observe(), self._info()
-
-    def _seeds(self, seed: int | Sequence[int | None] | None) -> list[int | None]:
-        """One seed or ``None`` per world, all of them valid."""
-        if seed is None:
-            return [None] * self.num_envs
-        if isinstance(seed, (int, np.integer)):
-            seeds: list[int | None] = [int(seed) + i for i in range(self.num_envs)]
-        else:
-            seeds = [None if s is None else int(s) for s in seed]
-            if len(seeds) != self.num_envs:
-                raise ValueError(f"seed: got {len(seeds)} numbers for {self.num_envs} worlds")
-        for s in seeds:
-            if s is not None and not 0 <= s <= LARGEST_SEED:
-                raise ValueError(f"seed: got {s}, allowed are whole numbers from 0 to {LARGEST_SEED}")
-        return seeds
 
     def _begin(self, worlds: np.ndarray, seeds: Sequence[int | None], goal_draws: Sequence[float | None] = ()) -> None:
         """Draw and set new episodes in some worlds; a goal draw, one per world of all N, replaces the seed's."""
@@ -308,7 +306,8 @@ class TeamVectorEnv(gym.vector.VectorEnv):
             self._begin(np.flatnonzero(ended), [None] * self.num_envs)
             self._look()
             info = self._info()
-            info.update(final_obs=_rows(final_obs, ended), _final_obs=ended, final_info=final_info, _final_info=ended)
+            info.update(final_obs=rows_of(final_obs, ended), _final_obs=ended)
+            info.update(final_info=only(final_info, ended), _final_info=ended.copy())
         return self._observe(), reward, terminated, truncated, info
 
     def _judge(self, active: Any, unstable: Any) -> tuple[Any, Any, Any]:
@@ -340,13 +339,28 @@ class TeamVectorEnv(gym.vector.VectorEnv):
             terms = self.task.reward_terms(signals)
             reward = sum(weight * value for weight, value in terms.values()) - 1.0 + success
             if lost.any():  # which must not be a way to end the waiting
-                reward = xp.where(lost, reward - (self.task.horizon - episodes.steps).clip(0), reward)
+                reward = xp.where(lost, reward - (self._last_step - episodes.steps).clip(0), reward)
         if active is not None:
             reward = xp.where(active, reward, 0.0)
             end = xp.where(active, end, episodes.end)
         episodes.end = end
         late = end == TIME_LIMIT
         return reward, (end > 0) & ~late, late
+
+    @property
+    def max_episode_steps(self) -> int:
+        """Control steps after which an episode is truncated."""
+        return self._max_steps
+
+    @max_episode_steps.setter
+    def max_episode_steps(self, steps: int) -> None:
+        self._max_steps = check_whole("max_episode_steps", steps, most=UNLIMITED)
+        self.env_kwargs["max_episode_steps"] = self._max_steps
+
+    @property
+    def _last_step(self) -> int:
+        """The step until which a lost object costs; that of the task if episodes are not truncated."""
+        return self.task.horizon if self.max_episode_steps == UNLIMITED else self.max_episode_steps
 
     def _look(self) -> WorldState:
         """Read the simulator and evaluate the task's signals."""
@@ -447,6 +461,30 @@ class TeamVectorEnv(gym.vector.VectorEnv):
         """Seed of the reset that began each world's episode, -1 without one, shape ``(N,)``."""
         return self._episodes.seeds.copy()
 
+    @property
+    def steps(self) -> np.ndarray:
+        """Control steps of the running episodes, shape ``(N,)``."""
+        return self._sim.fetch(self._episodes.steps).copy()
+
+    @exclusive
+    def hold_actions(self, gripper: float | None = None) -> Any:
+        """Actions that keep the commanded joint positions (in ``ee_delta`` the commanded tool poses).
+
+        Args:
+            gripper: Entry of all grippers in [-1, 1]; ``None`` keeps the commanded openings.
+
+        Returns:
+            Shape ``(N, A * D)``, float32, in the environment's action mode.
+        """
+        world = self._current
+        xp = array_namespace(world.joint_target)
+        if gripper is None:
+            grippers = 2 * world.gripper_target / self._mode.opening - 1
+        else:
+            grippers = 0 * world.gripper_target + check_number("gripper", gripper, -1.0, 1.0)
+        still = xp.zeros_like(world.joint_target)
+        return self._mode.encode(still, grippers, world).reshape(self.num_envs, -1)
+
     @exclusive
     def expert_actions(self) -> Any:
         """What the task's expert does in the present state, whatever led to it.
@@ -473,14 +511,22 @@ class TeamVectorEnv(gym.vector.VectorEnv):
             Shape ``(n, cameras, height, width)``, rgb with a last axis of 3.
         """
         self._check_open()
-        rows = np.arange(self.num_envs) if worlds is None else np.asarray(worlds, int)
-        return self._pictures.render(cameras, check_image_size(size), rows, self._episodes.fields, channel)
+        names, size = check_names("cameras", cameras, self.all_cameras), check_image_size(size, "size")
+        if not names:
+            raise UserError("cameras: got none, expected a name or several")
+        check_choice("channel", channel, CHANNELS)
+        _ = self._current
+        if worlds is None:
+            rows = np.arange(self.num_envs)
+        else:
+            rows = np.array([self._number(w) for w in check_sequence("worlds", worlds, "numbers of worlds")], int)
+        return self._pictures.render(names, size, rows, self._episodes.fields, channel)
 
     @exclusive
     def body_poses(self, world: int) -> tuple[np.ndarray, np.ndarray]:
         """Positions ``(bodies, 3)`` [m] and quaternions wxyz ``(bodies, 4)`` of all bodies of one world's model."""
         self._check_open()
-        pos, quat = self._sim.body_transforms(np.array([world]))
+        pos, quat = self._sim.body_transforms(np.array([self._number(world)]))
         return self._sim.fetch(pos)[0], self._sim.fetch(quat)[0]
 
     def render_frames(
@@ -490,11 +536,14 @@ class TeamVectorEnv(gym.vector.VectorEnv):
         return self._sim.fetch(self.render_cameras((camera,), size, worlds)[:, 0])
 
     def render(self) -> tuple[np.ndarray, ...] | None:
-        """One 480 px front view of every world in ``rgb_array`` mode."""
+        """One front view of every world, of ``render_size``, in ``rgb_array`` mode."""
         if self.render_mode is None:
             gym.logger.warn("render() was called without render_mode; make the environment with 'rgb_array'")
             return None
-        return tuple(self.render_frames())
+        return tuple(self.render_frames(size=self.render_size))
+
+    def _number(self, world: Any) -> int:
+        return check_whole("world", world, 0, self.num_envs - 1)
 
     @exclusive
     def push(self, world: int, body: str, impulse: Sequence[float] | np.ndarray) -> None:
@@ -509,11 +558,12 @@ class TeamVectorEnv(gym.vector.VectorEnv):
             ValueError: If an argument is not one of those allowed.
         """
         self._check_open()
+        _ = self._current
         check_choice("body", body, self._sim.body_names)
-        blow = np.asarray(impulse, np.float64)
+        blow = as_numbers("impulse", impulse)
         if blow.shape != (3,) or not np.isfinite(blow).all():
-            raise ValueError(f"impulse: got {impulse!r}, expected 3 finite numbers [N·s]")
-        self._sim.push(world, body, blow)
+            raise UserError(f"impulse: got {shown(impulse)}, expected 3 finite numbers [N·s]")
+        self._sim.push(self._number(world), body, blow)
         self._look()
 
     @exclusive
@@ -557,6 +607,19 @@ class TeamVectorEnv(gym.vector.VectorEnv):
         self._look()
         return self._observe(), self._info()
 
+    def progress(self) -> dict[str, Any]:
+        """State, spaces with their generators, and what gymnasium keeps."""
+        kept = {name: getattr(self, name) for name in (*_SPACES, "spec", "_np_random", "_np_random_seed")}
+        kept["max_episode_steps"] = self.max_episode_steps
+        return {"state": None if self._world is None else self.get_state(), "attributes": kept}
+
+    def resume(self, progress: dict[str, Any]) -> None:
+        """Continue bit for bit from what :meth:`progress` gave."""
+        for name, value in progress["attributes"].items():
+            setattr(self, name, value)
+        if progress["state"] is not None:
+            self.set_state(progress["state"])
+
     @exclusive
     def close_extras(self, **kwargs: Any) -> None:
         """Stop worker threads."""
@@ -569,17 +632,3 @@ class TeamVectorEnv(gym.vector.VectorEnv):
     def _check_open(self) -> None:
         if self._closed:
             raise RuntimeError("the environment is closed")
-
-
-def _rows(obs: Any, mask: np.ndarray) -> np.ndarray:
-    """Observations of the masked worlds as an object array ``(N,)``, ``None`` elsewhere, as gymnasium wants it."""
-    result = np.full(len(mask), None, dtype=object)
-    for i in np.flatnonzero(mask):
-        result[i] = _row(obs, int(i))
-    return result
-
-
-def _row(obs: Any, i: int) -> Any:
-    if isinstance(obs, dict):
-        return {key: _row(value, i) for key, value in obs.items()}
-    return obs[i] if isinstance(obs[i], str) else copied(obs[i])

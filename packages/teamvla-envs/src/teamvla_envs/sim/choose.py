@@ -5,6 +5,8 @@ from collections.abc import Sequence
 from importlib.util import find_spec
 from typing import Protocol
 
+from teamvla_envs.arguments import check_choice
+from teamvla_envs.errors import UserError
 from teamvla_envs.scene.compose import Scene
 from teamvla_envs.scene.looks import Skin
 from teamvla_envs.sim.base import Array, ModelFields, Simulator
@@ -49,16 +51,15 @@ def choose_simulator(
     Raises:
         ValueError: If there is no such device, or the solver does not run there.
     """
-    if not re.fullmatch(r"cpu|cuda(:\d+)?", device):
-        raise ValueError(f"device: got {device!r}, allowed are 'cpu', 'cuda' and 'cuda:0', 'cuda:1', …")
-    if solver not in SOLVERS:
-        raise ValueError(f"solver: got {solver!r}, allowed are {', '.join(map(repr, SOLVERS))}")
+    if not isinstance(device, str) or not re.fullmatch(r"cpu|cuda(:\d+)?", device):
+        raise UserError(f"device: got {device!r}, allowed are 'cpu', 'cuda' and 'cuda:0', 'cuda:1', …")
+    check_choice("solver", solver, SOLVERS)
     if device == "cpu" and solver != "warp":
         return HostSimulator(scene, body_names, num_worlds, num_threads, joint_names)
     if solver == "mujoco":
-        raise ValueError(f"solver: 'mujoco' runs on 'cpu' alone, on device {device!r} allowed are 'auto' and 'warp'")
+        raise UserError(f"solver: 'mujoco' runs on 'cpu' alone, on device {device!r} allowed are 'auto' and 'warp'")
     if find_spec("torch") is None:
-        raise ValueError(f"device: {device!r} with solver {solver!r} needs torch: install teamvla-envs[device]")
+        raise UserError(f"device: {device!r} with solver {solver!r} needs torch: install teamvla-envs[device]")
     from teamvla_envs.sim.device import DeviceSimulator
 
     return DeviceSimulator(scene, body_names, num_worlds, device, joint_names)

@@ -10,9 +10,11 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from teamvla_envs.arguments import check_choice
 from teamvla_envs.arrays import array_namespace
 from teamvla_envs.control.kinematics import Chains
 from teamvla_envs.env.randomization import Randomization, get_randomization
+from teamvla_envs.errors import UserError
 from teamvla_envs.scene.compose import Scene, compose
 from teamvla_envs.scene.props import Prop, Table
 from teamvla_envs.sim.base import WorldState
@@ -111,7 +113,8 @@ class Task(ABC):
         split: str = "train",
         randomization: str | Randomization | Mapping[str, float] = "default",
     ):
-        check_choice("num_arms", num_arms, self.arm_counts)
+        if num_arms not in self.arm_counts:
+            raise UserError(f"num_arms: got {num_arms!r}, allowed are {', '.join(map(repr, self.arm_counts))}")
         check_choice("split", split, SPLITS)
         self.num_arms, self.split = num_arms, split
         self.randomization = get_randomization(randomization)
@@ -256,12 +259,6 @@ class Task(ABC):
 def _shade(rgba: np.ndarray) -> np.ndarray:
     """A duller shade of colors ``(n, 4)`` that still goes by the same name."""
     return np.concatenate([(1 - DULLNESS) * rgba[:, :3] + DULLNESS * 0.5, rgba[:, 3:]], axis=1)
-
-
-def check_choice(argument: str, value: Any, allowed: tuple[Any, ...]) -> None:
-    """Raise ``ValueError`` naming the argument unless the value is one of those allowed."""
-    if value not in allowed:
-        raise ValueError(f"{argument}: got {value!r}, allowed are {', '.join(repr(a) for a in allowed)}")
 
 
 def pick(u: Any, n: int) -> np.ndarray:

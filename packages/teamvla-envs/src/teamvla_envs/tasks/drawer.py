@@ -63,7 +63,7 @@ class Drawer(Task):
     pose_draws = tuple(5 * cube + k for cube in range(4) for k in range(3))
     size_draws, mass_draws = tuple(5 * cube + 3 for cube in range(4)), tuple(5 * cube + 4 for cube in range(4))
     goal_parts = (
-        "goal", "goal_pos", "goal_error", "object_pos", "object_rot6d", "object_vel", "object_size", "handle_pos",
+        "goal", "goal_pos", "object_to_goal", "object_pos", "object_rot6d", "object_vel", "object_size", "handle_pos",
         "tool_to_grasp", "puller",
     )  # fmt: skip
     indicators = ("goal", "puller")
@@ -207,7 +207,7 @@ class Drawer(Task):
             "filler": filler, "pinch": pinch, "offset": offset, "distance": norm(offset), "opening": opening,
             "holding": holding, "handle_held": (holding & pulling).any(-1),
             "cube_held": (holding & ~pulling).any(-1), "touching": touching, "inside": inside,
-            "placed": (lying & named).any(-1), "drop": drop, "error": pos - drop,
+            "placed": (lying & named).any(-1), "drop": drop, "to_goal": drop - pos,
             "lateral": norm(pos[:, :2] - drop[:, :2]),
         }  # fmt: skip
 
@@ -239,7 +239,7 @@ class Drawer(Task):
             "reach": (0.10, xp.where(done, 1.0, xp.exp(-4 * s["distance"]).sum(-1) / self.num_arms)),
             "open": (0.15, xp.where(done, 1.0, (s["pulled"] / OPEN).clip(0.0, 1.0))),
             "grasp": (0.15, xp.where(done, 1.0, held)),
-            "carry": (0.15, xp.where(done, 1.0, held * xp.exp(-4 * norm(s["error"])))),
+            "carry": (0.15, xp.where(done, 1.0, held * xp.exp(-4 * norm(s["to_goal"])))),
             "place": (0.15, xp.where(done, 1.0, 0.0)),
             "shut": (0.15, shut),
             "release": (0.15, xp.where(free, 1.0, 0.0)),
@@ -289,7 +289,7 @@ class Drawer(Task):
             "handle_pos": s["handle"],
             "tool_to_grasp": xp.reshape(-s["offset"], (n, -1)),
             "puller": xp.astype(s["pulling"], dtype),
-            "goal_error": s["error"],
+            "object_to_goal": s["to_goal"],
             "goal_pos": s["drop"],
             "goal": xp.astype(episode["goal"][:, None] == arange(4, rows), dtype),
         }

@@ -55,8 +55,8 @@ class Handoff(Task):
     goal_draw = 15
     pose_draws, size_draws, mass_draws = (0, 1, 2, 6, 7, 8), (3, 4, 9, 10), (5, 11)
     goal_parts = (
-        "goal", "goal_pos", "goal_error", "object_pos", "object_rot6d", "object_vel", "object_size", "tool_to_grasp",
-        "lead",
+        "goal", "goal_pos", "object_to_goal", "object_pos", "object_rot6d", "object_vel", "object_size",
+        "tool_to_grasp", "lead",
     )  # fmt: skip
     arm_counts = (2, 3, 4)
     indicators = ("goal", "lead")
@@ -250,22 +250,22 @@ class Handoff(Task):
         flip = xp.where(held[:, None] & ~holding, -lead_side[:, None], flip)
         toward = rod * flip[..., None]  # from the arm's grasp point to the free end
         offset = world.tool_pos - (pos[:, None] - toward * inset[..., None])
-        error = pos - episode["goal_pos"]
-        lateral = norm(error[:, :2])
+        to_goal = episode["goal_pos"] - pos
+        lateral = norm(to_goal[:, :2])
         tilt = xp.acos(norm(axis[:, :2]).clip(0.0, 1.0))
         return {
             "pos": pos, "rot": rot, "toward": toward, "offset": offset, "distance": norm(offset), "opening": opening,
             "width": width, "holding": holding, "held": held, "beside": beside, "lead": lead, "following": following,
-            "last": last, "touching": touching, "error": error, "lateral": lateral, "tilt": tilt,
+            "last": last, "touching": touching, "to_goal": to_goal, "lateral": lateral, "tilt": tilt,
             "length": length, "passed": passed, "laid": laid, "finished": finished, "order": order[rows, lead],
-            "on_goal": finished & (lateral < 0.03) & (xp.abs(error[:, 2]) < 0.006) & (tilt < 0.1),
+            "on_goal": finished & (lateral < 0.03) & (xp.abs(to_goal[:, 2]) < 0.006) & (tilt < 0.1),
         }  # fmt: skip
 
     def succeeds(self, signals: Arrays) -> Array:
         """Every hand has held the named stick, and it was laid on the named pad where nobody touches it."""
         s = signals
         xp = array_namespace(s["tilt"])
-        lies = (s["lateral"] < 0.05) & (xp.abs(s["error"][:, 2]) < 0.01) & ~s["touching"].any(-1)
+        lies = (s["lateral"] < 0.05) & (xp.abs(s["to_goal"][:, 2]) < 0.01) & ~s["touching"].any(-1)
         return lies & s["finished"]
 
     def hold_steps(self, episode: Arrays) -> Array:
@@ -287,7 +287,7 @@ class Handoff(Task):
             "reach": (0.15, xp.where(done, 1.0, xp.where(s["held"], 1.0, reach))),
             "pass_on": (0.35, xp.where(done, 1.0, progress)),
             "meet": (0.15, xp.where(done | s["last"], 1.0, follow)),
-            "goal": (0.20, xp.where(s["last"], xp.exp(-3 * norm(s["error"])), 0.0)),
+            "goal": (0.20, xp.where(s["last"], xp.exp(-3 * norm(s["to_goal"])), 0.0)),
             "release": (0.15, xp.where(free, 1.0, 0.0)),
         }
 
@@ -336,7 +336,7 @@ class Handoff(Task):
             "stick_pos": xp.reshape(world.body_pos, (n, 6)),
             "tool_to_grasp": xp.reshape(-s["offset"], (n, -1)),
             "lead": lead,
-            "goal_error": s["error"],
+            "object_to_goal": s["to_goal"],
             "goal_pos": episode["goal_pos"],
             "goal": goal,
         }

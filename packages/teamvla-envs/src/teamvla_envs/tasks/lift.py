@@ -56,7 +56,7 @@ class Lift(Task):
     draws = 12
     goal_draw = 9
     pose_draws, size_draws, mass_draws = (0, 1, 2), (3, 7, 8), (4,)
-    goal_parts = ("goal", "goal_pos", "goal_error")
+    goal_parts = ("goal", "goal_pos", "object_to_goal")
     arm_counts = (2, 3, 4)
 
     def __init__(
@@ -173,10 +173,10 @@ class Lift(Task):
         holding = around & (opening > THICKNESS - 0.006) & (opening < thickest)
         all_hold = holding.all(-1)
         goal = episode["goal"]
-        error = pos - episode["goal_pos"]
-        lateral = norm(error[:, :2])
+        to_goal = episode["goal_pos"] - pos
+        lateral = norm(to_goal[:, :2])
         lying = (pos[:, 2] < load.rest + 0.005) & (tilt < 0.05)
-        hold_goal, above = goal == 2, xp.abs(error[:, 2])
+        hold_goal, above = goal == 2, xp.abs(to_goal[:, 2])
         there = ~hold_goal & (lateral < 0.04) & (above < 0.01)
         faults = {"tilted": tilt > 0.1745, "alone": (pos[:, 2] > load.rest + 0.02) & ~there & ~all_hold}
         faults = {fault: (memory[fault] | faults[fault]) & ~lying for fault in load.faults}
@@ -186,7 +186,7 @@ class Lift(Task):
             "distance": distance, "rods": rods, "along": along, "inward": reach - load.inner, "opening": opening,
             "around": around, "holding": holding, "all_hold": all_hold,
             "touching": (world.contact_count[:, : self.num_arms] > 0).any(-1),
-            "error": error, "lateral": lateral, "tilt": tilt, "hold_goal": hold_goal,
+            "to_goal": to_goal, "lateral": lateral, "tilt": tilt, "hold_goal": hold_goal,
             "on_goal": ~hold_goal & (lateral < 0.02) & (above < 0.005) & (tilt < 0.035) & ~spoiled,
         }  # fmt: skip
 
@@ -194,7 +194,7 @@ class Lift(Task):
         """On the named stand, level and let go; or held up level by all arms."""
         s = signals
         level = (s["tilt"] < 0.0873) & ~s["spoiled"]
-        placed = (s["lateral"] < 0.04) & (abs(s["error"][:, 2]) < 0.01) & ~s["touching"]
+        placed = (s["lateral"] < 0.04) & (abs(s["to_goal"][:, 2]) < 0.01) & ~s["touching"]
         held = (s["pos"][:, 2] > HOLD_HEIGHT) & s["all_hold"]
         xp = array_namespace(s["tilt"])
         return level & xp.where(s["hold_goal"], held, placed)
@@ -210,12 +210,12 @@ class Lift(Task):
         xp = array_namespace(s["tilt"])
         near = xp.where(s["hold_goal"] | s["on_goal"], 1.0, 0.0) * xp.exp(-5 * s["lateral"])
         # Raised as high as the goal is enough: to lower it onto a low stand must not cost.
-        rest, top = self.load.rest, (s["pos"][:, 2] - s["error"][:, 2]).clip(None, HOLD_HEIGHT)
+        rest, top = self.load.rest, (s["pos"][:, 2] + s["to_goal"][:, 2]).clip(None, HOLD_HEIGHT)
         height = ((s["pos"][:, 2] - rest) / (top - rest)).clip(0.0, 1.0)
         lifted = xp.where(s["on_goal"], 1.0, height)
         grasped = xp.where(s["on_goal"], 1.0, s["holding"].sum(-1) / self.num_arms)
         reached = xp.where(s["on_goal"], 1.0, xp.exp(-4 * s["distance"]).sum(-1) / self.num_arms)
-        distance = norm(s["error"])
+        distance = norm(s["to_goal"])
         return {
             "reach": (0.15, reached),
             "grasp": (0.2, grasped),
@@ -263,7 +263,7 @@ class Lift(Task):
             **self.load.size_part(episode),
             "stand_pos": xp.reshape(episode["stand_pos"], (n, 6)),
             "tool_to_grasp": xp.reshape(-s["offset"], (n, -1)),
-            "goal_error": s["error"],
+            "object_to_goal": s["to_goal"],
             "goal_pos": episode["goal_pos"],
             "goal": goal,
         }

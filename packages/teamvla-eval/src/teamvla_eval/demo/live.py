@@ -91,7 +91,7 @@ class LiveEpisode:
         action = np.array(self._policy.act(self._hear(self._obs)), np.float32)
         rows = action.reshape(env.num_arms, -1)
         for arm in frozen:
-            rows[arm, :-1], rows[arm, -1] = 0.0, 1.0
+            rows[arm] = np.asarray(env.hold_actions(gripper=1.0)).reshape(rows.shape)[arm]
         self._obs, reward, terminated, truncated, info = env.step(action)
         self._meter.capture(self._only, action)
         self.ended = bool(terminated[0] or truncated[0])

@@ -96,7 +96,7 @@ def collect_round(
         files = [path for _, path in sorted(parts.succeeded.items())]
         _log.info("round %d: %s", number, _summary(parts))
         if files:
-            pack_episodes(files, out, _header(file.parts, env, told), check_interrupt)
+            pack_episodes(files, out, _header(env, told), check_interrupt)
         parts.remove()
     return bool(files)
 
@@ -117,7 +117,7 @@ def _summary(parts: PartsFolder) -> str:
     return f"{len(parts.succeeded)} demonstrations" + (f"; of the others: {told}" if told else "")
 
 
-def _header(parts: Any, env: Any, told: dict[str, Any]) -> FileHeader:
+def _header(env: Any, told: dict[str, Any]) -> FileHeader:
     versions = installed_versions()
     return FileHeader(
         env_args={
@@ -128,9 +128,9 @@ def _header(parts: Any, env: Any, told: dict[str, Any]) -> FileHeader:
         },
         versions=versions,
         collection={"policy": "dagger", **told},
-        action_parts=parts("action"),
-        agent_pos_parts=parts("agent_pos"),
-        environment_state_parts=parts("environment_state"),
+        action_parts=env.action_parts,
+        agent_pos_parts=env.agent_pos_parts,
+        environment_state_parts=env.environment_state_parts,
     )
 
 

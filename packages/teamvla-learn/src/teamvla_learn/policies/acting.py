@@ -1,7 +1,7 @@
 """A checkpoint at work: environment observations in, actions out."""
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import gymnasium as gym
@@ -11,10 +11,12 @@ from teamvla_envs.env.messages import ChannelSettings, MessageBus
 from teamvla_envs.errors import UserError
 
 from teamvla_learn.data.batch import PolicyInput
+from teamvla_learn.data.layout import PartLayout
 from teamvla_learn.policies.checkpoint import Checkpoint
 from teamvla_learn.policies.ensembling import TemporalEnsemble, make_ensemble
 from teamvla_learn.policies.exchange import perfect, through
 from teamvla_learn.policies.msg_passing import MsgPassingVLA
+from teamvla_learn.policies.state import StatePolicy
 
 if TYPE_CHECKING:
     from teamvla_envs.env.vector import TeamVectorEnv
@@ -176,6 +178,28 @@ def check_fit(checkpoint: Checkpoint, env: "TeamVectorEnv") -> None:
             f"the environment has cameras {', '.join(env.cameras)}, the policy also needs {', '.join(missing)}"
         )
     _check_sizes(checkpoint, env)
+    if isinstance(checkpoint.policy, StatePolicy):
+        _check_parts(checkpoint.policy.config.parts, env)
+
+
+def _check_parts(trained: PartLayout, env: "TeamVectorEnv") -> None:
+    """Refuse a state whose parts have another meaning; sizes alone do not show it."""
+    if not trained.parts:
+        raise UserError(
+            "the state policy was trained with teamvla-learn 0.1, where the difference of object and goal had the "
+            "opposite sign: train it again"
+        )
+    given = tuple((str(name), int(length)) for name, length in env.environment_state_parts)
+    if given != trained.parts:
+        only_here, only_there = sorted(set(given) - set(trained.parts)), sorted(set(trained.parts) - set(given))
+        raise UserError(
+            f"the environment's state has the parts {_names(only_here)} where the policy was trained with "
+            f"{_names(only_there)}"
+        )
+
+
+def _names(parts: Sequence[tuple[str, int]]) -> str:
+    return ", ".join(f"{name} ({length})" for name, length in parts) or "in another order"
 
 
 def _check_sizes(checkpoint: Checkpoint, env: "TeamVectorEnv") -> None:

@@ -6,6 +6,7 @@ from typing import ClassVar
 from torch import Tensor
 
 from teamvla_learn.data.batch import Batch, PolicyInput
+from teamvla_learn.data.layout import PartLayout
 from teamvla_learn.data.normalization import Normalization
 from teamvla_learn.policies.action_head import ActionSpace, HeadConfig
 from teamvla_learn.policies.base import LearnedPolicy
@@ -25,12 +26,14 @@ class StatePolicyConfig(LossWeights):
         hidden_sizes: Widths of the hidden layers.
         ignored: Entries of ``environment_state`` that the policy does not look at.
         head: How actions are predicted and executed.
+        parts: Parts of ``environment_state``; none in checkpoints of version 0.1.
     """
 
     space: ActionSpace
     hidden_sizes: tuple[int, ...] = (256, 256, 256)
     ignored: tuple[int, ...] = ()
     head: HeadConfig = field(default_factory=HeadConfig)
+    parts: PartLayout = field(default_factory=lambda: PartLayout(()))
 
 
 class StatePolicy(LearnedPolicy):

@@ -75,7 +75,10 @@ def build_policy(
             )
         ignored = _ignored(source.environment_state)
         return StatePolicy(
-            StatePolicyConfig(space, ignored=ignored, head=options.head, **asdict(options.losses)), normalization
+            StatePolicyConfig(
+                space, ignored=ignored, head=options.head, parts=source.environment_state, **asdict(options.losses)
+            ),
+            normalization,
         )
     assert tokenizer is not None
     ignored = _ignored(source.agent_pos)

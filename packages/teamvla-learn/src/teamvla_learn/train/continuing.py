@@ -15,6 +15,7 @@ from teamvla_learn.policies.base import LearnedPolicy
 from teamvla_learn.policies.checkpoint import load_checkpoint
 from teamvla_learn.policies.losses import LossWeights
 from teamvla_learn.policies.options import PolicyOptions
+from teamvla_learn.policies.state import StatePolicy
 from teamvla_learn.train.begun import KIND_CLASSES
 from teamvla_learn.train.layers import apply_layer, leaves, to_plain
 from teamvla_learn.train.settings import Settings, named_layers
@@ -110,7 +111,9 @@ def continued(
         statistics = getattr(policy.normalization, name)
         if statistics is not None:
             needs[f"entries of {name}"] = (len(statistics.mean), getattr(train, name).shape[1])
-    if kind != "state":
+    if isinstance(policy, StatePolicy):
+        needs["parts of environment_state"] = (policy.config.parts.parts, source.environment_state.parts)
+    else:
         needs["cameras"] = (tuple(config.cameras), tuple(train.pixels))
         needs["image size"] = (tuple(config.image_size), next(iter(train.pixels.values())).shape[1:3])
     for name, (wanted, given) in needs.items():

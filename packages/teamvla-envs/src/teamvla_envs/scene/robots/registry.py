@@ -10,6 +10,7 @@ asked for and not before::
 import importlib.metadata
 from importlib.metadata import EntryPoint
 
+from teamvla_envs.errors import UserError
 from teamvla_envs.scene.robots.panda import PANDA
 from teamvla_envs.scene.robots.spec import RobotSpec
 from teamvla_envs.scene.robots.xarm7 import XARM7
@@ -30,12 +31,14 @@ def get_robot(name: str) -> RobotSpec:
     Raises:
         ValueError: ``name`` is not registered, or its entry point does not lead to a robot of that name.
     """
+    if not isinstance(name, str):
+        raise UserError(f"robot is {name!r}, expected one of {list(registered_robots())}")
     if name in ROBOTS:
         return ROBOTS[name]
     installed = _installed_robots()
     if name in installed:
         return _load(installed[name])
-    raise ValueError(f"robot is {name!r}, expected one of {list(registered_robots())}")
+    raise UserError(f"robot is {name!r}, expected one of {list(registered_robots())}")
 
 
 def register_robot(spec: RobotSpec) -> None:
@@ -48,7 +51,7 @@ def register_robot(spec: RobotSpec) -> None:
         ValueError: There is a robot of that name.
     """
     if spec.name in registered_robots():
-        raise ValueError(f"robot {spec.name!r} is already registered; taken are {list(registered_robots())}")
+        raise UserError(f"robot {spec.name!r} is already registered; taken are {list(registered_robots())}")
     ROBOTS[spec.name] = spec
 
 
@@ -62,7 +65,7 @@ def deregister_robot(name: str) -> None:
         ValueError: There is none of that name.
     """
     if name not in ROBOTS:
-        raise ValueError(f"robot is {name!r}, expected one of {sorted(ROBOTS)}")
+        raise UserError(f"robot is {name!r}, expected one of {sorted(ROBOTS)}")
     del ROBOTS[name]
 
 
@@ -80,9 +83,9 @@ def _load(entry: EntryPoint) -> RobotSpec:
     try:
         spec = entry.load()
     except Exception as error:
-        raise ValueError(f"{where} cannot be loaded: {type(error).__name__}: {error}") from error
+        raise UserError(f"{where} cannot be loaded: {type(error).__name__}: {error}") from error
     if not isinstance(spec, RobotSpec):
-        raise ValueError(f"{where} is a {type(spec).__name__}, expected a RobotSpec")
+        raise UserError(f"{where} is a {type(spec).__name__}, expected a RobotSpec")
     if spec.name != entry.name:
-        raise ValueError(f"{where} is a robot named {spec.name!r}, expected {entry.name!r}")
+        raise UserError(f"{where} is a robot named {spec.name!r}, expected {entry.name!r}")
     return spec

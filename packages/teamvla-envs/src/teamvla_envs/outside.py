@@ -46,7 +46,7 @@ def parse_json(text: str | bytes, where: str) -> Any:
     if len(text) > MAX_JSON_BYTES:
         raise UserError(f"{where} is longer than the {MAX_JSON_BYTES >> 20} MiB allowed for JSON")
     try:
-        value = json.loads(text)
+        value = json.loads(text, parse_constant=_refuse)
     except RecursionError:
         raise UserError(f"{where} is nested deeper than the {MAX_JSON_DEPTH} levels allowed for JSON") from None
     except ValueError as error:
@@ -68,6 +68,10 @@ def read_json(path: Path) -> Any:
     with path.open("rb") as file:
         content = file.read(MAX_JSON_BYTES + 1)
     return parse_json(content, str(path))
+
+
+def _refuse(constant: str) -> None:
+    raise ValueError(f"{constant} is no JSON")
 
 
 def _check_depth(value: Any, where: str) -> None:

@@ -31,10 +31,11 @@ def write_demos(
     cameras: tuple[str, ...] = CAMERAS,
     size: int = SIZE,
     env_kwargs: Mapping[str, Any] | None = None,
+    first: int = 0,
 ) -> Path:
-    """Write a demonstration file of so many episodes and return its path."""
+    """Write a demonstration file of so many episodes, from the first seed on, and return its path."""
     parts = []
-    for seed in range(episodes):
+    for seed in range(first, first + episodes):
         parts.append(path.with_name(f"episode_{seed}.hdf5"))
         write_episode(parts[-1], make_episode(seed, with_pixels, with_state, cameras, size))
     kwargs = ENV_KWARGS | {"task": task, "cameras": list(cameras), "image_size": size} | dict(env_kwargs or {})

@@ -103,7 +103,7 @@ def _link(path: str) -> Damage:
 DAMAGES: dict[str, tuple[Damage, str]] = {
     "schema version": (
         lambda file: file["data"].attrs.modify("schema_version", 99),
-        "schema_version is 99, this program reads 1",
+        "schema_version is 99, this program reads 1 to 2",
     ),
     "attribute missing": (
         lambda file: file["data/demo_1"].attrs.pop("seed"),
@@ -170,7 +170,7 @@ DAMAGES: dict[str, tuple[Damage, str]] = {
     "env_args": (lambda file: file["data"].attrs.create("env_args", "{"), "attribute env_args is not JSON"),
     "link": (
         _link("data/demo_0/actions"),
-        "demo_0: actions is a link, which is not followed",
+        "data/demo_0/actions is a link, which is not followed",
     ),
     "num_samples": (
         lambda file: file["data/demo_0"].attrs.modify("num_samples", -4),

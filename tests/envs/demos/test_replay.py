@@ -8,6 +8,8 @@ from teamvla_envs.demos.reader import DemoFileError
 from teamvla_envs.demos.replay import replay
 from teamvla_envs.demos.schema import content_hash
 
+from tests.envs.demos.sealing import seal
+
 Change = Callable[[Callable[[h5py.File], object]], Path]
 
 
@@ -53,6 +55,7 @@ def test_a_forged_reward_is_told_even_with_a_new_hash(change: Change, capsys: py
         arrays = {}
         demo.visititems(lambda path, item: arrays.update({path: item[()]}) if isinstance(item, h5py.Dataset) else None)
         demo.attrs["content_hash"] = content_hash(demo.attrs, arrays)
+        seal(file)
 
     assert replay(change(forge), verify=True) == 1
     assert "demo_0: step 2: rewards is " in capsys.readouterr().out
@@ -62,6 +65,7 @@ def test_arguments_that_make_no_environment_are_refused(change: Change):
     def damage(file: h5py.File) -> None:
         attributes = file["data"].attrs
         attributes["env_args"] = attributes["env_args"].replace('"image_size"', '"sound_size"')
+        seal(file)
 
     with pytest.raises(DemoFileError, match="env_kwargs has the unknown argument 'sound_size'"):
         replay(change(damage))

@@ -111,11 +111,11 @@ def test_a_window_begins_with_its_demonstration(two_tasks):
     ],
 )
 def test_files_that_do_not_belong_together_are_told_apart(tmp_path: Path, change, message):
-    files = write_demos(tmp_path / "a.hdf5", 2), write_demos(tmp_path / "b.hdf5", 2, **change)
+    files = write_demos(tmp_path / "a.hdf5", 2), write_demos(tmp_path / "b.hdf5", 2, first=10, **change)
     with pytest.raises(UserError, match=message):
         load_demos(files, with_pixels=True)
 
 
 def test_one_robot_for_all_arms_is_one_name_per_arm(tmp_path: Path, make_demos: Callable[..., Path]):
-    same = write_demos(tmp_path / "b.hdf5", 2, env_kwargs={"robot": ["panda", "panda"]})
+    same = write_demos(tmp_path / "b.hdf5", 2, env_kwargs={"robot": ["panda", "panda"]}, first=10)
     assert load_demos((make_demos(), same), with_pixels=True)[2].demos == 8

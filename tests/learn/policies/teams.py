@@ -12,7 +12,8 @@ from teamvla_learn.encoders.tokenizer import WordTokenizer
 from teamvla_learn.encoders.vision import VisionConfig
 from teamvla_learn.policies.action_head import ActionSpace, HeadConfig
 from teamvla_learn.policies.auxiliary import AuxiliaryTarget
-from teamvla_learn.policies.checkpoint import CheckpointInfo, save_checkpoint
+from teamvla_learn.policies.checkpoint import save_checkpoint
+from teamvla_learn.policies.checkpoint_info import CheckpointInfo
 from teamvla_learn.policies.msg_passing import MessageConfig, MsgPassingConfig, MsgPassingVLA
 
 TOKENIZER = WordTokenizer.from_sentences(["Put the bar on the green stand."])

@@ -1,5 +1,7 @@
 import json
 import shutil
+from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -8,8 +10,11 @@ from teamvla_envs.errors import UserError
 from teamvla_learn.data.assemble import BatchAssembler
 from teamvla_learn.data.dataset import load_demos
 from teamvla_learn.policies.checkpoint import (
+    CONFIG_FILE,
+    CONFIG_HASH,
     FORMAT,
     MODEL_FILE,
+    config_hash,
     load_checkpoint,
     read_tensors,
     save_checkpoint,
@@ -31,6 +36,14 @@ def saved(request, demos, tmp_path):
     save_checkpoint(folder, policy, describe(policy, tokenizer, source, TrainConfig(Budget(steps=1))))
     batch = BatchAssembler(train, tokenizer, 1, 32).batch(torch.arange(8).numpy())
     return policy, batch, folder
+
+
+def edit(folder: Path, **entries: Any) -> None:
+    """Change entries of a configuration, with a fitting hash."""
+    path = folder / CONFIG_FILE
+    config = json.loads(path.read_text()) | entries
+    del config[CONFIG_HASH]
+    path.write_text(json.dumps(config | {CONFIG_HASH: config_hash(config)}))
 
 
 def test_a_loaded_policy_acts_the_same_to_the_last_bit(saved):
@@ -137,8 +150,7 @@ def test_equal_tensors_are_equal_bytes(tmp_path):
     ],
 )
 def test_a_configuration_that_cannot_be_is_refused(saved, entry, value, message):
-    path = saved[2] / "config.json"
-    path.write_text(json.dumps(json.loads(path.read_text()) | {entry: value}))
+    edit(saved[2], **{entry: value})
     with pytest.raises(UserError, match=message):
         load_checkpoint(saved[2])
 
@@ -146,17 +158,14 @@ def test_a_configuration_that_cannot_be_is_refused(saved, entry, value, message)
 @pytest.mark.parametrize("saved", ["vla", "msg"], indirect=True)
 def test_a_vocabulary_of_another_size_is_refused(saved):
     folder = saved[2]
-    path = folder / "config.json"
-    path.write_text(json.dumps(json.loads(path.read_text()) | {"vocabulary": ["<pad>", "<unk>"]}))
+    edit(folder, vocabulary=["<pad>", "<unk>"])
     with pytest.raises(UserError, match="2 words, expected 9"):
         load_checkpoint(folder)
 
 
 def test_a_gigantic_network_is_refused_before_it_is_built(saved):
-    path = saved[2] / "config.json"
-    config = json.loads(path.read_text())
-    config["model"]["hidden_sizes"] = [10**7, 10**7, 10**7]
-    path.write_text(json.dumps(config))
+    model = json.loads((saved[2] / CONFIG_FILE).read_text())["model"]
+    edit(saved[2], model=model | {"hidden_sizes": [10**7, 10**7, 10**7]})
     with pytest.raises(UserError, match="shape"):
         load_checkpoint(saved[2])
 

@@ -1,6 +1,5 @@
 """A team whose arms run for themselves does what the team does at once."""
 
-import json
 import multiprocessing
 import re
 import subprocess
@@ -280,13 +279,13 @@ def test_a_process_that_cannot_start_does_not_hide_why(tmp_path, monkeypatch):
 def program(tmp_path) -> Path:
     """The documentation's example of arms in processes of their own, as a file beside ``runs/talk``."""
     (tmp_path / "runs").mkdir()
-    config = save_team(make_team(), tmp_path / "runs" / "talk") / "config.json"
-    content = json.loads(config.read_text())
-    content["env_kwargs"] |= {"max_episode_steps": 3, "num_threads": 1}
-    config.write_text(json.dumps(content))
+    save_team(make_team(), tmp_path / "runs" / "talk")
     blocks = re.findall(r"```python\n(.*?)```", MESSAGES.read_text(encoding="utf-8"), re.DOTALL)
     path = tmp_path / "program.py"
-    path.write_text(blocks[-1], encoding="utf-8")
+    made = 'make_policy("runs/talk").env_kwargs'
+    assert made in blocks[-1]
+    short = f"({made} | {{'max_episode_steps': 3, 'num_threads': 1}})"
+    path.write_text(blocks[-1].replace(made, short), encoding="utf-8")
     return path
 
 

@@ -19,7 +19,7 @@ from tests.learn.train.jobs import train
 def test_a_training_goes_on_from_weights_with_other_demonstrations(demos, tmp_path):
     train(demos, tmp_path / "a", steps=3, batch_size=4, openings_first=20)
     (tmp_path / "more").mkdir()
-    more = write_demos(tmp_path / "more" / "more.hdf5", 3)
+    more = write_demos(tmp_path / "more" / "more.hdf5", 3, first=10)
     train((demos, more), tmp_path / "b", steps=1, batch_size=4, lr=1e-9, init_from=tmp_path / "a")
     before, after = (load_checkpoint(tmp_path / name) for name in ("a", "b"))
     assert after.info.vocabulary == before.info.vocabulary
@@ -49,7 +49,7 @@ def test_it_resumes_as_any_other(demos, tmp_path):
 def test_a_network_that_does_not_fit_is_refused(demos, tmp_path, change, message):
     train(demos, tmp_path / "a", steps=1, batch_size=4)
     (tmp_path / "more").mkdir()
-    other = write_demos(tmp_path / "more" / "other.hdf5", 2, **change)
+    other = write_demos(tmp_path / "more" / "other.hdf5", 2, first=10, **change)
     with pytest.raises(UserError, match=message):
         train(other, tmp_path / "b", steps=1, batch_size=1, shards=1, init_from=tmp_path / "a")
     assert not (tmp_path / "b").exists()

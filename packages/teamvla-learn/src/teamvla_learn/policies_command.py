@@ -1,6 +1,5 @@
 """``teamvla policies``: which policies there are, what a checkpoint holds, and a copy of one to pass on."""
 
-import json
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import tyro
 from teamvla_envs.errors import UserError
 from teamvla_envs.files import real_path, temporary_path
+from teamvla_envs.outside import plain, read_json
 
 from teamvla_learn.baselines.registry import PREFIX, baselines, get_baseline
 
@@ -82,11 +82,17 @@ def find_checkpoints(folder: Path) -> Iterator[tuple[Path, dict[str, Any]]]:
     for depth in range(DEPTH + 1):
         for path in sorted(folder.glob("/".join([*["*"] * depth, CONFIG_FILE]))):
             try:
-                config = json.loads(path.read_text(encoding="utf-8"))
+                config = read_json(path)
             except (OSError, ValueError):
                 continue
-            if isinstance(config, dict) and {"schema_version", "policy", "tasks"} <= config.keys():
+            if isinstance(config, dict) and "schema_version" in config and _told(config):
                 yield path.parent, config
+
+
+def _told(config: dict[str, Any]) -> bool:
+    """Whether a configuration has the entries of a checkpoint, with the types that the table shows."""
+    types = {"policy": str, "tasks": list, "training": dict, "data": dict}
+    return all(isinstance(config.get(name), kind) for name, kind in types.items())
 
 
 def _names() -> "Table":
@@ -120,12 +126,12 @@ def _checkpoints(folder: Path) -> "Table":
     table = Table(*columns, title=f"checkpoints in {folder}", title_justify="left")
     table.columns[0].no_wrap = True
     for path, config in find_checkpoints(folder):
-        success = config.get("training", {}).get("success")
+        success = config["training"].get("success")
         table.add_row(
             str(path),
-            str(config["policy"]),
-            ", ".join(map(str, config["tasks"])),
-            str(config.get("data", {}).get("demos", "")),
+            plain(config["policy"]),
+            plain(", ".join(map(str, config["tasks"]))),
+            plain(str(config["data"].get("demos", ""))),
             f"{success:.0%}" if isinstance(success, float) else "",
         )
     return table
@@ -152,12 +158,12 @@ def _description(folder: Path, checkpoint: "Checkpoint") -> "Table":
         "schema version": SCHEMA_VERSION,
         "data hash": info.data.get("content_hash", ""),
     }
-    rows |= {f"demonstrations {file['file']}": _file(file) for file in info.data.get("files", ())}
+    rows |= {f"demonstrations {file.get('file')}": _file(file) for file in info.data.get("files", ())}
     rows |= {f"environment {name}": value for name, value in info.env_kwargs.items()}
     rows |= {f"training {name}": value for name, value in info.training.items()}
     rows |= {f"version {name}": value for name, value in info.versions.items()}
     for name, value in rows.items():
-        table.add_row(name, str(value))
+        table.add_row(plain(name), plain(str(value)))
     return table
 
 

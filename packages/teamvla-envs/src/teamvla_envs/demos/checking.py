@@ -1,36 +1,47 @@
 """Checks of a demonstration file that nobody vouches for: each says which demonstration is bad, and what is.
 
-Only datasets that live inside the file are accepted: a link or an external dataset could read any file of
-the machine.
+They follow those of :mod:`teamvla_envs.demos.structure`. What comes from the file is escaped and cut in messages.
 """
 
+import re
 from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
 from teamvla_envs.demos import schema
-from teamvla_envs.errors import UserError
+from teamvla_envs.demos.structure import (
+    DemoFileError,
+    check_size,
+    check_structure,
+    check_total,
+    damage_reported,
+    is_pictures,
+)
+from teamvla_envs.outside import plain, shown
 
 if TYPE_CHECKING:
     import h5py
 
+__all__ = ["DemoFileError", "check_structure", "check_total", "damage_reported"]
+
 _STORED_AS: dict[type, tuple[type, ...]] = {int: (np.integer,), bool: (np.bool_,), str: (str,)}
 _BOUNDED = (schema.ACTIONS, schema.EXPERT_ACTIONS)  # in [-1, 1]
 _FINITE = (schema.AGENT_POS, schema.ENVIRONMENT_STATE, schema.REWARDS)
-
-
-class DemoFileError(UserError):
-    """A file is no demonstration file or a damaged one; the message says which demo and what is bad."""
+_MAX_TEXT: Final = 4 << 20  # characters of an attribute
+_MAX_NAME: Final = 64  # bytes of a demonstration's name
+_DEMO_NAME: Final = re.compile(rf"{schema.DEMO_PREFIX}(0|[1-9][0-9]{{0,8}})", re.ASCII)
 
 
 def child_group(parent: "h5py.Group", name: str) -> "h5py.Group":
     """Return a group inside another."""
     import h5py
 
-    found = _child(parent, name)
+    if name not in parent:
+        raise DemoFileError(f"{plain(name)} is missing: this is no TeamVLA demonstration file")
+    found = parent[name]
     if not isinstance(found, h5py.Group):
-        raise DemoFileError(f"{name} is not a group: this is no TeamVLA demonstration file")
+        raise DemoFileError(f"{plain(name)} is not a group: this is no TeamVLA demonstration file")
     return found
 
 
@@ -46,9 +57,13 @@ def read_attributes(group: "h5py.Group", fields: tuple[schema.AttributeField, ..
     for field in fields:
         if field.name not in group.attrs:
             raise DemoFileError(f"{where}: attribute {field.name} is missing")
+        if shape := group.attrs.get_id(field.name).shape:
+            raise DemoFileError(f"{where}: attribute {field.name} has shape {shape}, expected a single value")
         value = group.attrs[field.name]
         if not isinstance(value, _STORED_AS[field.type]):
-            raise DemoFileError(f"{where}: attribute {field.name} is {value!r}, expected {field.type.__name__}")
+            raise DemoFileError(f"{where}: attribute {field.name} is {shown(value)}, expected {field.type.__name__}")
+        if isinstance(value, str):
+            _check_text(value, f"{where}: attribute {field.name}")
         values[field.name] = field.type(value)
     return values
 
@@ -57,35 +72,52 @@ def demo_names(data: "h5py.Group") -> list[str]:
     """Return the names ``demo_0``, ``demo_1``, … in the order of their numbers."""
     numbers = {}
     for name in data:
-        number = name.removeprefix(schema.DEMO_PREFIX)
-        if number == name or not number.isdecimal():
-            raise DemoFileError(f"{schema.DATA}/{name} is not named demo_0, demo_1, …")
-        numbers[name] = int(number)
+        match = _DEMO_NAME.fullmatch(name)
+        if match is None:
+            raise DemoFileError(f"{schema.DATA}/{plain(name)} is not named demo_0, demo_1, …")
+        numbers[name] = int(match[1])
     if not numbers:
         raise DemoFileError("it holds no demonstrations")
     return sorted(numbers, key=numbers.__getitem__)
 
 
-def check_demo(name: str, group: "h5py.Group", num_samples: int) -> dict[str, schema.ArraySpec]:
-    """Check the arrays of one demonstration and return the shape and dtype of each.
+def measure_demo(name: str, group: "h5py.Group", num_samples: int) -> tuple[dict[str, schema.ArraySpec], int]:
+    """Check the layout of one demonstration, reading none of its arrays.
 
     Args:
         name: What to call it in an error.
         group: Its group.
         num_samples: T, as its attribute says.
+
+    Returns:
+        Shape and dtype of each array of the layout, by path, and how much memory all of them take [bytes].
     """
     specs: dict[str, schema.ArraySpec] = {}
-    for path, dataset in walk_datasets(name, group):
-        if dataset.is_virtual or dataset.external is not None:
-            raise DemoFileError(f"{name}: {path} is stored outside of the file")
+    size = 0
+    for path, dataset in walk_datasets(group):
+        if schema.find_field(path) is None:
+            continue  # datasets that others added are theirs
+        if dataset.shape is None:
+            raise DemoFileError(f"{name}: {plain(path)} is empty")
+        size += check_size(dataset, f"{name}: {plain(path)}", is_pictures(path))
         specs[path] = (dataset.shape, dataset.dtype.name)
     problem = schema.find_problem(specs, num_samples)
     if problem:
-        raise DemoFileError(f"{name}: {problem}")
+        raise DemoFileError(f"{name}: {plain(problem)}")
+    return specs, size
+
+
+def check_demo(name: str, group: "h5py.Group", specs: Mapping[str, schema.ArraySpec]) -> None:
+    """Check that the numbers of a demonstration are finite, and its actions in [-1, 1].
+
+    Args:
+        name: What to call it in an error.
+        group: Its group.
+        specs: Its arrays, found to have the layout.
+    """
     for path in (*_BOUNDED, *_FINITE):
         if path in specs:
             _check_numbers(name, path, read_array(name, group, path), bounded=path in _BOUNDED)
-    return specs
 
 
 def check_alike(specs: Mapping[str, Mapping[str, schema.ArraySpec]]) -> None:
@@ -94,57 +126,73 @@ def check_alike(specs: Mapping[str, Mapping[str, schema.ArraySpec]]) -> None:
     for name in others:
         missing = specs[first].keys() ^ specs[name].keys()
         if missing:
-            raise DemoFileError(f"{name}: {min(missing)} is in only one of {first} and {name}")
+            raise DemoFileError(f"{name}: {plain(min(missing))} is in only one of {first} and {name}")
         for path, (shape, dtype) in specs[name].items():
             first_shape, first_dtype = specs[first][path]
             if (shape[1:], dtype) != (first_shape[1:], first_dtype):
                 raise DemoFileError(
-                    f"{name}: {path} has shape {shape} and dtype {dtype}, "
+                    f"{name}: {plain(path)} has shape {shape} and dtype {dtype}, "
                     f"but in {first} {first_shape} and {first_dtype}"
                 )
 
 
-def read_names(file: "h5py.File", path: str, known: Mapping[str, Any]) -> list[str]:
-    """Return the demonstration names that a dataset of ``mask`` lists."""
-    import h5py
-
-    found = file.get(path)
-    if not isinstance(found, h5py.Dataset) or found.dtype.kind != "S" or found.ndim != 1 or len(found) > len(known):
-        raise DemoFileError(f"{path} is not a list of demonstration names")
-    names = [name.decode(errors="replace") for name in found[()].tolist()]
-    for name in names:
-        if name not in known:
-            raise DemoFileError(f"{path} names {name!r}, which is not in the file")
-    return names
+def read_masks(file: "h5py.File", known: Mapping[str, Any]) -> dict[str, list[str]]:
+    """Return the names of the demonstrations of each split; no demonstration is listed twice."""
+    masks = child_group(file, schema.MASK)
+    splits: dict[str, list[str]] = {}
+    listed: dict[str, str] = {}
+    for split in schema.SPLITS:
+        path = f"{schema.MASK}/{split}"
+        splits[split] = _read_names(masks.get(split), path, len(known))
+        for name in splits[split]:
+            if name not in known:
+                raise DemoFileError(f"{path} names {shown(name)}, which is not in the file")
+            if name in listed:
+                raise DemoFileError(f"{path} names {name}, which {listed[name]} names too; expected each once")
+            listed[name] = path
+    return splits
 
 
 def read_array(name: str, group: "h5py.Group", path: str) -> np.ndarray:
     """Return a whole dataset of one demonstration."""
-    try:
+    with damage_reported(f"{name}: {plain(path)}"):
         return np.asarray(group[path][()])
-    except OSError as error:
-        raise DemoFileError(f"{name}: {path} cannot be read ({error})") from error
 
 
-def walk_datasets(name: str, group: "h5py.Group", prefix: str = "") -> "Iterator[tuple[str, h5py.Dataset]]":
-    """Yield every dataset below a group with its path."""
+def walk_datasets(group: "h5py.Group", prefix: str = "") -> "Iterator[tuple[str, h5py.Dataset]]":
+    """Yield every dataset below a group of a checked file with its path."""
     import h5py
 
     for key in sorted(group):
-        child = _child(group, key, name)
+        child = group[key]
         if isinstance(child, h5py.Group):
-            yield from walk_datasets(name, child, f"{prefix}{key}/")
-        elif isinstance(child, h5py.Dataset):
+            yield from walk_datasets(child, f"{prefix}{key}/")
+        else:
             yield f"{prefix}{key}", child
 
 
-def _child(parent: "h5py.Group", key: str, where: str = "file") -> Any:
+def _read_names(found: Any, path: str, most: int) -> list[str]:
     import h5py
 
-    if not isinstance(parent.get(key, getlink=True), h5py.HardLink):
-        problem = "is missing" if key not in parent else "is a link, which is not followed"
-        raise DemoFileError(f"{where}: {key} {problem}: this is no TeamVLA demonstration file")
-    return parent[key]
+    if (
+        not isinstance(found, h5py.Dataset)
+        or found.dtype.kind != "S"
+        or found.dtype.itemsize > _MAX_NAME
+        or found.ndim != 1
+        or len(found) > most
+    ):
+        raise DemoFileError(f"{path} is not a list of demonstration names")
+    check_size(found, path, pictures=False)
+    return [name.decode(errors="replace") for name in found[()].tolist()]
+
+
+def _check_text(text: str, where: str) -> None:
+    if len(text) > _MAX_TEXT:
+        raise DemoFileError(f"{where} has {len(text)} characters, allowed are {_MAX_TEXT}")
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        raise DemoFileError(f"{where} is not UTF-8 text") from None
 
 
 def _check_numbers(name: str, path: str, array: np.ndarray, bounded: bool) -> None:

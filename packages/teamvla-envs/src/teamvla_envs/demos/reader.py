@@ -8,8 +8,7 @@ For example::
             print(demo.instruction, demo.obs("agent_pos").shape, demo.actions.shape)
 """
 
-import json
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,8 +17,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from teamvla_envs.demos import checking, schema
-from teamvla_envs.demos.checking import DemoFileError
+from teamvla_envs.demos.header import Header
+from teamvla_envs.demos.structure import DemoFileError, check_structure, check_total, damage_reported
 from teamvla_envs.errors import UserError
+from teamvla_envs.outside import plain
 
 if TYPE_CHECKING:
     import h5py
@@ -49,6 +50,7 @@ class Demo:
     success: bool
     content_hash: str
     _group: "h5py.Group" = field(repr=False)
+    _specs: Mapping[str, schema.ArraySpec] = field(repr=False)
 
     def obs(self, key: str) -> np.ndarray:
         """Return an observation, (T, ...): ``agent_pos``, ``environment_state`` or ``pixels/<camera>``."""
@@ -87,18 +89,17 @@ class Demo:
 
     @property
     def paths(self) -> list[str]:
-        """Path of every dataset inside the demonstration, sorted."""
-        return sorted(path for path, _ in checking.walk_datasets(self.name, self._group))
+        """Path of every dataset of the layout inside the demonstration, sorted."""
+        return sorted(self._specs)
 
     def verify_hash(self) -> bool:
         """Return whether the content still has the hash that was written with it."""
         values = {attribute.name: getattr(self, attribute.name) for attribute in schema.DEMO_ATTRIBUTES}
-        known = [path for path in self.paths if schema.find_field(path)]
-        return schema.content_hash(values, {path: self._read(path) for path in known}) == self.content_hash
+        return schema.content_hash(values, {path: self._read(path) for path in self.paths}) == self.content_hash
 
     def _read(self, path: str) -> np.ndarray:
-        if path not in self._group:
-            raise DemoFileError(f"{self.name} has no {path}; it has {', '.join(self.paths)}")
+        if path not in self._specs:
+            raise DemoFileError(f"{self.name} has no {path}; it has {', '.join(map(plain, self.paths))}")
         return checking.read_array(self.name, self._group, path)
 
 
@@ -106,29 +107,29 @@ class DemoFile:
     """An open, checked demonstration file; made by ``open_demos``."""
 
     def __init__(self, path: Path, file: "h5py.File") -> None:
-        """Check the whole file: its layout, and that its actions are finite numbers."""
+        """Check the whole file: its structure, its layout, its header, and that its actions are finite numbers."""
         self.path = path
+        check_structure(file)
         data = checking.child_group(file, schema.DATA)
-        version = checking.read_attributes(data, schema.FILE_ATTRIBUTES[:1], "file")["schema_version"]
-        if version != schema.SCHEMA_VERSION:
-            raise DemoFileError(f"schema_version is {version}, this program reads {schema.SCHEMA_VERSION}")
-        self._header = checking.read_attributes(data, schema.FILE_ATTRIBUTES, "file")
-        self.env_args: dict[str, Any] = self._json("env_args", dict)
-        if not isinstance(self.env_args.get("env_kwargs"), dict):
-            raise DemoFileError("env_args has no env_kwargs")
+        self._header = Header(data)
         self._demos: dict[str, Demo] = {}
         specs: dict[str, dict[str, schema.ArraySpec]] = {}
+        sizes: list[int] = []
         for name in checking.demo_names(data):
             group = checking.child_group(data, name)
             attributes = checking.read_attributes(group, schema.DEMO_ATTRIBUTES, name)
-            specs[name] = checking.check_demo(name, group, attributes["num_samples"])
-            self._demos[name] = Demo(name, _group=group, **attributes)
+            specs[name], size = checking.measure_demo(name, group, attributes["num_samples"])
+            sizes.append(size)
+            self._demos[name] = Demo(name, _group=group, _specs=specs[name], **attributes)
+        check_total(sizes, file.id.get_filesize())
         checking.check_alike(specs)
-        self._splits = {
-            split: checking.read_names(file, f"{schema.MASK}/{split}", self._demos) for split in schema.SPLITS
-        }
-        if self.total != sum(demo.num_samples for demo in self._demos.values()):
+        self._header.check_arrays(next(iter(specs.values())))
+        self._splits = checking.read_masks(file, self._demos)
+        if self.total != sum(demo.num_samples for demo in self):
             raise DemoFileError(f"total is {self.total}, but the demonstrations have another number of samples")
+        self._header.check_hash(path, self._splits, {demo.name: demo.content_hash for demo in self})
+        for name, group_specs in specs.items():
+            checking.check_demo(name, data[name], group_specs)
 
     @property
     def names(self) -> list[str]:
@@ -141,19 +142,24 @@ class DemoFile:
         return dict(self.env_args["env_kwargs"])
 
     @property
+    def env_args(self) -> dict[str, Any]:
+        """``env_name``, ``type``, ``env_version`` and ``env_kwargs``."""
+        return self._header.env_args
+
+    @property
     def total(self) -> int:
         """Number of samples of all demonstrations."""
-        return self._header["total"]
+        return self._header.total
 
     @property
     def versions(self) -> dict[str, str]:
         """Versions of the packages that wrote the file."""
-        return self._json("versions", dict)
+        return self._header.versions
 
     @property
     def collection(self) -> dict[str, Any]:
         """How the episodes were collected."""
-        return self._json("collection", dict)
+        return self._header.collection
 
     @property
     def cameras(self) -> list[str]:
@@ -163,7 +169,7 @@ class DemoFile:
 
     def parts(self, name: str) -> list[tuple[str, int]]:
         """Return the named parts and their lengths of ``action``, ``agent_pos`` or ``environment_state``."""
-        return [(str(part), int(length)) for part, length in self._json(f"{name}_parts", list)]
+        return list(self._header.parts[name])
 
     def split(self, name: str) -> list[str]:
         """Return the names of the demonstrations of ``train`` or ``valid``."""
@@ -184,15 +190,6 @@ class DemoFile:
     def __len__(self) -> int:
         return len(self._demos)
 
-    def _json(self, name: str, kind: type) -> Any:
-        try:
-            value = json.loads(self._header[name])
-        except json.JSONDecodeError as error:
-            raise DemoFileError(f"attribute {name} is not JSON ({error})") from error
-        if not isinstance(value, kind):
-            raise DemoFileError(f"attribute {name} holds a {type(value).__name__}, expected a {kind.__name__}")
-        return value
-
 
 @contextmanager
 def open_demos(path: str | Path) -> Generator[DemoFile]:
@@ -202,20 +199,33 @@ def open_demos(path: str | Path) -> Generator[DemoFile]:
         FileNotFoundError: When there is no such file.
         DemoFileError: When it is no demonstration file, or a damaged one.
     """
+    path = Path(path)
+    if path.exists() and not path.is_file() and not path.is_dir():
+        raise DemoFileError(f"{path} is not a regular file")
+    with path.open("rb"):
+        pass  # a plain error when the file is missing, a folder or not readable
+    with _open_hdf5(path) as file:
+        try:
+            with damage_reported("it"):
+                demos = DemoFile(path, file)
+        except UserError as error:
+            raise DemoFileError(f"{path}: {error}") from error
+        yield demos
+
+
+def _open_hdf5(path: Path) -> "h5py.File":
     import h5py
 
-    path = Path(path)
-    with path.open("rb"):
-        pass  # says plainly when the file is missing, a folder or not readable
-    if not h5py.is_hdf5(path):
-        raise DemoFileError(f"{path} is not an HDF5 file")
     try:
-        file = h5py.File(path, "r")
-    except OSError as error:
-        raise DemoFileError(f"{path} cannot be read, it may be cut short ({error})") from error
-    with file:
-        try:
-            demos = DemoFile(path, file)
-        except DemoFileError as error:
-            raise DemoFileError(f"{path}: {error}") from error.__cause__
-        yield demos
+        return h5py.File(path, "r")
+    except BlockingIOError as error:
+        raise DemoFileError(f"{path} is locked: another program is writing to it; try again when it is done") from error
+    except (OSError, RuntimeError, ValueError) as error:
+        reason = str(error)
+        if "signature not found" in reason:
+            raise DemoFileError(f"{path} is not an HDF5 file") from error
+        if "already open for write" in reason:
+            raise DemoFileError(
+                f"{path} is open for writing in another program, or was left so by one that was killed"
+            ) from error
+        raise DemoFileError(f"{path} cannot be read, it may be cut short ({plain(reason)})") from error

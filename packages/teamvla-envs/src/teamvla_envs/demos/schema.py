@@ -9,15 +9,20 @@ of the environment's state, H and W pixels. Index t of ``obs`` is what was seen 
 """
 
 import hashlib
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
 
-SCHEMA_VERSION: Final = 1
+SCHEMA_VERSION: Final = 2
+READ_VERSIONS: Final = (1, 2)  # version 1 had no header_hash
 ENV_TYPE: Final = "teamvla"
 MAX_STEPS: Final = 1_000_000  # longer than any episode; a larger number in a file is damage
+
+MAX_ARMS: Final = 64
+MAX_WIDTH: Final = 100_000  # entries of a named part
 
 DATA: Final = "data"
 MASK: Final = "mask"
@@ -131,6 +136,9 @@ FILE_ATTRIBUTES: Final[tuple[AttributeField, ...]] = (
     AttributeField("action_parts", str, "JSON: [name, length] of each part of one arm's action"),
     AttributeField("agent_pos_parts", str, "JSON: [name, length] of each part of one arm's proprioception"),
     AttributeField("environment_state_parts", str, "JSON: [name, length] of each part of environment_state"),
+    AttributeField(
+        "header_hash", str, "sha256 over the other attributes, the masks and the content hashes; since version 2"
+    ),
 )
 
 
@@ -187,6 +195,23 @@ def content_hash(attributes: Mapping[str, object], arrays: Mapping[str, np.ndarr
         digest.update(f"{path} {array.dtype.name} {array.shape}\n".encode())
         digest.update(array.tobytes())
     return digest.hexdigest()
+
+
+def header_hash(
+    attributes: Mapping[str, object], masks: Mapping[str, Sequence[str]], content_hashes: Mapping[str, str]
+) -> str:
+    """Return the sha256 of what is stated once per file: a change of one bit gives another value.
+
+    Args:
+        attributes: The values of ``FILE_ATTRIBUTES``; ``header_hash`` itself is left out.
+        masks: Names of the demonstrations of each split.
+        content_hashes: Content hash of each demonstration by its name.
+    """
+    stated = {
+        field.name: field.type(attributes[field.name]) for field in FILE_ATTRIBUTES if field.name != "header_hash"
+    }
+    whole = [stated, {split: list(masks[split]) for split in SPLITS}, dict(content_hashes)]
+    return hashlib.sha256(json.dumps(whole, sort_keys=True).encode()).hexdigest()
 
 
 def split_names(names: Sequence[str]) -> dict[str, list[str]]:

@@ -114,8 +114,11 @@ def pack_episodes(
             on_packed()
         data.attrs["total"] = total
         names = [f"{schema.DEMO_PREFIX}{index}" for index in range(len(parts))]
-        for split, members in schema.split_names(names).items():
+        masks = schema.split_names(names)
+        for split, members in masks.items():
             file.create_dataset(f"{schema.MASK}/{split}", data=np.array(members, dtype="S"))
+        hashes = {name: data[name].attrs["content_hash"] for name in names}
+        data.attrs["header_hash"] = schema.header_hash(data.attrs, masks, hashes)
 
 
 def _storage(name: str, array: np.ndarray) -> dict[str, Any]:

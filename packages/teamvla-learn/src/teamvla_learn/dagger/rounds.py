@@ -7,9 +7,11 @@ from pathlib import Path
 from teamvla_envs.errors import UserError
 from teamvla_envs.files import write_text
 from teamvla_envs.interrupts import deferred_interrupts
+from teamvla_envs.outside import read_json
 
 from teamvla_learn.dagger.collecting import DrivingSettings, collect_round
-from teamvla_learn.policies.checkpoint import CheckpointInfo, load_checkpoint
+from teamvla_learn.policies.checkpoint import load_checkpoint
+from teamvla_learn.policies.checkpoint_info import CheckpointInfo
 from teamvla_learn.train.folder import check_out
 from teamvla_learn.train.layers import leaves, to_plain
 from teamvla_learn.train.run import TrainingJob, run_training
@@ -109,7 +111,7 @@ def _finished_rounds(job: DaggerJob) -> int:
         _note(job, 0)
         return 0
     try:
-        found = json.loads(path.read_text(encoding="utf-8"))
+        found = read_json(path)
         begun, finished = leaves(found["plan"]), int(found["finished"])
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise UserError(f"{path} is damaged: {error}") from error

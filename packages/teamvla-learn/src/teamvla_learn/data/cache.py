@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from teamvla_envs.files import naming, reserve, write_text
+from teamvla_envs.outside import read_json
 
 from teamvla_learn.data.decode import DecodedDemos, decode
 
@@ -86,7 +87,7 @@ def decode_cached(
 def open_entry(entry: Path) -> DecodedDemos | None:
     """Open an entry of the cache; None when it is missing, damaged or foreign."""
     try:
-        header = json.loads((entry / ENTRY).read_text(encoding="utf-8"))
+        header = read_json(entry / ENTRY)
         if (header["format"], header["version"], header["key"]) != (FORMAT, VERSION, entry.name):
             return None
         arrays = {name: _open(entry / spec["file"], spec) for name, spec in header["arrays"].items()}

@@ -56,6 +56,9 @@ def load_demos(
     Returns:
         Training samples, validation samples (none when the files set none aside), and what the files are.
 
+    A demonstration that is in several of the files, or several times in one, is read once, where it comes first, with a
+    warning: so it is never both trained on and validated on.
+
     Raises:
         UserError: When a file is missing, damaged or foreign, has no training demonstrations, has no pictures although
             they are asked for, or differs from the first in what a policy sees or does.
@@ -68,8 +71,12 @@ def load_demos(
         raise UserError("demos is empty, expected one demonstration file or several")
     if twice := [path for path, count in Counter(path.resolve() for path in read).items() if count > 1]:
         raise UserError(f"demos has {twice[0]} more than once")
+    seen: dict[tuple[str, str], str] = {}
     for path in read:
-        training, validation, source = _load_file(path, with_pixels, paraphrase, _after(sources, on_demo), cache)
+        loaded = _load_file(path, with_pixels, paraphrase, _after(sources, on_demo), cache, seen)
+        if loaded is None:
+            continue
+        training, validation, source = loaded
         train.append(training)
         valid.append(validation)
         sources.append(source)
@@ -83,18 +90,35 @@ def _after(sources: Sequence[FileSource], on_demo: OnDemo) -> OnDemo:
 
 
 def _load_file(
-    path: Path, with_pixels: bool, paraphrase: bool, on_demo: OnDemo, cache: Path | None
-) -> tuple[MultiTaskDataset, MultiTaskDataset, FileSource]:
+    path: Path,
+    with_pixels: bool,
+    paraphrase: bool,
+    on_demo: OnDemo,
+    cache: Path | None,
+    seen: dict[tuple[str, str], str],
+) -> tuple[MultiTaskDataset, MultiTaskDataset, FileSource] | None:
+    """Read the demonstrations of one file that are not in ``seen``, and add them there; None when all of them are."""
     from teamvla_envs.demos.reader import open_demos
+    from teamvla_envs.demos.rebuild import check_env_kwargs
 
     try:
         with open_demos(path) as file:
-            splits = [[file.demo(name) for name in file.split(split)] for split in ("train", "valid")]
-            if not splits[0]:
+            check_env_kwargs(file)
+            listed = [[file.demo(name) for name in file.split(split)] for split in ("train", "valid")]
+            if not listed[0]:
                 raise UserError(f"{path} has no training demonstrations: mask/train is empty")
+            known, left_out = dict(seen), list[str]()
+            splits = [_unseen(file, split, known, left_out) for split in listed]
+            if not splits[0]:
+                _log.warning("%s is left out: all its training demonstrations are in files before it", path)
+                return None
+            if left_out:
+                _log.warning("%s: left out %d demonstrations, first %s", path, len(left_out), left_out[0])
+            seen.update(known)
             cameras = _cameras(file) if with_pixels else ()
             demos = [demo for split in splits for demo in split]
-            decoded = _decoded(path, demos, cameras, lambda: on_demo(len(demos)), cache)
+            whole = not left_out
+            decoded = _decoded(path, demos, cameras, lambda: on_demo(len(demos)), cache, whole)
             source = _source(file, splits, decoded, cameras)
     except OSError as error:
         raise UserError(f"cannot read demonstrations {path}: {error.strerror or error}") from error
@@ -104,16 +128,38 @@ def _load_file(
     return train, valid, source
 
 
+def _unseen(
+    file: "DemoFile", demos: "Sequence[Demo]", seen: dict[tuple[str, str], str], left_out: list[str]
+) -> "list[Demo]":
+    """Return the demonstrations whose task and content are not in ``seen``, and add those there, others to the list."""
+    task, kept = str(file.env_kwargs["task"]), []
+    for demo in demos:
+        content = task, demo.content_hash
+        if content in seen:
+            left_out.append(f"{demo.name}, which is {seen[content]}")
+        else:
+            seen[content] = f"{demo.name} of {file.path}"
+            kept.append(demo)
+    return kept
+
+
 def _decoded(
-    path: Path, demos: "Sequence[Demo]", cameras: Sequence[str], on_demo: Callable[[], None], cache: Path | None
+    path: Path,
+    demos: "Sequence[Demo]",
+    cameras: Sequence[str],
+    on_demo: Callable[[], None],
+    cache: Path | None,
+    whole: bool,
 ) -> DecodedDemos:
+    checked = cache if whole else None  # what is remembered of a file is true of all its demonstrations
     try:
         if not cameras:
-            check_once(cache, path, demos)
+            check_once(checked, path, demos)
         elif cache is not None:
             try:
-                decoded = decode_cached(cache, demos, cameras, on_demo, lambda: check_once(cache, path, demos))
-                remember(cache, path)
+                decoded = decode_cached(cache, demos, cameras, on_demo, lambda: check_once(checked, path, demos))
+                if whole:
+                    remember(cache, path)
                 return decoded
             except OSError as error:
                 _log.warning("%s is kept in memory: the cache %s: %s", path.name, cache, error.strerror or error)

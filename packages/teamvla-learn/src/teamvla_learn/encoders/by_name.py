@@ -27,6 +27,9 @@ class Tokenizer(Protocol):
     def unknown(self) -> int | None:
         """The token of a word that is not known; None if no words can be left out."""
 
+    def length(self, sentence: str) -> int:
+        """Return how many tokens a sentence has before it is cut."""
+
     def encode(self, sentences: Sequence[str], max_tokens: int) -> np.ndarray:
         """Return tokens (U, L) int64 of U sentences, padded with 0."""
 

@@ -32,6 +32,10 @@ class MiniLMTokenizer:
     vocabulary: tuple[str, ...] = ()  # nothing to keep in a checkpoint
     unknown = None  # every sentence is read once and remembered: sentences with words left out would be too many
 
+    def length(self, sentence: str) -> int:
+        """Return how many tokens a sentence has before it is cut."""
+        return len(_tokenizer().encode(sentence).ids)
+
     def encode(self, sentences: Sequence[str], max_tokens: int) -> np.ndarray:
         """Turn sentences into tokens.
 

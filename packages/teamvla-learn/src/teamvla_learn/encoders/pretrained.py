@@ -1,7 +1,8 @@
 """Points from the features of a pretrained vision backbone of the ``transformers`` library.
 
 The backbone is frozen and not part of the checkpoint: whoever loads the policy needs the same model on the machine. It
-is read from a folder or from the library's cache, never downloaded, and never from pickle. What is trained is what
+is read from a folder or from the library's cache, never downloaded, never from pickle, and never runs code that lies
+beside it; see :mod:`teamvla_learn.encoders.pretrained_folder`. What is trained is what
 follows it: the sentence scales and shifts its features, and a linear layer turns them into maps of activation.
 """
 
@@ -10,10 +11,13 @@ from functools import lru_cache
 from typing import Any
 
 import torch
+from safetensors import SafetensorError
 from teamvla_envs.errors import UserError
+from teamvla_envs.outside import plain, shown
 from torch import Tensor, nn
 from torch.nn import functional
 
+from teamvla_learn.encoders.pretrained_folder import find_folder
 from teamvla_learn.encoders.spatial_softmax import POINT_SIZE, Located, SpatialSoftmax
 
 PREFIX = "pretrained:"
@@ -38,8 +42,10 @@ class PretrainedPoints(nn.Module):
         super().__init__()
         config = _configuration(name)
         self._name = name
-        self._image_size = getattr(config, "image_size", None)
-        channels = config.hidden_sizes[-1] if hasattr(config, "hidden_sizes") else config.hidden_size
+        self._image_size = _image_size(name, config)
+        channels = config.hidden_sizes[-1] if hasattr(config, "hidden_sizes") else getattr(config, "hidden_size", None)
+        if type(channels) is not int or channels < 1:
+            raise UserError(f"vision encoder is {PREFIX}{plain(name)}, whose model has no hidden_size")
         self.film = nn.Linear(condition_size, 2 * size)
         self.features = nn.Linear(channels, size)
         self.maps = nn.Linear(size, points)
@@ -64,8 +70,7 @@ class PretrainedPoints(nn.Module):
         backbone = _model(self._name).to(images.device)
         pictures = images.permute(0, 3, 1, 2).float().div(255)
         if self._image_size is not None:
-            size = (self._image_size,) * 2 if isinstance(self._image_size, int) else tuple(self._image_size)
-            pictures = functional.interpolate(pictures, size, mode="bilinear", antialias=True)
+            pictures = functional.interpolate(pictures, self._image_size, mode="bilinear", antialias=True)
         mean, std = (torch.tensor(values, device=images.device)[:, None, None] for values in (MEAN, STD))
         seen = backbone(pixel_values=(pictures - mean) / std).last_hidden_state
         if seen.ndim == 4:
@@ -78,6 +83,19 @@ def _configuration(name: str) -> Any:
     transformers = _library(name)
     config = _read(name, transformers.AutoConfig)
     return getattr(config, "vision_config", config)
+
+
+def _image_size(name: str, config: Any) -> tuple[int, int] | None:
+    """Return height and width of the pictures that a model takes [px]; None when it takes any."""
+    size = getattr(config, "image_size", None)
+    if size is None:
+        return None
+    height, width = (size, size) if isinstance(size, int) else (*size, None, None)[:2]
+    if type(height) is not int or type(width) is not int or not 1 <= min(height, width) <= max(height, width) <= 4096:
+        raise UserError(
+            f"vision encoder is {PREFIX}{plain(name)}, whose image_size is {shown(size)}, expected 1 to 4096"
+        )
+    return height, width
 
 
 @lru_cache(maxsize=2)
@@ -98,11 +116,13 @@ def _library(name: str) -> Any:
 
 def _read(name: str, kind: Any, **options: Any) -> Any:
     try:
+        folder = find_folder(name)
         with torch.device("cpu"), torch.inference_mode(False):
-            return kind.from_pretrained(name, local_files_only=True, **options)
-    except (OSError, ValueError) as error:
+            return kind.from_pretrained(str(folder), local_files_only=True, trust_remote_code=False, **options)
+    except UserError as error:
+        raise UserError(f"vision encoder is {PREFIX}{plain(name)}, but {error}") from error
+    except (AttributeError, LookupError, OSError, RuntimeError, SafetensorError, TypeError, ValueError) as error:
         reason = str(error).strip().partition("\n")[0]
         raise UserError(
-            f"vision encoder is {PREFIX}{name}, but the model {name} is not on this machine and nothing is downloaded; "
-            f"give the folder of a model, or fetch it first ({reason})"
+            f"vision encoder is {PREFIX}{plain(name)}, whose model cannot be read ({plain(reason)})"
         ) from error

@@ -36,6 +36,10 @@ class WordTokenizer:
         """Number the words of these sentences in alphabetical order."""
         return cls((PAD, UNKNOWN, *sorted({word for sentence in sentences for word in split_words(sentence)})))
 
+    def length(self, sentence: str) -> int:
+        """Return how many tokens a sentence has before it is cut."""
+        return max(len(split_words(sentence)), 1)
+
     def encode(self, sentences: Sequence[str], max_tokens: int) -> np.ndarray:
         """Turn sentences into tokens.
 

@@ -9,9 +9,12 @@ import numpy as np
 import torch
 from teamvla_envs.env.messages import ChannelSettings, MessageBus
 from teamvla_envs.errors import UserError
+from teamvla_envs.outside import shown
 
 from teamvla_learn.data.batch import PolicyInput
 from teamvla_learn.data.layout import PartLayout
+from teamvla_learn.encoders.by_name import Tokenizer
+from teamvla_learn.encoders.language import LanguageConfig
 from teamvla_learn.policies.checkpoint import Checkpoint
 from teamvla_learn.policies.ensembling import TemporalEnsemble, make_ensemble
 from teamvla_learn.policies.exchange import perfect, through
@@ -30,7 +33,8 @@ FITTING = (
     "obs_mode",
     "image_size",
     "instruction_for",
-)  # cameras may be more than are needed
+    "looks",
+)  # cameras and channels may be more than are needed
 
 
 class CheckpointPolicy:
@@ -149,16 +153,27 @@ class CheckpointPolicy:
         )
 
     def _tokens(self, sentences: list[str]) -> np.ndarray:
-        tokenizer, max_tokens = self._checkpoint.tokenizer, self._checkpoint.policy.config.language.max_tokens
+        tokenizer, language = self._checkpoint.tokenizer, self._checkpoint.policy.config.language
         assert tokenizer is not None
         for sentence in sentences:
             if sentence not in self._sentences:
-                self._sentences[sentence] = tokenizer.encode([sentence], max_tokens)[0]
+                warn_of_length(tokenizer, sentence, language)
+                self._sentences[sentence] = tokenizer.encode([sentence], language.max_tokens)[0]
         rows = [self._sentences[sentence] for sentence in sentences]
         padded = np.zeros((len(rows), max(map(len, rows))), dtype=np.int64)
         for row, tokens in zip(padded, rows, strict=True):
             row[: len(tokens)] = tokens
         return padded
+
+
+def warn_of_length(tokenizer: Tokenizer, sentence: str, language: LanguageConfig) -> None:
+    """Log a warning when a sentence encoder reads only the beginning of an instruction."""
+    length = tokenizer.length(sentence)
+    if length > language.max_tokens and language.encoder != "none":
+        _log.warning(
+            "the instruction %s has %d tokens, the policy reads the first %d only",
+            shown(sentence), length, language.max_tokens,
+        )  # fmt: skip
 
 
 def check_fit(checkpoint: Checkpoint, env: "TeamVectorEnv") -> None:
@@ -169,13 +184,18 @@ def check_fit(checkpoint: Checkpoint, env: "TeamVectorEnv") -> None:
     Raises:
         UserError: Naming what differs, what it is and what it must be.
     """
-    wanted, given = checkpoint.info.env_kwargs, {**env.env_kwargs, "image_size": env.image_size}
+    wanted: Mapping[str, Any] = checkpoint.info.env_kwargs
+    given: dict[str, Any] = {**env.env_kwargs, "image_size": env.image_size}
     for name in FITTING:
         if name in wanted and name in given and not _same(wanted[name], given[name]):
             raise UserError(f"the environment has {name}={given[name]!r}, the policy needs {wanted[name]!r}")
     if missing := [camera for camera in wanted.get("cameras", ()) if camera not in env.cameras]:
         raise UserError(
             f"the environment has cameras {', '.join(env.cameras)}, the policy also needs {', '.join(missing)}"
+        )
+    if checkpoint.policy.obs_mode != "state" and "rgb" not in given.get("image_channels", ("rgb",)):
+        raise UserError(
+            f"the environment has image_channels={given['image_channels']!r}, the policy needs one of them to be 'rgb'"
         )
     _check_sizes(checkpoint, env)
     if isinstance(checkpoint.policy, StatePolicy):

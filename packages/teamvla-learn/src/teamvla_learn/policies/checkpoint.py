@@ -1,13 +1,16 @@
 """A trained policy as a folder: ``model.safetensors`` (weights), ``config.json`` (all else); never pickle.
 
 Nothing in the folder is trusted: a foreign or damaged file, a wrong version or a wrong shape is a one-line
-error, and weights are compared with the network that the configuration describes before memory is taken for it.
+error, and weights are compared with the network that the configuration describes before memory is taken for it. Both
+files carry a checksum of their content, so that a flipped bit is found.
 """
 
+import hashlib
 import json
 import zlib
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, fields
+from collections.abc import Generator, Mapping
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,11 +19,13 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from teamvla_envs.errors import UserError
 from teamvla_envs.files import write_bytes, write_text
+from teamvla_envs.outside import plain, read_json, shown
 
 from teamvla_learn.data.normalization import Normalization
 from teamvla_learn.encoders.by_name import Tokenizer, make_tokenizer
 from teamvla_learn.policies.base import LearnedPolicy
-from teamvla_learn.policies.configuration import from_json
+from teamvla_learn.policies.checkpoint_info import CheckpointInfo, check_info
+from teamvla_learn.policies.configuration import check_bounds, from_json
 from teamvla_learn.policies.msg_passing import MsgPassingConfig, MsgPassingVLA
 from teamvla_learn.policies.single_brain import SingleBrainConfig, SingleBrainVLA
 from teamvla_learn.policies.state import StatePolicy, StatePolicyConfig
@@ -33,33 +38,13 @@ MODEL_FILE = "model.safetensors"
 CONFIG_FILE = "config.json"
 FORMAT = {"format": "teamvla-policy"}
 CHECKSUM = "crc32"  # of the tensors' bytes, in the metadata of a safetensors file
+CONFIG_HASH = "config_hash"  # entry of the configuration: sha256 over all others
 
 POLICIES: dict[str, tuple[type[LearnedPolicy], type]] = {
     "SingleBrainVLA": (SingleBrainVLA, SingleBrainConfig),
     "MsgPassingVLA": (MsgPassingVLA, MsgPassingConfig),
     "StatePolicy": (StatePolicy, StatePolicyConfig),
 }
-
-
-@dataclass(frozen=True)
-class CheckpointInfo:
-    """What is kept beside the weights and the network's own configuration.
-
-    Attributes:
-        tasks: Names of the tasks that were demonstrated.
-        env_kwargs: What the environment must be made with to act in it.
-        vocabulary: Words of the tokenizer; empty for a policy that reads no sentence.
-        data: Where the demonstrations came from: file names, content hash, how many.
-        training: How it was trained.
-        versions: Versions of Python, of the packages that wrote it, and of the git tree it was written in.
-    """
-
-    tasks: tuple[str, ...]
-    env_kwargs: Mapping[str, Any]
-    vocabulary: tuple[str, ...] = ()
-    data: Mapping[str, Any] = field(default_factory=dict)
-    training: Mapping[str, Any] = field(default_factory=dict)
-    versions: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -90,6 +75,9 @@ def save_checkpoint(folder: Path, policy: LearnedPolicy, info: CheckpointInfo, h
         policy: The network.
         info: What is kept beside it.
         half: Whether weights are rounded to half precision, which takes half the space.
+
+    Raises:
+        UserError: When a weight is not finite, or not in half precision; nothing is written then.
     """
     config = {
         "schema_version": SCHEMA_VERSION,
@@ -98,16 +86,14 @@ def save_checkpoint(folder: Path, policy: LearnedPolicy, info: CheckpointInfo, h
         "normalization": policy.normalization.to_json(),
         **asdict(info),
     }
-    write_text(folder / CONFIG_FILE, json.dumps(config, indent=1))
-    save_weights(folder, policy, half)
-
-
-def save_weights(folder: Path, policy: LearnedPolicy, half: bool = False) -> None:
-    """Replace only the weights in a checkpoint folder."""
-    weights = policy.state_dict()
-    if half:
-        weights = {name: tensor.half() for name, tensor in weights.items()}
+    weights = _weights(policy, half)
+    write_text(folder / CONFIG_FILE, json.dumps(config | {CONFIG_HASH: config_hash(config)}, indent=1))
     write_tensors(folder / MODEL_FILE, weights, FORMAT)
+
+
+def save_weights(folder: Path, policy: LearnedPolicy) -> None:
+    """Replace only the weights in a checkpoint folder."""
+    write_tensors(folder / MODEL_FILE, _weights(policy), FORMAT)
 
 
 def load_checkpoint(folder: Path) -> Checkpoint:
@@ -125,9 +111,11 @@ def load_checkpoint(folder: Path) -> Checkpoint:
     try:
         policy_class, config_class = POLICIES[config["policy"]]
         model_config: Any = from_json(config_class, config["model"], "model")
+        check_bounds(model_config, "model")
         normalization = Normalization.from_json(config["normalization"])
         entries = {entry.name: config[entry.name] for entry in fields(CheckpointInfo)}
         info = from_json(CheckpointInfo, entries, CONFIG_FILE)
+        check_info(info, model_config, policy_class.obs_mode)
         tokenizer = _tokenizer(info, model_config)
         with torch.device("meta"):
             shapes = {
@@ -137,11 +125,19 @@ def load_checkpoint(folder: Path) -> Checkpoint:
         policy = policy_class(model_config, normalization)
     except UserError:
         raise
-    except (IndexError, KeyError, TypeError, ValueError, RuntimeError) as error:
+    except (
+        ArithmeticError, AssertionError, AttributeError, LookupError, RuntimeError, TypeError, ValueError,
+    ) as error:  # fmt: skip
         reason = f"no entry {error}" if isinstance(error, KeyError) else str(error).partition("\n")[0]
-        raise UserError(f"checkpoint {folder}: {CONFIG_FILE} does not describe a policy: {reason}") from error
+        raise UserError(f"checkpoint {folder}: {CONFIG_FILE} does not describe a policy: {plain(reason)}") from error
     policy.load_state_dict(tensors)
     return Checkpoint(policy.eval().requires_grad_(False), tokenizer, info)
+
+
+def config_hash(config: Mapping[str, Any]) -> str:
+    """Return the sha256 of a configuration, but for its entry ``config_hash``."""
+    rest = {name: value for name, value in config.items() if name != CONFIG_HASH}
+    return hashlib.sha256(json.dumps(rest, sort_keys=True).encode()).hexdigest()
 
 
 def write_tensors(path: Path, tensors: Mapping[str, torch.Tensor], metadata: Mapping[str, str]) -> None:
@@ -158,31 +154,48 @@ def read_tensors(
     Raises:
         UserError: When it does not, is damaged, or was written by another program.
     """
-    try:
-        with safe_open(path, framework="pt") as file:
-            metadata = file.metadata() or {}
-            if any(metadata.get(key) != value for key, value in expected_format.items()):
-                raise UserError(f"{path} was not written by TeamVLA as {expected_format['format']}")
-            names = tuple(file.keys())
-            _compare(path, {name: tuple(file.get_slice(name).get_shape()) for name in names}, shapes)
-            tensors = {name: file.get_tensor(name) for name in shapes}
-    except SafetensorError as error:
-        raise UserError(f"{path} is damaged or no safetensors file: {error}") from error
+    with _damage_reported(path), safe_open(path, framework="pt") as file:
+        metadata = file.metadata() or {}
+        if any(metadata.get(key) != value for key, value in expected_format.items()):
+            raise UserError(f"{path} was not written by TeamVLA as {expected_format['format']}")
+        slices = {name: file.get_slice(name) for name in file.keys()}  # noqa: SIM118  it is no mapping
+        _compare(path, {name: tuple(part.get_shape()) for name, part in slices.items()}, shapes)
+        for name, part in slices.items():
+            if part.get_dtype() not in ("F32", "F16"):
+                raise UserError(f"{path}: {name} holds {part.get_dtype()}, expected float32 or float16 numbers")
+        tensors = {name: file.get_tensor(name) for name in shapes}
     if metadata.get(CHECKSUM, found := _checksum(tensors)) != found:
-        raise UserError(f"{path} is damaged: its tensors have checksum {found}, expected {metadata[CHECKSUM]}")
+        raise UserError(f"{path} is damaged: its tensors have checksum {found}, expected {plain(metadata[CHECKSUM])}")
     for name, tensor in tensors.items():
-        if tensor.dtype not in (torch.float32, torch.float16) or not tensor.isfinite().all():
-            raise UserError(f"{path}: {name} must hold finite float32 or float16 numbers")
+        if not tensor.isfinite().all():
+            raise UserError(f"{path}: {name} must hold finite numbers")
     return {name: tensor.float() for name, tensor in tensors.items()}
 
 
 def read_metadata(path: Path) -> dict[str, str]:
     """Return the texts beside the tensors of a safetensors file."""
+    with _damage_reported(path), safe_open(path, framework="pt") as file:
+        return dict(file.metadata() or {})
+
+
+@contextmanager
+def _damage_reported(path: Path) -> Generator[None]:
     try:
-        with safe_open(path, framework="pt") as file:
-            return dict(file.metadata() or {})
-    except SafetensorError as error:
-        raise UserError(f"{path} is damaged or no safetensors file: {error}") from error
+        yield
+    except UserError:
+        raise
+    except (SafetensorError, AttributeError, LookupError, OSError, RuntimeError, TypeError, ValueError) as error:
+        reason = str(error).partition("\n")[0]
+        raise UserError(f"{path} is damaged or no safetensors file: {plain(reason)}") from error
+
+
+def _weights(policy: LearnedPolicy, half: bool = False) -> dict[str, torch.Tensor]:
+    """Return the weights, which must be finite, in single or half precision."""
+    weights = {name: tensor.half() if half else tensor for name, tensor in policy.state_dict().items()}
+    for name, tensor in weights.items():
+        if not tensor.isfinite().all():
+            raise UserError(f"weights {name} are not finite{' in half precision' if half else ''}")
+    return weights
 
 
 def _tokenizer(info: CheckpointInfo, model_config: Any) -> Tokenizer | None:
@@ -195,25 +208,25 @@ def _tokenizer(info: CheckpointInfo, model_config: Any) -> Tokenizer | None:
 
 def _compare(path: Path, found: Mapping[str, tuple[int, ...]], shapes: Mapping[str, torch.Size]) -> None:
     if missing := sorted(set(shapes) - set(found)):
-        raise UserError(f"{path} lacks {len(missing)} tensors, the first is {missing[0]}")
+        raise UserError(f"{path} lacks {len(missing)} tensors, the first is {plain(missing[0])}")
     if unknown := sorted(set(found) - set(shapes)):
-        raise UserError(f"{path} has {len(unknown)} unknown tensors, the first is {unknown[0]}")
+        raise UserError(f"{path} has {len(unknown)} unknown tensors, the first is {plain(unknown[0])}")
     for name, shape in shapes.items():
         if found[name] != tuple(shape):
             raise UserError(f"{path}: {name} has shape {found[name]}, expected {tuple(shape)}")
 
 
 def _read_config(path: Path) -> dict[str, Any]:
-    try:
-        config = json.loads(path.read_text(encoding="utf-8"))
-    except (UnicodeDecodeError, json.JSONDecodeError) as error:
-        raise UserError(f"{path} is not JSON: {error}") from error
+    config = read_json(path)
     if not isinstance(config, dict) or "schema_version" not in config:
         raise UserError(f"{path} has no schema_version: it was not written by TeamVLA")
-    if config["schema_version"] != SCHEMA_VERSION:
-        raise UserError(f"{path} has schema_version {config['schema_version']}, this program reads {SCHEMA_VERSION}")
-    if config.get("policy") not in POLICIES:
-        raise UserError(f"{path} has policy {config.get('policy')!r}, allowed are {', '.join(POLICIES)}")
+    version, policy = config["schema_version"], config.get("policy")
+    if type(version) is not int or version != SCHEMA_VERSION:
+        raise UserError(f"{path} has schema_version {shown(version)}, this program reads {SCHEMA_VERSION}")
+    if not isinstance(policy, str) or policy not in POLICIES:
+        raise UserError(f"{path} has policy {shown(policy)}, allowed are {', '.join(POLICIES)}")
+    if CONFIG_HASH in config and config[CONFIG_HASH] != config_hash(config):  # folders of version 0.1 have none
+        raise UserError(f"{path} differs from its {CONFIG_HASH}: it was damaged or changed")
     return config
 
 

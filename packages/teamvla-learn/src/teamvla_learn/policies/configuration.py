@@ -5,7 +5,20 @@ from collections.abc import Mapping
 from dataclasses import MISSING, fields, is_dataclass
 from typing import Any, Literal, TypeVar, get_args, get_origin, get_type_hints
 
+from teamvla_envs.outside import plain, shown
+
 T = TypeVar("T")
+
+MOST_ENTRIES = 10_000  # of a list in a configuration
+MOST: dict[str, int] = {
+    "layers": 64,
+    "rounds": 64,
+    "flow_steps": 1000,
+    "num_arms": 64,
+    "cameras": 64,
+    "channels": 64,
+    "hidden_sizes": 64,
+}  # numbers that a network takes time for, not memory, and lengths of such lists
 
 
 def from_json(kind: type[T], data: object, where: str) -> T:
@@ -22,13 +35,36 @@ def from_json(kind: type[T], data: object, where: str) -> T:
     return _read(kind, data, where)
 
 
+def check_bounds(config: Any, where: str) -> None:
+    """Refuse a configuration whose network would take hours to make or to run.
+
+    Its memory needs no check: it is that of the weights, which are compared with the network before it is made.
+
+    Args:
+        config: A dataclass of numbers, texts, tuples and dataclasses.
+        where: What to call it in an error.
+
+    Raises:
+        ValueError: Naming the entry and the largest value allowed.
+    """
+    for entry in fields(config):
+        value, name = getattr(config, entry.name), f"{where}.{entry.name}"
+        if is_dataclass(value):
+            check_bounds(value, name)
+        elif isinstance(value, tuple):
+            if len(value) > (most := MOST.get(entry.name, MOST_ENTRIES)):
+                raise ValueError(f"{name} has {len(value)} entries, allowed are {most}")
+        elif isinstance(value, int) and value > MOST.get(entry.name, value):
+            raise ValueError(f"{name} is {value}, allowed are at most {MOST[entry.name]}")
+
+
 def _read(kind: Any, data: object, where: str) -> Any:
     if is_dataclass(kind):
         if not isinstance(data, Mapping):
-            raise ValueError(f"{where} is {data!r}, expected an object")
+            raise ValueError(f"{where} is {shown(data)}, expected an object")
         hints = get_type_hints(kind)
         if unknown := set(data) - set(hints):
-            raise ValueError(f"{where} has unknown entries: {', '.join(sorted(map(str, unknown)))}")
+            raise ValueError(f"{where} has unknown entries: {plain(', '.join(sorted(map(str, unknown))))}")
         needed = {f.name for f in fields(kind) if f.default is MISSING and f.default_factory is MISSING}
         if missing := needed - set(data):
             raise ValueError(f"{where} lacks {', '.join(sorted(missing))}")
@@ -44,25 +80,25 @@ def _read(kind: Any, data: object, where: str) -> Any:
         (only,) = (option for option in get_args(kind) if option is not type(None))
         return _read(only, data, where)
     if get_origin(kind) is Literal:
-        if data not in get_args(kind):
-            raise ValueError(f"{where} is {data!r}, allowed are {', '.join(map(repr, get_args(kind)))}")
+        if not isinstance(data, str | int) or data not in get_args(kind):
+            raise ValueError(f"{where} is {shown(data)}, allowed are {', '.join(map(repr, get_args(kind)))}")
         return data
     if kind is float and isinstance(data, int) and not isinstance(data, bool):
         return float(data)
     if kind is not Any and type(data) is not kind:
-        raise ValueError(f"{where} is {data!r}, expected {kind.__name__}")
+        raise ValueError(f"{where} is {shown(data)}, expected {kind.__name__}")
     return data
 
 
 def _read_mapping(kind: Any, data: object, where: str) -> dict[str, Any]:
     if not isinstance(data, dict):
-        raise ValueError(f"{where} is {data!r}, expected an object")
+        raise ValueError(f"{where} is {shown(data)}, expected an object")
     return {str(name): _read(kind, value, f"{where}.{name}") for name, value in data.items()}
 
 
 def _read_tuple(kinds: tuple[Any, ...], data: object, where: str) -> tuple[Any, ...]:
     if not isinstance(data, (list, tuple)):
-        raise ValueError(f"{where} is {data!r}, expected a list")
+        raise ValueError(f"{where} is {shown(data)}, expected a list")
     if kinds[-1] is ...:
         kinds = (kinds[0],) * len(data)
     if len(kinds) != len(data):

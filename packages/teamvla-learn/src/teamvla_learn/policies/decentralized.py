@@ -13,7 +13,7 @@ import torch
 from teamvla_envs.env.messages import MessageChannel
 from teamvla_envs.errors import UserError
 
-from teamvla_learn.policies.acting import check_fit
+from teamvla_learn.policies.acting import check_fit, warn_of_length
 from teamvla_learn.policies.arm_view import OWN_CAMERA, ArmInput, shared_cameras
 from teamvla_learn.policies.checkpoint import Checkpoint
 from teamvla_learn.policies.ensembling import make_ensemble
@@ -47,6 +47,7 @@ class ArmController:
         self._ensemble = make_ensemble(replace(policy.config.space, num_arms=1), policy.config.head, 1)
         self._thoughts: ArmThoughts | None = None
         self._round = 0
+        self._told = ""
 
     def reset(self) -> None:
         """Forget the past: a new episode begins."""
@@ -57,6 +58,9 @@ class ArmController:
     def look(self, obs: Mapping[str, Any]) -> None:
         """Take in the arm's own observation, as ``teamvla_envs.parallel_env`` gives it in ``vision`` mode."""
         config, sentence = self._policy.config, obs["instruction"]
+        if sentence != self._told:
+            warn_of_length(self._tokenizer, sentence, config.language)
+            self._told = sentence
         tokens = torch.from_numpy(self._tokenizer.encode([sentence], config.language.max_tokens))
         pixels = {camera: torch.from_numpy(np.array(image))[None] for camera, image in obs["pixels"].items()}
         arms = ArmInput(

@@ -40,7 +40,8 @@ def dropping(rate: float, generator: torch.Generator) -> Exchange:
 @cache
 def _others(arms: int, device: torch.device) -> Tensor:
     """Return the senders that each arm hears, (A, A-1) int64, made once for each device."""
-    return torch.from_numpy(others(arms)).to(device)
+    with torch.inference_mode(False):  # so that a network that has acted can be trained
+        return torch.from_numpy(others(arms)).to(device)
 
 
 def through(bus: MessageBus) -> Exchange:

@@ -1,7 +1,8 @@
 """What ``--init-from`` names: the folder of a trained network, or a policy that comes with the package."""
 
-import json
 from pathlib import Path
+
+from teamvla_envs.outside import read_json
 
 from teamvla_learn.baselines.registry import PREFIX, get_baseline
 from teamvla_learn.policies.checkpoint import CONFIG_FILE
@@ -22,7 +23,7 @@ def checkpoint_folder(name: str | Path) -> Path:
 def kind_of(folder: Path) -> str | None:
     """Return the kind of policy that a checkpoint folder holds; None when it tells none, which loading it will say."""
     try:
-        found = json.loads((folder / CONFIG_FILE).read_text(encoding="utf-8"))["policy"]
+        found = read_json(folder / CONFIG_FILE)["policy"]
     except (OSError, ValueError, KeyError, TypeError):
         return None
     return next((kind for kind, name in KIND_CLASSES.items() if name == found), None)

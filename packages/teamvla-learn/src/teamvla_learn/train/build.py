@@ -6,6 +6,7 @@ from typing import Any, Literal
 
 import torch
 from teamvla_envs.errors import UserError
+from teamvla_envs.outside import shown
 
 from teamvla_learn.data.layout import PartLayout
 from teamvla_learn.data.normalization import Normalization, Statistics
@@ -16,7 +17,7 @@ from teamvla_learn.encoders.language import LanguageConfig
 from teamvla_learn.policies.action_head import ActionSpace
 from teamvla_learn.policies.auxiliary import AuxiliaryTarget
 from teamvla_learn.policies.base import LearnedPolicy
-from teamvla_learn.policies.checkpoint import CheckpointInfo
+from teamvla_learn.policies.checkpoint_info import CheckpointInfo
 from teamvla_learn.policies.losses import LossWeights
 from teamvla_learn.policies.msg_passing import MsgPassingConfig, MsgPassingVLA
 from teamvla_learn.policies.options import PolicyOptions
@@ -125,6 +126,21 @@ def build_tokenizer(datasets: Iterable[MultiTaskDataset], language: LanguageConf
     """Make the tokenizer of all sentences that are true of some demonstrations, for a sentence encoder."""
     sentences = (sentence for data in datasets for true in data.sentences for sentence in true)
     return fit_tokenizer(language or LanguageConfig(), sentences)
+
+
+def check_sentences(datasets: Iterable[MultiTaskDataset], tokenizer: Tokenizer, max_tokens: int) -> None:
+    """Refuse demonstrations with a sentence that is longer than the sentence encoder reads.
+
+    Raises:
+        UserError: Naming the first such sentence.
+    """
+    different = {sentence for data in datasets for true in data.sentences for sentence in true}
+    for sentence in sorted(different):
+        if (length := tokenizer.length(sentence)) > max_tokens:
+            raise UserError(
+                f"the instruction {shown(sentence)} has {length} tokens, but the sentence encoder reads {max_tokens}: "
+                "set --model.language.max-tokens"
+            )
 
 
 def describe(

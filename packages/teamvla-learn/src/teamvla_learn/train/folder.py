@@ -20,10 +20,10 @@ from teamvla_learn.policies.base import LearnedPolicy
 from teamvla_learn.policies.checkpoint import (
     CONFIG_FILE,
     MODEL_FILE,
-    CheckpointInfo,
     load_checkpoint,
     save_checkpoint,
 )
+from teamvla_learn.policies.checkpoint_info import CheckpointInfo
 from teamvla_learn.train import tensorboard
 from teamvla_learn.train.log import LOG_FILE
 from teamvla_learn.train.resuming import STATE_FILE, save_state

@@ -25,6 +25,8 @@ def read_layer(path: Path) -> dict[str, Any]:
         data = yaml.safe_load(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise UserError(f"cannot read config {path}: {error.strerror or error}") from error
+    except RecursionError:
+        raise UserError(f"config {path} is nested too deep") from None
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise UserError(f"config {path} is not YAML: {' '.join(str(error).split())}") from error
     if data is None:

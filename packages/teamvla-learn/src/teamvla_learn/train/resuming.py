@@ -1,9 +1,11 @@
 """The state of a training, kept beside the checkpoint so that it resumes exactly where it stopped."""
 
 import json
+import math
 from pathlib import Path
 
 from teamvla_envs.errors import UserError
+from teamvla_envs.outside import parse_json
 from torch import Tensor
 
 from teamvla_learn.policies.checkpoint import read_metadata, read_tensors, write_tensors
@@ -44,7 +46,10 @@ def _tensors(trainer: Trainer) -> dict[str, Tensor]:
 
 def _counters(path: Path) -> tuple[int, float]:
     try:
-        counters = json.loads(read_metadata(path)["counters"])
-        return int(counters["step"]), float(counters["elapsed_s"])
-    except (KeyError, TypeError, ValueError) as error:
+        counters = parse_json(read_metadata(path)["counters"], "counters")
+        step, elapsed_s = int(counters["step"]), float(counters["elapsed_s"])
+        if step < 0 or not 0 <= elapsed_s < math.inf:
+            raise ValueError("negative or infinite")
+        return step, elapsed_s
+    except (KeyError, OverflowError, TypeError, ValueError) as error:
         raise UserError(f"cannot resume: {path} does not say how far the training was") from error

@@ -1,6 +1,7 @@
 """One training from beginning to end: read, build, train, and keep the folder complete at every moment."""
 
 import copy
+import math
 import time
 from collections.abc import Generator, Sequence
 from contextlib import ExitStack, contextmanager, nullcontext
@@ -20,8 +21,9 @@ from teamvla_learn.data.samples import MultiTaskDataset
 from teamvla_learn.data.source import DemoSource
 from teamvla_learn.encoders.by_name import Tokenizer
 from teamvla_learn.policies.base import LearnedPolicy
-from teamvla_learn.policies.checkpoint import Checkpoint, CheckpointInfo, load_checkpoint, save_weights
-from teamvla_learn.train.build import build_policy, build_tokenizer, describe
+from teamvla_learn.policies.checkpoint import Checkpoint, load_checkpoint, save_weights
+from teamvla_learn.policies.checkpoint_info import CheckpointInfo
+from teamvla_learn.train.build import build_policy, build_tokenizer, check_sentences, describe
 from teamvla_learn.train.config import TrainConfig
 from teamvla_learn.train.continuing import continued
 from teamvla_learn.train.display import reading_progress, training_progress
@@ -120,7 +122,9 @@ def _train(job: TrainingJob, prepared: _Prepared, processes: Processes) -> None:
     best = BestCheckpoint(out) if processes.leads else None
 
     def save() -> None:
+        """Keep the weights; those that are not finite never replace those that are."""
         nonlocal saved
+        _check_finite(trainer)
         save_weights(out, trainer.average.policy)
         save_state(out, trainer)
         saved = time.monotonic()
@@ -137,25 +141,41 @@ def _train(job: TrainingJob, prepared: _Prepared, processes: Processes) -> None:
 
         def on_log(row: LogRow) -> None:
             loss = row["train"]["total"]
-            if loss != loss:
-                raise UserError(f"training diverged before step {row['step']}: the loss is {loss}; use a smaller lr")
+            if not math.isfinite(loss):
+                raise _diverged(trainer, f"the loss is {loss}")
             if best is None or show is None:
                 return
             append_row(out, row)
             add_events(row)
             show(row)
             if "success" in row:
+                _check_finite(trainer)
                 rates = row["success"].values()
                 best.offer(trainer.average.policy, prepared.info, row["step"], sum(rates) / len(rates))
 
         act = (lambda: _act(job, prepared)) if job.settings.train.validate_episodes else None
         trainer.run(on_step, on_log, act)
+        _check_finite(trainer)
         if processes.leads:
             save()
     if trainer.progress < 1.0:
         message = f"at step {trainer.step}; continue with --resume"
         check_interrupt(message)
         raise KeyboardInterrupt(message)  # in a process that did not lead, of several
+
+
+def _check_finite(trainer: Trainer) -> None:
+    for policy in (trainer.policy, trainer.average.policy):
+        for name, weights in policy.state_dict().items():
+            if not weights.isfinite().all():
+                raise _diverged(trainer, f"the weights {name} are not finite")
+
+
+def _diverged(trainer: Trainer, reason: str) -> UserError:
+    return UserError(
+        f"training diverged by step {trainer.step}: {reason}; the checkpoint keeps the last finite weights; "
+        "use a smaller lr"
+    )
 
 
 def _act(job: TrainingJob, prepared: _Prepared) -> dict[str, float]:
@@ -183,6 +203,8 @@ def _prepare(
     if job.init_from is not None:
         info = replace(info, training={**info.training, "init_from": job.init_from.name})
     max_tokens = policy.config.language.max_tokens if tokenizer else 0
+    if tokenizer and policy.config.language.encoder != "none":
+        check_sentences((train, valid), tokenizer, max_tokens)
     targets = tuple(policy.normalization.auxiliary)
     chunk_length = policy.config.space.chunk_length
     change = Augmentation(config.shift, config.brightness, config.color, config.contrast, config.word_dropout)

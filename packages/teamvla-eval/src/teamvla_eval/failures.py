@@ -6,16 +6,20 @@ from collections.abc import Sequence
 from teamvla_eval.records import EpisodeRecord
 
 LEFT, DROPPED = "object left the table", "object was dropped"
+UNSTABLE = "physics became unstable"
+END_UNSTABLE = "unstable"  # the end reason of such an episode
 
 
 def failure_kind(record: EpisodeRecord) -> str:
-    """Why a failed episode failed: what was lost, else the phase in which time ran out.
+    """Why a failed episode failed: what went wrong, else the phase in which time ran out.
 
     Raises:
         ValueError: If the episode succeeded.
     """
     if record.success:
         raise ValueError(f"the episode of seed {record.seed} succeeded")
+    if record.end_reason == END_UNSTABLE:
+        return UNSTABLE
     if record.end_reason == "object_left_table":
         return LEFT
     if record.dropped_objects:

@@ -138,8 +138,14 @@ def _print(table: "Table") -> None:
 
     console = Console()
     options = console.options.update(max_width=_WIDEST)
+    widest = []
     for column in table.columns:
         widths = [console.measure(cell, options=options) for cell in (column.header, *column.cells)]
-        column.min_width = max(width.maximum if column.no_wrap else width.minimum for width in widths)
-    needed = console.measure(table, options=options).minimum
+        widest.append(max(width.maximum for width in widths))
+        column.width = widest[-1] if column.no_wrap else max(width.minimum for width in widths)
+    needed = console.measure(table, options=options).maximum
+    spare = max(console.width - needed, 0)
+    for column, width in zip(table.columns, widest, strict=True):
+        added = min(width - (column.width or 0), spare)
+        column.width, spare = (column.width or 0) + added, spare - added
     Console(width=max(console.width, needed)).print(table)

@@ -27,6 +27,7 @@ from teamvla_eval.results_schema import MAX_BYTES, check_episode
 JOURNAL = "episodes.jsonl"
 SCHEMA_VERSION = 1
 _FORMAT = "teamvla journal"
+_CHECKPOINT = ("config.json", "model.safetensors")  # what acts; the rest of the folder is for training
 
 logger = logging.getLogger(__name__)
 
@@ -191,7 +192,11 @@ class Journal:
 
 
 def measurement(
-    program: str, settings: Mapping[str, Any], tasks: Sequence[str], policies: Sequence[str], versions: Mapping[str, str]
+    program: str,
+    settings: Mapping[str, Any],
+    tasks: Sequence[str],
+    policies: Sequence[str],
+    versions: Mapping[str, str],
 ) -> dict[str, Any]:
     """Everything that the records of a measurement depend on.
 
@@ -226,7 +231,7 @@ def policy_checksum(spec: str) -> str | None:
         return _module_checksum(name) if argument else None
     if not argument and known:
         return None
-    files = sorted(file for file in path.iterdir() if file.is_file()) if path.is_dir() else [path]
+    files = [path / name for name in _CHECKPOINT] if path.is_dir() else [path]
     if not all(file.is_file() for file in files):  # an argument that is no path, as in random:7
         return None
     checksum = hashlib.sha256()
@@ -249,17 +254,17 @@ def _difference(before: Mapping[str, Any], now: Mapping[str, Any]) -> str:
     """The first value in which two measurements differ; empty if there is none."""
     for part, wanted in now.items():
         found = before.get(part)
-        if found == wanted and (part != "policies" or list(found) == list(wanted)):
+        if not isinstance(wanted, dict) or not isinstance(found, dict):
+            if found != wanted:
+                return f"{part} was {found}, now {wanted}"
             continue
-        if isinstance(wanted, dict) and isinstance(found, dict):
-            if part == "policies" and list(found) != list(wanted):
-                return f"policies were {', '.join(found)}, now {', '.join(wanted)}"
-            for name in (*wanted, *found):
-                if found.get(name) != wanted.get(name):
-                    if part == "policies":
-                        return f"the files of policy {name} have changed"
-                    return f"{name} was {found.get(name)}, now {wanted.get(name)}"
-        return f"{part} was {found}, now {wanted}"
+        if part == "policies" and list(found) != list(wanted):
+            return f"policies were {', '.join(found)}, now {', '.join(wanted)}"
+        for name in (*wanted, *found):
+            if found.get(name) != wanted.get(name):
+                if part == "policies":
+                    return f"the files of policy {name} have changed"
+                return f"{name} was {found.get(name)}, now {wanted.get(name)}"
     return ""
 
 

@@ -6,10 +6,12 @@ from pathlib import Path
 from typing import Annotated
 
 import tyro
+from teamvla_envs.cli import one_line
 from teamvla_envs.errors import UserError
 
 from teamvla_eval.display import interval, percent
 from teamvla_eval.metrics import MeanSuccess, aggregate_results, summarize
+from teamvla_eval.output import tolerant_stdout
 from teamvla_eval.page import render_page
 from teamvla_eval.protocol import TASKS
 from teamvla_eval.results import PROTOCOL, check_folder, write_atomically
@@ -32,20 +34,22 @@ def leaderboard(
     if not submissions:
         raise UserError("submissions is empty: name one or more submission files")
     good: list[Submission] = []
+    lines = []
     for path in submissions:
         try:
             good.append(read_submission(path))
-            print(f"{path}: valid")
+            lines.append(f"{path}: valid")
         except (ValueError, OSError) as error:
-            print(f"not valid: {error}")
-    if len(good) < len(submissions):
-        return 1
-    if out is not None:
+            lines.append(f"not valid: {one_line(error)}")
+    valid = len(good) == len(submissions)
+    if valid and out is not None:
         check_folder(out.parent)
         out.parent.mkdir(parents=True, exist_ok=True)
         write_atomically(out, render_leaderboard(good))
-        print(f"wrote {out}")
-    return 0
+        lines.append(f"wrote {out}")
+    with tolerant_stdout():
+        print("\n".join(lines))
+    return 0 if valid else 1
 
 
 def render_leaderboard(submissions: Sequence[Submission]) -> str:

@@ -241,7 +241,7 @@ def _refuse(constant: str) -> float:
 
 
 def _agrees(found: Any, computed: Any, key: str) -> bool:
-    """Whether a figure of a file is what its episodes give; a key may be missing that earlier versions did not write."""
+    """Whether a figure of a file is what its episodes give; keys that are newer than the file may be missing."""
     if isinstance(found, dict) and isinstance(computed, dict):
         return not set(found) - set(computed) and all(_agrees(found.get(k), v, k) for k, v in computed.items())
     return bool(found == computed) or (found is None and key in OPTIONAL)

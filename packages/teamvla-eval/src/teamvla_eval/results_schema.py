@@ -137,7 +137,8 @@ def mapping(value: Any) -> str | None:
     return None if isinstance(value, dict) else "an object"
 
 
-def _list(value: Any) -> str | None:
+def sequence(value: Any) -> str | None:
+    """Check a list."""
     return None if isinstance(value, list) else "a list"
 
 
@@ -175,8 +176,8 @@ _TOP: dict[str, Check] = {
     "policy": text,
     "tasks": mapping,
     "policies": mapping,
-    "comparisons": _list,
-    "episodes": _list,
+    "comparisons": sequence,
+    "episodes": sequence,
 }
 _FIGURES: dict[str, Check] = {
     "episodes": count,

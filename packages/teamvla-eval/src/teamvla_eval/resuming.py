@@ -1,4 +1,4 @@
-"""Interrupting and resuming a measurement: Ctrl-C and SIGTERM keep the measured episodes, a message says how to resume."""
+"""Interrupting and resuming a measurement: Ctrl-C and SIGTERM keep the measured episodes."""
 
 import signal
 import sys

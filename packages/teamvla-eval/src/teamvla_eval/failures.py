@@ -31,3 +31,8 @@ def failure_counts(records: Sequence[EpisodeRecord]) -> dict[str, int]:
     """Kind of failure to number of episodes, the most frequent first."""
     counts = Counter(failure_kind(record) for record in records if not record.success)
     return dict(sorted(counts.items(), key=lambda item: (-item[1], item[0])))
+
+
+def outcome(record: EpisodeRecord) -> str:
+    """How a failed episode ended, in a word or two: its last phase, or that the physics became unstable."""
+    return END_UNSTABLE if record.end_reason == END_UNSTABLE else record.final_phase

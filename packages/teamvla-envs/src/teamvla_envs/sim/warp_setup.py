@@ -3,6 +3,7 @@
 import atexit
 import contextlib
 import gc
+import importlib.util
 import logging
 import os
 import shutil
@@ -15,6 +16,8 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any, TextIO
 
+from teamvla_envs.errors import UserError
+
 logger = logging.getLogger(__name__)
 
 _ROOM = 16 << 20  # [bytes] that kernels may take in Warp's cache
@@ -26,7 +29,14 @@ WARP_LOCK = threading.RLock()
 
 @lru_cache
 def prepare_warp() -> None:
-    """Make Warp quiet and fast to start: no backward kernels, no banner, no complaint about a missing GPU."""
+    """Make Warp quiet and fast to start: no backward kernels, no banner, no complaint about a missing GPU.
+
+    Raises:
+        UserError: If Warp or Newton is not installed.
+    """
+    for module, distribution in (("warp", "warp-lang"), ("newton", "newton")):
+        if module not in sys.modules and importlib.util.find_spec(module) is None:
+            raise UserError(f"{distribution} is not installed, which compiles the scenes: pip install {distribution}")
     with WARP_LOCK, no_collection():
         import warp as wp
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from teamvla_eval.display import interval, p_value, percent, percent_points, seconds
 from teamvla_eval.failures import END_UNSTABLE
 from teamvla_eval.metrics import summarize, summarize_by_goal
+from teamvla_eval.output import make_console
 from teamvla_eval.results import BenchResults
 from teamvla_eval.rollouts import EpisodeCallback
 
@@ -26,7 +27,6 @@ def episode_progress(title: str, episodes: int) -> Generator[EpisodeCallback]:
 
     Where standard error cannot be written, there is no bar.
     """
-    from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
     columns: tuple[Any, ...] = (
@@ -36,7 +36,7 @@ def episode_progress(title: str, episodes: int) -> Generator[EpisodeCallback]:
         TextColumn("{task.fields[solved]} solved"),
         TimeElapsedColumn(),
     )
-    bar = Progress(*columns, console=Console(stderr=True))
+    bar = Progress(*columns, console=make_console(stderr=True))
     task = bar.add_task(printable(title).plain, total=episodes, solved=0)
     solved = 0
 
@@ -134,9 +134,7 @@ def _table(*names: str) -> "Table":
 
 def _print(table: "Table") -> None:
     """Print a table on standard output, as wide as its names need, even if the terminal is not."""
-    from rich.console import Console
-
-    console = Console()
+    console = make_console()
     options = console.options.update(max_width=_WIDEST)
     widest = []
     for column in table.columns:
@@ -148,4 +146,4 @@ def _print(table: "Table") -> None:
     for column, width in zip(table.columns, widest, strict=True):
         added = min(width - (column.width or 0), spare)
         column.width, spare = (column.width or 0) + added, spare - added
-    Console(width=max(console.width, needed)).print(table)
+    make_console(width=max(console.width, needed)).print(table)

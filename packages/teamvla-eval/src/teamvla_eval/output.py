@@ -1,12 +1,16 @@
 """Output to a terminal, pipe or file that may fail: what is already saved stays valid, so a failure is a warning."""
 
 import contextlib
+import errno
 import logging
 import os
 import sys
 from collections.abc import Generator
 from contextlib import contextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from rich.console import Console
 
 logger = logging.getLogger(__name__)
 
@@ -25,6 +29,17 @@ def tolerant_stdout() -> Generator[None]:
         _discard_stdout()
         reason = error.strerror if isinstance(error, OSError) else str(error)
         warn(f"standard output is incomplete: {reason}")
+
+
+def make_console(stderr: bool = False, width: int | None = None) -> "Console":
+    """A Rich console that raises BrokenPipeError when nobody reads, where Rich's own ends the process."""
+    from rich.console import Console
+
+    class RaisingConsole(Console):
+        def on_broken_pipe(self) -> None:
+            raise BrokenPipeError(errno.EPIPE, os.strerror(errno.EPIPE))
+
+    return RaisingConsole(stderr=stderr, width=width)
 
 
 def warn(message: str) -> None:

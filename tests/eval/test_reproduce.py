@@ -48,7 +48,7 @@ def test_differences_name_every_field():
 
 def test_what_else_differs_is_said(capsys):
     before = make_results(make_suite("x", 2, 1))
-    assert report_differences(before, replace(before, versions={"python": "3.12.0"})) == 0
+    report_differences(before, replace(before, versions={"python": "3.12.0"}))
     out = capsys.readouterr().out
     assert "versions: python was 3.11.9, is 3.12.0" in out
     assert "versions: newton was 1.8.0, is None" in out

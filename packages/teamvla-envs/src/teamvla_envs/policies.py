@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
 POLICY_GROUP = "teamvla.policies"
 CHECKPOINT = "checkpoint"
+_DISTRIBUTIONS = {"baseline": "teamvla-learn", CHECKPOINT: "teamvla-learn", "sb3": "teamvla-eval[sb3]"}
 _RANDOM_STREAM = 0x5EED  # keeps these draws apart from those that the environment makes with the same seed
 
 
@@ -66,11 +67,14 @@ def make_policy(spec: str) -> Policy:
     factories = policy_factories()
     name, _, argument = spec.partition(":")
     if name in factories:
-        return factories[name].load()(argument)
+        return _make(factories[name], argument, spec)
     if Path(spec).is_dir():
         if CHECKPOINT not in factories:
-            raise UserError(f"policy {spec!r} is a folder; reading checkpoints needs teamvla-learn")
-        return factories[CHECKPOINT].load()(spec)
+            needed = f"{_DISTRIBUTIONS[CHECKPOINT]}: {_install(CHECKPOINT)}"
+            raise UserError(f"policy {spec!r} is a folder; reading checkpoints needs {needed}")
+        return _make(factories[CHECKPOINT], spec, spec)
+    if name in _DISTRIBUTIONS:
+        raise UserError(f"policy {spec!r} needs {_DISTRIBUTIONS[name]}: {_install(name)}")
     if os.sep in spec or spec.startswith("."):
         kind = "a file, expected a checkpoint folder" if Path(spec).exists() else "not an existing folder"
         raise UserError(f"policy {spec!r} is {kind}; {_allowed()}")
@@ -174,6 +178,23 @@ class RandomPolicy(_BoundPolicy):
         """Return uniform actions (N, A*D) float32 in [-1, 1]."""
         size = self._action_shape[1]
         return np.stack([rng.uniform(-1.0, 1.0, size) for rng in self._generators]).astype(np.float32)
+
+
+def _make(factory: EntryPoint, argument: str, spec: str) -> Policy:
+    """Call a factory; a module that it cannot import is an error that names its distribution."""
+    try:
+        policy: Policy = factory.load()(argument)
+    except ModuleNotFoundError as error:
+        distribution = factory.dist.name if factory.dist is not None else factory.module
+        raise UserError(
+            f"policy {spec!r} needs the module {error.name!r}, which is not installed; "
+            f"reinstall {distribution} with its dependencies: pip install --upgrade {distribution}"
+        ) from error
+    return policy
+
+
+def _install(name: str) -> str:
+    return f"pip install '{_DISTRIBUTIONS[name]}'"
 
 
 def _from_module(module: str, attribute: str) -> Policy:

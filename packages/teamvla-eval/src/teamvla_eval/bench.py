@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import tyro
+from teamvla_envs.cli import one_line
 from teamvla_envs.cluster.engine import Engine, choose_engine
 from teamvla_envs.errors import UserError
 
@@ -14,7 +15,11 @@ from teamvla_eval.benchmark import run_benchmark
 from teamvla_eval.console import print_comparisons, print_results
 from teamvla_eval.evaluate import EvaluationSettings
 from teamvla_eval.history import append_history, history_file
+from teamvla_eval.journal import JOURNAL, Journal, measurement
+from teamvla_eval.output import tolerant_stdout, warn
 from teamvla_eval.results import BenchResults, check_folder, write_results
+from teamvla_eval.resuming import resumable
+from teamvla_eval.versions import installed_versions
 
 if TYPE_CHECKING:
     from teamvla_envs.policies import Policy
@@ -49,11 +54,14 @@ def bench(
     history: Path | None = None,
     no_history: tyro.conf.FlagCreatePairsOff[bool] = False,
     out: Path | None = None,
+    overwrite: tyro.conf.FlagCreatePairsOff[bool] = False,
     engine: Engine = "local",
     workers: int | None = None,
     address: str | None = None,
 ) -> int:
     """Measure success rates of policies on tasks, with 95% intervals, on held-out seeds.
+
+    With --out, the same command resumes an interrupted run.
 
     Args:
         policy: expert, random, zero, baseline:NAME, a checkpoint folder such as runs/x, sb3:FILE or module:attribute.
@@ -80,6 +88,7 @@ def bench(
         history: File to append a line to; by default TEAMVLA_HISTORY or one in the user's data folder.
         no_history: Append nothing to the history.
         out: Folder for results.json, results.md, results.tex, episodes.csv and report.html; made if missing.
+        overwrite: Discard the episodes of an interrupted run in the folder instead of resuming it.
         engine: Where episodes run: local, or ray for the machines of a Ray cluster.
         workers: Processes of the Ray cluster, each with num-envs worlds and threads threads (by default 1); by default
             as many as the cluster has processors for.
@@ -103,20 +112,57 @@ def bench(
     chosen = known_tasks(_flat(tasks))
     if out is not None:
         check_folder(out)
+    if overwrite and out is None:
+        raise UserError("overwrite needs a folder: pass --out")
     policies = {name: load_policy(name, trust) for name in names}
     command = bench_command(tuple(policies), chosen, settings)
-    run = run_benchmark(policies, chosen, settings, command, videos, cluster, trust)
-    print_results(run.results)
-    print_comparisons(run.results)
-    if not no_history:
-        append_history(run.results, history or history_file())
-    if out is not None:
-        from teamvla_eval.bench_report import write_bench_report
+    journal = None if out is None else open_journal("bench", out, settings, chosen, tuple(policies), overwrite)
+    with resumable(journal):
+        run = run_benchmark(policies, chosen, settings, command, videos, cluster, trust, journal)
+        if out is not None and journal is not None:
+            from teamvla_eval.bench_report import write_bench_report
 
-        write_results(run.results, out)
-        write_bench_report(run, out / "report.html")
-        print(f"wrote report.html, results.json, results.md, results.tex and episodes.csv into {out}")
-    return 0 if fail_under is None or _reached(run.results, fail_under) else 1
+            write_results(run.results, out)
+            write_bench_report(run, out / "report.html")
+            journal.remove()
+    if not no_history:
+        try:
+            append_history(run.results, history or history_file())
+        except OSError as error:
+            warn(f"this run is not in the history: {one_line(error)}")
+    with tolerant_stdout():
+        print_results(run.results)
+        print_comparisons(run.results)
+        if out is not None:
+            print(f"wrote report.html, results.json, results.md, results.tex and episodes.csv into {out}")
+        if fail_under is not None:
+            _print_failing(run.results, fail_under)
+    return 0 if fail_under is None or not _failing(run.results, fail_under) else 1
+
+
+def open_journal(
+    program: str,
+    out: Path,
+    settings: EvaluationSettings,
+    tasks: Sequence[str],
+    policies: Sequence[str],
+    overwrite: bool = False,
+) -> Journal:
+    """The journal of a measurement in its folder, with the episodes of an earlier run of the same measurement.
+
+    Args:
+        program: What measures.
+        out: The folder.
+        settings: What all policies share.
+        tasks: Task names.
+        policies: Specifications of the policies, which have been loaded.
+        overwrite: Discard the episodes of an earlier run.
+
+    Raises:
+        UserError: If the folder has the journal of another measurement, or another process is writing to it.
+    """
+    expected = measurement(program, settings.to_json(), tasks, policies, installed_versions())
+    return Journal(out / JOURNAL, expected, overwrite)
 
 
 def load_policy(name: str, trust: bool = False) -> "Policy":
@@ -170,17 +216,18 @@ def known_tasks(names: Sequence[str]) -> tuple[str, ...]:
     return tuple(names) or known
 
 
-def _reached(results: BenchResults, share: float) -> bool:
-    """Whether the first policy reaches a success rate on every task; says where it does not."""
+def _failing(results: BenchResults, share: float) -> dict[str, float]:
+    """Task to success rate of the first policy, where that is below a share."""
     from teamvla_eval.metrics import summarize
 
-    first, reached = results.policies[0], True
-    for task in results.tasks:
-        rate = summarize(results.suite(first, task).records).success_rate
-        if rate < share:
-            print(f"{first} on {task}: success {rate:.3f} is under {share}")
-            reached = False
-    return reached
+    first = results.policies[0]
+    rates = {task: summarize(results.suite(first, task).records).success_rate for task in results.tasks}
+    return {task: rate for task, rate in rates.items() if rate < share}
+
+
+def _print_failing(results: BenchResults, share: float) -> None:
+    for task, rate in _failing(results, share).items():
+        print(f"{results.policies[0]} on {task}: success {rate:.3f} is under {share}")
 
 
 def _flat(groups: Sequence[Sequence[str]]) -> tuple[str, ...]:

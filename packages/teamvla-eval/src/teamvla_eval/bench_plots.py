@@ -6,6 +6,7 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from markupsafe import Markup
 
 from teamvla_eval.failures import failure_counts
 from teamvla_eval.metrics import success_at
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 Suites = Mapping[str, Sequence[EpisodeRecord]]  # policy to its episodes of one task
 
 
-def survival_curves(suites: Suites, horizon_s: float) -> str:
+def survival_curves(suites: Suites, horizon_s: float) -> Markup:
     """Share of episodes that are not solved yet over simulated time, with 95% bands; an ``<svg>`` element.
 
     Args:
@@ -47,7 +48,7 @@ def survival_curves(suites: Suites, horizon_s: float) -> str:
     return draw_svg("Episodes not solved yet over time", 2.6, draw)
 
 
-def phase_bars(suites: Suites, phases: Sequence[str]) -> str:
+def phase_bars(suites: Suites, phases: Sequence[str]) -> Markup:
     """Share of episodes that reached each phase or a later one; an ``<svg>`` element.
 
     Args:
@@ -74,12 +75,12 @@ def phase_bars(suites: Suites, phases: Sequence[str]) -> str:
     return draw_svg("Share of episodes that reached each phase", height, draw)
 
 
-def failure_bars(suites: Suites) -> str:
+def failure_bars(suites: Suites) -> Markup:
     """How many episodes failed for which reason; an ``<svg>`` element, or a sentence when none failed."""
     counts = {policy: failure_counts(records) for policy, records in suites.items()}
     kinds = sorted({kind for of_policy in counts.values() for kind in of_policy})
     if not kinds:
-        return '<p class="small">No episode failed.</p>'
+        return Markup('<p class="small">No episode failed.</p>')
     from matplotlib.ticker import MaxNLocator
 
     thickness = 0.8 / len(suites)
@@ -104,7 +105,7 @@ def failure_bars(suites: Suites) -> str:
     return draw_svg("Failures by reason", height, draw)
 
 
-def success_over_time(entries: "Sequence[HistoryEntry]") -> str:
+def success_over_time(entries: "Sequence[HistoryEntry]") -> Markup:
     """Success with 95% whiskers, run by run; a dotted line where a version changed; an ``<svg>`` element.
 
     Args:
@@ -138,7 +139,7 @@ def success_over_time(entries: "Sequence[HistoryEntry]") -> str:
     return draw_svg("Success over runs", 2.6, draw)
 
 
-def speed_over_time(entries: "Sequence[HistoryEntry]") -> str:
+def speed_over_time(entries: "Sequence[HistoryEntry]") -> Markup:
     """Episodes per second of wall-clock time, run by run; an ``<svg>`` element.
 
     Args:

@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING
 from teamvla_envs.cluster.engine import RayEngine, connect
 
 from teamvla_eval.ablations import ablated
-from teamvla_eval.console import episode_progress
 from teamvla_eval.evaluate import EvaluationSettings, evaluate, open_env
+from teamvla_eval.journal import Journal
 from teamvla_eval.provenance import git_state, hardware
 from teamvla_eval.results import BenchResults, Suite
+from teamvla_eval.resuming import journaled, sigterm_interrupts
 from teamvla_eval.spread import evaluate_spread
 from teamvla_eval.versions import installed_versions
 
@@ -45,6 +46,7 @@ def run_benchmark(
     videos: int = 0,
     cluster: RayEngine | None = None,
     trust: bool = False,
+    journal: Journal | None = None,
 ) -> BenchRun:
     """Measure policies on tasks.
 
@@ -56,22 +58,25 @@ def run_benchmark(
         videos: Videos per policy and task.
         cluster: Where the episodes run; None for this process.
         trust: Whether the cluster's processes may read files that can run code.
+        journal: Keeps every record as its episode ends; the episodes that it has already are not run again.
     """
-    started = datetime.now(UTC).isoformat(timespec="seconds")
+    started = datetime.now(UTC).isoformat(timespec="seconds") if journal is None else journal.started
     suites: list[Suite] = []
     clips: list[Clip] = []
     phases: dict[str, tuple[str, ...]] = {}
-    with connect(cluster) as pool:
+    with connect(cluster) as pool, sigterm_interrupts():  # Ray sets its own handler when it connects
         for name, policy in policies.items():
             loaded = ablated(policy, settings)
             for task in tasks:
                 with open_env(loaded, name, task, settings) as env:
-                    with episode_progress(f"{task} · {name}", settings.episodes) as progress:
-                        suites.append(
-                            evaluate(env, loaded, name, settings, progress)
+                    title = f"{task} · {name}"
+                    with journaled(journal, name, task, settings.episodes, title) as (known, finished):
+                        suite = (
+                            evaluate(env, loaded, name, settings, finished, known=known)
                             if pool is None
-                            else evaluate_spread(pool, name, task, settings, trust, progress)
+                            else evaluate_spread(pool, name, task, settings, trust, finished, known)
                         )
+                    suites.append(suite)
                     phases[task] = tuple(env.phases)
                     clips += _clips(env, loaded, suites[-1], settings, videos)
     results = BenchResults(

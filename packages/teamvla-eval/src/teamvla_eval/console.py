@@ -1,119 +1,149 @@
 """What a benchmark shows in the terminal: a progress bar while it runs, a table when it is done."""
 
 from collections.abc import Generator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
 from teamvla_eval.display import interval, p_value, percent, percent_points, seconds
+from teamvla_eval.failures import END_UNSTABLE
 from teamvla_eval.metrics import summarize, summarize_by_goal
+from teamvla_eval.output import make_console
 from teamvla_eval.results import BenchResults
 from teamvla_eval.rollouts import EpisodeCallback
 
 if TYPE_CHECKING:
     from rich.table import Table
+    from rich.text import Text
 
     from teamvla_eval.history import HistoryEntry
     from teamvla_eval.records import EpisodeRecord
 
+_WIDEST = 10_000  # [characters]
+
 
 @contextmanager
 def episode_progress(title: str, episodes: int) -> Generator[EpisodeCallback]:
-    """A progress bar over episodes, on standard error; yields the callback that moves it on."""
-    from rich.console import Console
+    """A progress bar over episodes, on standard error; yields the callback that moves it on.
+
+    Where standard error cannot be written, there is no bar.
+    """
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
     columns: tuple[Any, ...] = (
-        TextColumn("{task.description}"),
+        TextColumn("{task.description}", markup=False),
         BarColumn(),
         MofNCompleteColumn(),
         TextColumn("{task.fields[solved]} solved"),
         TimeElapsedColumn(),
     )
-    with Progress(*columns, console=Console(stderr=True)) as bar:
-        task = bar.add_task(title, total=episodes, solved=0)
-        solved = 0
+    bar = Progress(*columns, console=make_console(stderr=True))
+    task = bar.add_task(printable(title).plain, total=episodes, solved=0)
+    solved = 0
 
-        def move_on(record: "EpisodeRecord") -> None:
-            nonlocal solved
-            solved += record.success
-            bar.update(task, advance=1, solved=solved)
+    def move_on(record: "EpisodeRecord") -> None:
+        nonlocal solved
+        solved += record.success
+        bar.update(task, advance=1, solved=solved)
 
+    with suppress(OSError, UnicodeError):
+        bar.start()
+    try:
         yield move_on
+    finally:
+        with suppress(OSError, UnicodeError):
+            bar.stop()
 
 
 def print_results(results: BenchResults) -> None:
     """Show the results on standard output: one table over policies and tasks, goal variants below each."""
-    from rich.console import Console
-
-    Console().print(_table(results))
-
-
-def print_comparisons(results: BenchResults) -> None:
-    """Show the first policy against each other one, episode by episode; nothing for a single policy."""
-    from rich.console import Console
-    from rich.table import Table
-
-    table = Table()
-    for title in ("policies", "task"):
-        table.add_column(title, overflow="fold")
-    for title in ("only the first", "only the second", "difference", "95% CI", "McNemar p"):
-        table.add_column(title, justify="right")
-    for a, b, task, c in results.comparisons():
-        bounds = " to ".join(map(percent_points, c.difference_95))
-        counts = str(c.only_a), str(c.only_b)
-        table.add_row(f"{a} – {b}", task, *counts, percent_points(c.difference), bounds, p_value(c.p_value))
-    if table.row_count:
-        Console().print(table)
-
-
-def print_history(entries: "Sequence[HistoryEntry]") -> None:
-    """Show runs of the history, one row each."""
-    from rich.console import Console
-    from rich.table import Table
-
-    table = Table()
-    table.add_column("when (UTC)", no_wrap=True)
-    table.add_column("policy", overflow="fold", min_width=8)
-    table.add_column("task", no_wrap=True)
-    for title in ("episodes", "success", "95% CI", "per s"):
-        table.add_column(title, justify="right", no_wrap=True)
-    for entry in entries:
-        table.add_row(
-            entry.started[2:16].replace("T", " "),
-            entry.policy,
-            entry.task,
-            str(entry.episodes),
-            percent(entry.success_rate),
-            interval(entry.wilson_95),
-            "–" if entry.episodes_per_s is None else f"{entry.episodes_per_s:.1f}",
-        )
-    Console().print(table)
-
-
-def _table(results: BenchResults) -> "Table":
-    from rich.table import Table
-
-    table = Table()
-    for title in ("policy", "task", "goal"):
-        table.add_column(title, overflow="fold")
+    table = _table("policy", "task", "goal")
+    swapped = bool(results.settings.get("swap_instruction"))
+    unstable = any(record.end_reason == END_UNSTABLE for suite in results.suites for record in suite.records)
     for title in ("episodes", "success", "95% CI", "median time"):
         table.add_column(title, justify="right")
-    swapped = bool(results.settings.get("swap_instruction"))
-    if swapped:
-        table.add_column("success as said", justify="right")
+    for title, wanted in (("success as said", swapped), ("unstable", unstable)):
+        if wanted:
+            table.add_column(title, justify="right")
     for suite in results.suites:
         rows = {"all": summarize(suite.records), **summarize_by_goal(suite.records)}
-        for goal, summary in rows.items():
+        for number, (goal, summary) in enumerate(rows.items()):
             table.add_row(
-                suite.policy if goal == "all" else "",
-                suite.task if goal == "all" else "",
-                goal,
+                printable(suite.policy) if number == 0 else "",
+                printable(suite.task) if number == 0 else "",
+                printable(goal),
                 str(summary.episodes),
                 percent(summary.success_rate),
                 interval(summary.wilson_95),
                 seconds(summary.time_to_success.median_s),
                 *([percent(summary.said_success_rate or 0.0)] if swapped else []),
-                style="bold" if goal == "all" else "dim",
+                *([str(summary.unstable)] if unstable else []),
+                style="bold" if number == 0 else "dim",
             )
         table.add_section()
+    _print(table)
+
+
+def print_comparisons(results: BenchResults) -> None:
+    """Show the first policy against each other one, episode by episode; nothing for a single policy."""
+    table = _table("policies", "task")
+    for title in ("only the first", "only the second", "difference", "95% CI", "McNemar p"):
+        table.add_column(title, justify="right")
+    for a, b, task, c in results.comparisons():
+        bounds = " to ".join(map(percent_points, c.difference_95))
+        counts = str(c.only_a), str(c.only_b)
+        names = printable(f"{a} – {b}"), printable(task)
+        table.add_row(*names, *counts, percent_points(c.difference), bounds, p_value(c.p_value))
+    if table.row_count:
+        _print(table)
+
+
+def print_history(entries: "Sequence[HistoryEntry]") -> None:
+    """Show runs of the history, one row each."""
+    table = _table("when (UTC)", "policy", "task")
+    for title in ("episodes", "success", "95% CI", "per s"):
+        table.add_column(title, justify="right")
+    for entry in entries:
+        table.add_row(
+            printable(entry.started[2:16].replace("T", " ")),
+            printable(entry.policy),
+            printable(entry.task),
+            str(entry.episodes),
+            percent(entry.success_rate),
+            interval(entry.wilson_95),
+            "–" if entry.episodes_per_s is None else f"{entry.episodes_per_s:.1f}",
+        )
+    _print(table)
+
+
+def printable(name: str) -> "Text":
+    """A name as text to show: brackets are no markup, and control characters do not reach the terminal."""
+    from rich.text import Text
+
+    return Text("".join(character if character.isprintable() else "�" for character in name))
+
+
+def _table(*names: str) -> "Table":
+    """A table whose first columns are names, which are not broken into several lines."""
+    from rich.table import Table
+
+    table = Table()
+    for title in names:
+        table.add_column(title, no_wrap=True)
     return table
+
+
+def _print(table: "Table") -> None:
+    """Print a table on standard output, as wide as its names need, even if the terminal is not."""
+    console = make_console()
+    options = console.options.update(max_width=_WIDEST)
+    widest = []
+    for column in table.columns:
+        widths = [console.measure(cell, options=options) for cell in (column.header, *column.cells)]
+        widest.append(max(width.maximum for width in widths))
+        column.width = widest[-1] if column.no_wrap else max(width.minimum for width in widths)
+    needed = console.measure(table, options=options).maximum
+    spare = max(console.width - needed, 0)
+    for column, width in zip(table.columns, widest, strict=True):
+        added = min(width - (column.width or 0), spare)
+        column.width, spare = (column.width or 0) + added, spare - added
+    make_console(width=max(console.width, needed)).print(table)

@@ -2,7 +2,7 @@
 
 import sys
 import time
-from collections.abc import Generator
+from collections.abc import Generator, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
@@ -11,8 +11,9 @@ from teamvla_envs.errors import UserError
 from teamvla_envs.seeds import episode_seeds
 
 from teamvla_eval.measuring import Meter
+from teamvla_eval.records import NOTHING_MEASURED, EpisodeRecord, Measured
 from teamvla_eval.results import Suite
-from teamvla_eval.rollouts import EpisodeCallback, run_suite
+from teamvla_eval.rollouts import EpisodeCallback, finished_episodes
 from teamvla_eval.swapping import SwappedGoals
 
 if TYPE_CHECKING:
@@ -114,6 +115,7 @@ def evaluate(
     settings: EvaluationSettings,
     progress: EpisodeCallback | None = None,
     record: "StateRecorder | None" = None,
+    known: Measured = NOTHING_MEASURED,
 ) -> Suite:
     """Run a policy over the seeds of the settings.
 
@@ -124,12 +126,38 @@ def evaluate(
         settings: Which seeds.
         progress: Called with each record as its episode ends.
         record: Keeps the states of chosen episodes.
+        known: Episodes that were measured before and are not run again.
     """
-    seeds = episode_seeds(settings.seed_set, settings.episodes, settings.offset)
-    swap = SwappedGoals(env) if settings.swap_instruction else None
+    seeds = episode_seeds(settings.seed_set, settings.episodes, settings.offset).tolist()
+    records = {seed: known.records[seed] for seed in seeds if seed in known.records}
     began = time.perf_counter()
-    records = run_suite(env, policy, seeds, progress, record, Meter(env), swap)
-    return Suite(name, env.task_name, tuple(records), wall_s=round(time.perf_counter() - began, 3))
+    missing = [seed for seed in seeds if seed not in records]
+    for finished in measured_episodes(env, policy, settings, missing, record):
+        records[finished.seed] = finished
+        if progress is not None:
+            progress(finished)
+    wall = round(known.wall_s + time.perf_counter() - began, 3)
+    return Suite(name, env.task_name, tuple(records[seed] for seed in seeds), wall_s=wall)
+
+
+def measured_episodes(
+    env: "TeamVectorEnv",
+    policy: "Policy",
+    settings: EvaluationSettings,
+    seeds: Sequence[int],
+    record: "StateRecorder | None" = None,
+) -> Iterator[EpisodeRecord]:
+    """Run one episode per seed under the settings and yield each record as its episode ends.
+
+    Args:
+        env: Environment from :func:`open_env`.
+        policy: The policy.
+        settings: What else varies from run to run.
+        seeds: Which episodes.
+        record: Keeps the states of chosen episodes.
+    """
+    swap = SwappedGoals(env) if settings.swap_instruction else None
+    return finished_episodes(env, policy, seeds, record, Meter(env), swap)
 
 
 def limit_network_threads(threads: int | None) -> None:

@@ -3,21 +3,37 @@
 The file is ``$TEAMVLA_HISTORY``, or ``history.jsonl`` in the user's data folder.
 """
 
+import errno
 import json
 import logging
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from teamvla_envs.errors import UserError
 
+from teamvla_eval.append_only import append_line
 from teamvla_eval.metrics import summarize
+from teamvla_eval.output import tolerant_stdout
 from teamvla_eval.results import BenchResults, check_folder, write_atomically
+from teamvla_eval.results_schema import (
+    Check,
+    amount,
+    check_object,
+    count,
+    interval,
+    mapping,
+    or_null,
+    sequence,
+    share,
+    text,
+    texts,
+)
 
 logger = logging.getLogger(__name__)
-MAX_LINE = 1_000_000  # characters
+MAX_LINE = 1_000_000  # [bytes]
 
 
 @dataclass(frozen=True)
@@ -83,29 +99,42 @@ def history(
     ]
     if not entries:
         raise UserError(f"{path} has no matching runs; teamvla bench appends to it")
-    from teamvla_eval.console import print_history
-
-    print_history(entries[-last:])
     if html is not None:
         from teamvla_eval.history_page import render_history
 
         check_folder(html.parent)
         html.parent.mkdir(parents=True, exist_ok=True)
         write_atomically(html, render_history(entries))
-        print(f"wrote {html}")
+    from teamvla_eval.console import print_history
+
+    with tolerant_stdout():
+        print_history(entries[-last:])
+        if html is not None:
+            print(f"wrote {html}")
 
 
 def history_file() -> Path:
-    """Where the history is kept."""
+    """Where the history is kept.
+
+    Raises:
+        FileNotFoundError: If the user has no home folder.
+    """
     if path := os.environ.get("TEAMVLA_HISTORY"):
         return Path(path)
     import platformdirs
 
-    return Path(platformdirs.user_data_dir("teamvla")) / "history.jsonl"
+    folder = Path(platformdirs.user_data_dir("teamvla"))
+    if not folder.is_absolute():  # "~/..." where nobody knows what ~ is
+        raise FileNotFoundError(errno.ENOENT, "no home folder for the history; set TEAMVLA_HISTORY", str(folder))
+    return folder / "history.jsonl"
 
 
 def append_history(results: BenchResults, path: Path) -> None:
-    """Append one run; several processes may do so at once."""
+    """Append one run; several processes may do so at once.
+
+    Raises:
+        OSError: If it cannot be written, for example because the disk is full; the file is as before then.
+    """
     suites = []
     for suite in results.suites:
         summary = summarize(suite.records)
@@ -131,13 +160,7 @@ def append_history(results: BenchResults, path: Path) -> None:
         "suites": suites,
     }
     path.parent.mkdir(parents=True, exist_ok=True)
-    line = json.dumps(run, allow_nan=False) + "\n"
-    # One write to a file opened for appending does not mix with that of another process.
-    handle = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
-    try:
-        os.write(handle, line.encode())
-    finally:
-        os.close(handle)
+    append_line(path, json.dumps(run, allow_nan=False))
 
 
 def read_history(path: Path) -> list[HistoryEntry]:
@@ -150,41 +173,50 @@ def read_history(path: Path) -> list[HistoryEntry]:
         raise UserError(f"there is no history at {path}; teamvla bench makes one")
     entries: list[HistoryEntry] = []
     damaged: list[int] = []
-    with path.open(encoding="utf-8", errors="replace") as lines:
-        for number, line in enumerate(lines, start=1):
-            try:
-                entries += _entries(json.loads(line[:MAX_LINE]))
-            except (ValueError, KeyError, TypeError, RecursionError):
-                damaged.append(number)
+    for number, line in enumerate(_lines(path), start=1):
+        try:
+            entries += _entries(json.loads(line))
+        except (ValueError, RecursionError):
+            damaged.append(number)
     if damaged:
         logger.warning("%s: left out %d damaged lines, the first is line %d", path, len(damaged), damaged[0])
     return entries
 
 
+def _lines(path: Path) -> Iterator[bytes]:
+    """The lines of a file; of one that is longer than ``MAX_LINE`` only the beginning."""
+    with path.open("rb") as file:
+        while line := file.readline(MAX_LINE):
+            yield line
+            while len(line) == MAX_LINE and not line.endswith(b"\n"):
+                line = file.readline(MAX_LINE)
+
+
+_RUN: dict[str, Check] = {
+    "started": text, "settings": mapping, "versions": texts, "commit": text, "protocol": text, "command": text,
+    "suites": sequence,
+}  # fmt: skip
+_SUITE: dict[str, Check] = {
+    "policy": text, "task": text, "episodes": count, "successes": count, "success_rate": share, "wilson_95": interval,
+    "time_to_success_s": or_null(amount), "episodes_per_s": or_null(amount),
+}  # fmt: skip
+
+
 def _entries(run: Any) -> Sequence[HistoryEntry]:
-    shared: dict[str, Any] = {
-        "started": str(run["started"]),
-        "settings": dict(run["settings"]),
-        "versions": {str(name): str(version) for name, version in run["versions"].items()},
-        "commit": str(run["commit"]),
-        "protocol": str(run["protocol"]),
-        "command": str(run["command"]),
-    }
-    return [
-        HistoryEntry(
-            policy=str(suite["policy"]),
-            task=str(suite["task"]),
-            episodes=int(suite["episodes"]),
-            successes=int(suite["successes"]),
-            success_rate=float(suite["success_rate"]),
-            wilson_95=(float(suite["wilson_95"][0]), float(suite["wilson_95"][1])),
-            time_to_success_s=_optional(suite["time_to_success_s"]),
-            episodes_per_s=_optional(suite["episodes_per_s"]),
-            **shared,
-        )
-        for suite in run["suites"]
-    ]
+    """The entries of a line.
 
-
-def _optional(value: Any) -> float | None:
-    return None if value is None else float(value)
+    Raises:
+        ValueError: If something is missing or has the wrong type; then none of them is taken.
+    """
+    check_object("", run, _RUN)
+    if invalid := text(json.dumps(run["settings"], ensure_ascii=False)):
+        raise ValueError(f"settings are no {invalid}")
+    shared = {name: run[name] for name in _RUN if name != "suites"}
+    entries = []
+    for suite in run["suites"]:
+        check_object("suites", suite, _SUITE)
+        low, high = suite["wilson_95"]
+        if not low <= suite["success_rate"] <= high:
+            raise ValueError(f"success_rate is {suite['success_rate']}, which is not in wilson_95")
+        entries.append(HistoryEntry(**shared, **{name: suite[name] for name in _SUITE} | {"wilson_95": (low, high)}))
+    return entries

@@ -1,13 +1,12 @@
 """The history as an HTML page: success and speed over runs, task by task, and all runs in a table."""
 
 from collections.abc import Sequence
-from html import escape
 from typing import Any
 
 from teamvla_eval.bench_plots import speed_over_time, success_over_time
 from teamvla_eval.display import interval, percent, seconds
 from teamvla_eval.history import HistoryEntry
-from teamvla_eval.page import html_table, render_page
+from teamvla_eval.page import render_page
 
 # What makes runs comparable: runs with other values are drawn apart.
 _SAME = (
@@ -26,18 +25,23 @@ def render_history(entries: Sequence[HistoryEntry]) -> str:
     for entry in entries:
         groups.setdefault((entry.task, _conditions(entry)), []).append(entry)
     sections = [
-        f"<h2>{escape(task.capitalize())}</h2><p>{escape(conditions)}</p>"
-        f'<div class="plots"><figure class="card"><h3>Success</h3>{success_over_time(group)}</figure>'
-        f'<figure class="card"><h3>Speed</h3>{speed_over_time(group)}</figure></div>'
+        {
+            "task": task,
+            "conditions": conditions,
+            "success": success_over_time(group),
+            "speed": speed_over_time(group),
+        }
         for (task, conditions), group in groups.items()
     ]
     runs = len({entry.started for entry in entries})
     return render_page(
+        "history.html",
         eyebrow="TeamVLA history",
         title=f"{runs} run{'s' * (runs != 1)}",
         lead="Success with 95% Wilson intervals and speed, run by run. A dotted line stands where a version changed.",
-        body="\n".join([*sections, _table(entries)]),
         footer=f"{entries[0].started} to {entries[-1].started}",
+        sections=sections,
+        rows=_rows(entries),
     )
 
 
@@ -50,11 +54,8 @@ def _matters(value: Any) -> bool:
     return value is not None and value is not False
 
 
-def _table(entries: Sequence[HistoryEntry]) -> str:
-    head = [
-        "when (UTC)", "policy", "task", "episodes", "success", "95%", "median time", "episodes/s", "commit", "versions",
-    ]  # fmt: skip
-    rows = [
+def _rows(entries: Sequence[HistoryEntry]) -> list[list[str]]:
+    return [
         [
             e.started[:16].replace("T", "\u00a0"), e.policy, e.task, str(e.episodes), percent(e.success_rate),
             interval(e.wilson_95), seconds(e.time_to_success_s),
@@ -63,4 +64,3 @@ def _table(entries: Sequence[HistoryEntry]) -> str:
         ]
         for e in reversed(entries)
     ]  # fmt: skip
-    return f"<h2>Every run</h2>{html_table(head, rows, numeric=3)}"

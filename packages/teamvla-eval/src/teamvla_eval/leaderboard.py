@@ -1,15 +1,15 @@
 """``teamvla leaderboard``: checks submission files and draws the page that ranks them."""
 
 from collections.abc import Sequence
-from html import escape
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import tyro
+from teamvla_envs.cli import one_line
 from teamvla_envs.errors import UserError
 
-from teamvla_eval.display import interval, percent
 from teamvla_eval.metrics import MeanSuccess, aggregate_results, summarize
+from teamvla_eval.output import tolerant_stdout
 from teamvla_eval.page import render_page
 from teamvla_eval.protocol import TASKS
 from teamvla_eval.results import PROTOCOL, check_folder, write_atomically
@@ -32,20 +32,22 @@ def leaderboard(
     if not submissions:
         raise UserError("submissions is empty: name one or more submission files")
     good: list[Submission] = []
+    lines = []
     for path in submissions:
         try:
             good.append(read_submission(path))
-            print(f"{path}: valid")
+            lines.append(f"{path}: valid")
         except (ValueError, OSError) as error:
-            print(f"not valid: {error}")
-    if len(good) < len(submissions):
-        return 1
-    if out is not None:
+            lines.append(f"not valid: {one_line(error)}")
+    valid = len(good) == len(submissions)
+    if valid and out is not None:
         check_folder(out.parent)
         out.parent.mkdir(parents=True, exist_ok=True)
         write_atomically(out, render_leaderboard(good))
-        print(f"wrote {out}")
-    return 0
+        lines.append(f"wrote {out}")
+    with tolerant_stdout():
+        print("\n".join(lines))
+    return 0 if valid else 1
 
 
 def render_leaderboard(submissions: Sequence[Submission]) -> str:
@@ -60,15 +62,14 @@ def render_leaderboard(submissions: Sequence[Submission]) -> str:
         if mean_success(submission).interval_95[1] < best:
             rank, best = place, mean_success(submission).success_rate
         rows.append(_row(rank, submission))
-    titles = ("", "policy", "mean", *map(str.capitalize, TASKS), "unseen mean", "observations", "training", "date")
-    head = "".join(f"<th>{title}</th>" for title in titles)
-    body = f'<div class="card scroll"><table><thead><tr>{head}</tr></thead><tbody>{"".join(rows)}</tbody></table></div>'
     return render_page(
+        "leaderboard.html",
         eyebrow=PROTOCOL,
         title="Leaderboard",
         lead="Success on the test seeds with 95% intervals. Policies that the interval cannot tell apart share a rank.",
-        body=f"<h2>Policies</h2>{body}",
         footer=f"{len(submissions)} submissions",
+        tasks=TASKS,
+        rows=rows,
     )
 
 
@@ -78,26 +79,11 @@ def mean_success(submission: Submission, split: str = "train") -> MeanSuccess:
     return aggregate_results({task: summarize(results.suite(submission.policy, task).records) for task in TASKS})
 
 
-def _row(rank: int, submission: Submission) -> str:
-    mean = mean_success(submission)
-    tasks = {task: summarize(submission.results["train"].suite(submission.policy, task).records) for task in TASKS}
-    unseen = mean_success(submission, "unseen") if "unseen" in submission.results else None
-    name = escape(submission.name)
-    if submission.url:
-        name = f'<a href="{escape(submission.url)}" rel="noopener noreferrer">{name}</a>'
-    cells = [
-        str(rank),
-        f'{name}<br><span class="small">{escape(submission.authors)}</span>',
-        _rate(mean.success_rate, mean.interval_95),
-        *(_rate(summary.success_rate, summary.wilson_95) for summary in tasks.values()),
-        "–" if unseen is None else _rate(unseen.success_rate, unseen.interval_95),
-        escape(submission.observations),
-        f"{escape(submission.training_data)}<br>"
-        f'<span class="small">{submission.training_hours:g} h, {escape(submission.training_hardware)}</span>',
-        f'<span class="nowrap">{escape(submission.date)}</span>',
-    ]
-    return f"<tr>{''.join(f'<td>{cell}</td>' for cell in cells)}</tr>"
-
-
-def _rate(rate: float, bounds: tuple[float, float]) -> str:
-    return f'<strong>{percent(rate)}</strong><br><span class="small nowrap">{interval(bounds)}</span>'
+def _row(rank: int, submission: Submission) -> dict[str, Any]:
+    return {
+        "rank": rank,
+        "submission": submission,
+        "mean": mean_success(submission),
+        "summaries": [summarize(submission.results["train"].suite(submission.policy, task).records) for task in TASKS],
+        "unseen": mean_success(submission, "unseen") if "unseen" in submission.results else None,
+    }

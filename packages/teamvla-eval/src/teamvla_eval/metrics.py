@@ -9,6 +9,7 @@ import statistics
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+from teamvla_eval.failures import END_UNSTABLE
 from teamvla_eval.records import EpisodeRecord
 
 
@@ -39,6 +40,7 @@ class SuccessSummary:
         action_change: Mean root mean square change of an action entry from step to step.
         energy: Mean work of the actuators [J].
         said_success_rate: Success under the goal that the sentence told, where that was another; else None.
+        unstable: Number of episodes that ended because the physics diverged; they count as failures.
     """
 
     episodes: int
@@ -55,6 +57,7 @@ class SuccessSummary:
     action_change: float = 0.0
     energy: float = 0.0
     said_success_rate: float | None = None
+    unstable: int = 0
 
 
 @dataclass(frozen=True)
@@ -159,6 +162,7 @@ def summarize(records: Sequence[EpisodeRecord]) -> SuccessSummary:
         action_change=mean("action_change"),
         energy=mean("energy"),
         said_success_rate=sum(said) / len(said) if said else None,
+        unstable=sum(record.end_reason == END_UNSTABLE for record in records),
     )
 
 

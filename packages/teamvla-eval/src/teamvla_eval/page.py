@@ -1,24 +1,30 @@
-"""The frame of every HTML page that TeamVLA writes: one file, no scripts, nothing from outside, light and dark."""
+"""HTML pages from the package's Jinja2 templates: all values are escaped, no scripts, nothing from outside."""
 
-from html import escape
+import base64
+from functools import cache
 from importlib.resources import files
-from string import Template
+from typing import TYPE_CHECKING, Any
+
+from teamvla_eval.display import interval, minutes_and_seconds, percent, seconds
+from teamvla_eval.failures import outcome
+
+if TYPE_CHECKING:
+    from jinja2 import Environment
 
 
-def render_page(eyebrow: str, title: str, lead: str, body: str, footer: str) -> str:
-    """A complete page.
+def render_page(template: str, *, eyebrow: str, title: str, lead: str, footer: str, **values: Any) -> str:
+    """A complete page, one file for light and dark appearance.
 
     Args:
-        eyebrow: Line above the title; text.
-        title: Headline; text.
-        lead: One or two sentences below it; text.
-        body: HTML.
-        footer: Last line; text.
+        template: Name of a template that extends ``page.html``.
+        eyebrow: Line above the title.
+        title: Headline.
+        lead: One or two sentences below it.
+        footer: Last line.
+        values: What else the template shows; only ``markupsafe.Markup``, such as a plot, is taken as HTML.
     """
-    texts = {"eyebrow": eyebrow, "title": title, "lead": lead, "footer": footer}
-    return Template(read_template("page.html")).substitute(
-        {name: escape(text) for name, text in texts.items()}, style=read_template("style.css"), body=body
-    )
+    page = _environment().get_template(template)
+    return page.render(eyebrow=eyebrow, title=title, lead=lead, footer=footer, **values)
 
 
 def read_template(name: str) -> str:
@@ -26,18 +32,21 @@ def read_template(name: str) -> str:
     return files("teamvla_eval").joinpath("templates", name).read_text(encoding="utf-8")
 
 
-def html_table(head: list[str], rows: list[list[str]], numeric: int = 0) -> str:
-    """A table of texts.
+@cache
+def _environment() -> "Environment":
+    from jinja2 import Environment, PackageLoader, StrictUndefined
 
-    Args:
-        head: Titles of the columns.
-        rows: Cells, row by row; they are escaped.
-        numeric: From this column on cells are aligned to the right.
-    """
+    environment = Environment(
+        loader=PackageLoader("teamvla_eval"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    filters = (interval, minutes_and_seconds, outcome, percent, seconds, _video_url)
+    environment.filters |= {function.__name__.lstrip("_"): function for function in filters}
+    return environment
 
-    def row(cells: list[str], tag: str) -> str:
-        marked = (f"<{tag}{' class=number' if i >= numeric else ''}>{escape(c)}</{tag}>" for i, c in enumerate(cells))
-        return f"<tr>{''.join(marked)}</tr>"
 
-    body = "".join(row(cells, "td") for cells in rows)
-    return f'<div class="scroll"><table><thead>{row(head, "th")}</thead><tbody>{body}</tbody></table></div>'
+def _video_url(mp4: bytes) -> str:
+    return f"data:video/mp4;base64,{base64.b64encode(mp4).decode('ascii')}"

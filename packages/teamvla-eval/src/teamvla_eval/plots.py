@@ -9,6 +9,8 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from markupsafe import Markup, escape
+
 from teamvla_eval.display import percent
 from teamvla_eval.metrics import SuccessSummary
 
@@ -21,6 +23,7 @@ _CSS = {INK: "var(--ink)", MUTED: "var(--muted)", ACCENT: "var(--accent)", LINE:
 _CSS |= {color: f"var(--series-{number})" for number, color in enumerate(SERIES)}
 _STYLE: dict[Any, Any] = {
     "svg.fonttype": "none",
+    "text.parse_math": False,  # dollar signs in names are dollar signs
     "svg.hashsalt": "teamvla",
     "font.size": 10,
     "text.color": INK,
@@ -39,7 +42,7 @@ _STYLE: dict[Any, Any] = {
 _WIDTH = 4.4  # [in]: 422 px, a column on a desktop and the width of a phone
 
 
-def success_bars(summaries: Mapping[str, SuccessSummary], highlight: Sequence[str] = ()) -> str:
+def success_bars(summaries: Mapping[str, SuccessSummary], highlight: Sequence[str] = ()) -> Markup:
     """Horizontal bars of success rates with 95% Wilson whiskers.
 
     Args:
@@ -73,7 +76,7 @@ def success_bars(summaries: Mapping[str, SuccessSummary], highlight: Sequence[st
     return draw_svg("Success rates with 95% intervals", 0.55 + 0.42 * len(labels), draw)
 
 
-def learning_curve(minutes: Sequence[float], losses: Mapping[str, Sequence[float | None]]) -> str:
+def learning_curve(minutes: Sequence[float], losses: Mapping[str, Sequence[float | None]]) -> Markup:
     """Losses over training time, on a logarithmic axis.
 
     Args:
@@ -107,7 +110,7 @@ def learning_curve(minutes: Sequence[float], losses: Mapping[str, Sequence[float
     return draw_svg("Training and validation loss over time", 2.6, draw)
 
 
-def draw_svg(description: str, height: float, draw: Callable[["Axes"], None]) -> str:
+def draw_svg(description: str, height: float, draw: Callable[["Axes"], None]) -> Markup:
     """Draw on fresh axes of a height [in] and return them as an SVG element that can stand inside a page."""
     import matplotlib
     from matplotlib.figure import Figure
@@ -123,7 +126,7 @@ def draw_svg(description: str, height: float, draw: Callable[["Axes"], None]) ->
     svg = svg[svg.index("<svg") :]
     svg = re.sub(r'<g id="[^"]*">', "<g>", svg)
     svg = re.sub(r'(?<=<svg)([^>]*?) width="[^"]*" height="[^"]*"', r"\1", svg)
-    svg = svg.replace("<svg", f'<svg role="img" aria-label="{description}"', 1)
+    svg = svg.replace("<svg", f'<svg role="img" aria-label="{escape(description)}"', 1)
     for color, variable in _CSS.items():
         svg = svg.replace(color, variable)
-    return svg
+    return Markup(svg)

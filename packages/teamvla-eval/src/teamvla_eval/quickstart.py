@@ -2,7 +2,7 @@
 
 import importlib.util
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -10,10 +10,13 @@ from typing import TYPE_CHECKING
 from teamvla_envs.errors import UserError
 
 from teamvla_eval.bench import bench_command, known_tasks, load_policy
-from teamvla_eval.console import episode_progress, print_results
+from teamvla_eval.console import print_results
 from teamvla_eval.display import minutes_and_seconds
 from teamvla_eval.evaluate import EvaluationSettings, evaluate, open_env
+from teamvla_eval.journal import JOURNAL, Journal, measurement
+from teamvla_eval.output import tolerant_stdout
 from teamvla_eval.results import BenchResults, Suite, read_results, write_results
+from teamvla_eval.resuming import journaled, resumable
 from teamvla_eval.run_folder import RunFolder, open_run_folder
 from teamvla_eval.versions import installed_versions
 
@@ -25,7 +28,8 @@ if TYPE_CHECKING:
 
 LEARNED = "learned"
 DEMOS, POLICY, VIDEOS, REPORT = "demos.hdf5", "policy", "videos", "report.html"
-PRODUCTS = (DEMOS, f"{DEMOS}.parts", POLICY, VIDEOS, "results.json", "results.md", REPORT)
+RESULTS = ("results.json", "results.md", "results.tex", "episodes.csv")
+PRODUCTS = (DEMOS, f"{DEMOS}.parts", POLICY, VIDEOS, JOURNAL, *RESULTS, REPORT)
 STAGES = {"collect": "Demonstrations", "train": "Training", "evaluate": "Evaluation, videos", "report": "Report"}
 IMAGE_SIZE = 64  # [px] of every camera the policy sees
 LEARNED_VIDEOS, LEARNED_FAILURES = 5, 2  # videos of the learned policy, and how many of them show failures
@@ -104,7 +108,8 @@ def quickstart(
             _run(stage, folder)
             _say(f"      finished in {minutes_and_seconds(folder.stages[stage.name])}")
     _say("")
-    print_results(read_results(out / "results.json"))
+    with tolerant_stdout():
+        print_results(read_results(out / "results.json"))
     _say(f"Open {out / REPORT} in a browser: success, videos, learning curve.")
     _say(f"The policy is in {out / POLICY}, the demonstrations in {out / DEMOS}.")
     _say(f"Done in {minutes_and_seconds(time.perf_counter() - began)}.")
@@ -143,8 +148,8 @@ def _run(stage: Stage, folder: RunFolder) -> None:
     began = time.perf_counter()
     try:
         stage.run()
-    except KeyboardInterrupt:
-        raise KeyboardInterrupt("the same command goes on from here") from None
+    except KeyboardInterrupt as interrupt:
+        raise KeyboardInterrupt(str(interrupt) or "the same command goes on from here") from None
     folder.finish(stage.name, time.perf_counter() - began)
 
 
@@ -183,34 +188,47 @@ def _train(folder: RunFolder, plan: Plan, threads: int | None) -> None:
 
 def _evaluate(folder: RunFolder, plan: Plan, threads: int | None) -> None:
     from teamvla_eval.clip_files import choose_episodes, write_clip
+    from teamvla_eval.rollouts import run_suite
     from teamvla_eval.trajectories import StateRecorder
     from teamvla_eval.videos import make_clip
 
     settings = EvaluationSettings(episodes=plan.episodes, threads=threads)
     suites: list[Suite] = []
     shown: list[EpisodeRecord] = []
-    for name, spec in _policies(folder).items():
-        policy, recorder = load_policy(spec), None if name == "random" else StateRecorder()
-        with open_env(policy, name, plan.task, settings) as env:
-            with episode_progress(f"      {name}", plan.episodes) as progress:
-                suites.append(evaluate(env, policy, name, settings, progress, recorder))
-            if recorder is None:
-                continue
-            if name == LEARNED:
-                shown = choose_episodes(suites[-1].records, LEARNED_VIDEOS, LEARNED_FAILURES)
-            else:  # the expert beside the learned policy's last video, in the same scene
-                shown = [record for record in suites[-1].records if record.seed == shown[-1].seed]
-            _say(f"      {name}: rendering {len(shown)} videos")
-            for record in shown:
-                clip = make_clip(env, recorder.trajectory(record.seed), name, record)
-                write_clip(folder.path / VIDEOS, clip)
-    results = BenchResults(
-        command=bench_command(tuple(_policies(folder).values()), [plan.task], settings),
+    specs = _policies(folder)
+    measured = measurement("quickstart", settings.to_json(), [plan.task], tuple(specs.values()), installed_versions())
+    journal = Journal(folder.path / JOURNAL, measured)
+    with resumable(journal):
+        for name, spec in specs.items():
+            policy, recorder = load_policy(spec), None if name == "random" else StateRecorder()
+            with open_env(policy, name, plan.task, settings) as env:
+                with journaled(journal, name, plan.task, plan.episodes, f"      {name}") as (known, finished):
+                    suites.append(evaluate(env, policy, name, settings, finished, recorder, known))
+                if recorder is None:
+                    continue
+                if name == LEARNED:
+                    shown = choose_episodes(suites[-1].records, LEARNED_VIDEOS, LEARNED_FAILURES)
+                else:  # the expert beside the learned policy's last video, in the same scene
+                    shown = [record for record in suites[-1].records if record.seed == shown[-1].seed]
+                earlier = [record.seed for record in shown if record.seed not in recorder.seeds]
+                run_suite(env, policy, earlier, record=recorder)
+                _say(f"      {name}: rendering {len(shown)} videos")
+                for record in shown:
+                    clip = make_clip(env, recorder.trajectory(record.seed), name, record)
+                    write_clip(folder.path / VIDEOS, clip)
+        write_results(_results(plan, specs, settings, suites), folder.path)
+        journal.remove()
+
+
+def _results(
+    plan: Plan, specs: Mapping[str, str], settings: EvaluationSettings, suites: Sequence[Suite]
+) -> BenchResults:
+    return BenchResults(
+        command=bench_command(tuple(specs.values()), [plan.task], settings),
         versions=installed_versions(),
         settings=settings.to_json(),
         suites=tuple(suites),
     )
-    write_results(results, folder.path)
 
 
 def _report(folder: RunFolder, plan: Plan) -> None:
@@ -264,4 +282,5 @@ def _quickstart_command(folder: RunFolder, plan: Plan) -> str:
 
 
 def _say(line: str) -> None:
-    print(line, flush=True)
+    with tolerant_stdout():
+        print(line)

@@ -1,7 +1,7 @@
 """One finished episode, as plain data: what a rollout returns and every metric, table and report reads."""
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 
@@ -22,7 +22,7 @@ class EpisodeRecord:
             None for a failure.
         episode_return: Undiscounted sum of rewards.
         final_phase: Phase of the task at the last step, e.g. ``"carry"``: where a failure got stuck.
-        end_reason: ``"success"``, ``"object_left_table"`` or ``"time_limit"``.
+        end_reason: ``"success"``, ``"object_left_table"``, ``"unstable"`` (the physics diverged) or ``"time_limit"``.
         furthest_phase: The last of the task's phases that was reached at any step.
         coordination_score: Share of the steps of joint work in which every arm did its part; None without joint work.
         collision_cost: Impulse of contacts that should not be [N·s].
@@ -67,3 +67,19 @@ class EpisodeRecord:
         }
         found["idle_time_s"] = tuple(found["idle_time_s"])
         return cls(**found)
+
+
+@dataclass(frozen=True)
+class Measured:
+    """Episodes of a policy on a task that an earlier run measured.
+
+    Attributes:
+        records: Seed to record.
+        wall_s: How long they took [s].
+    """
+
+    records: Mapping[int, EpisodeRecord] = field(default_factory=dict)
+    wall_s: float = 0.0
+
+
+NOTHING_MEASURED = Measured()

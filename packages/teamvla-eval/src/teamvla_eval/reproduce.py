@@ -1,5 +1,6 @@
 """``teamvla reproduce``: runs a results file again and compares it episode by episode."""
 
+import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
@@ -8,11 +9,13 @@ from typing import Annotated, Any
 import tyro
 from teamvla_envs.errors import UserError
 
-from teamvla_eval.bench import bench_command, known_tasks, load_policy
+from teamvla_eval.bench import bench_command, known_tasks, load_policy, open_journal
 from teamvla_eval.benchmark import run_benchmark
 from teamvla_eval.evaluate import EvaluationSettings
+from teamvla_eval.output import tolerant_stdout
 from teamvla_eval.records import EpisodeRecord
 from teamvla_eval.results import BenchResults, check_folder, read_results, write_results
+from teamvla_eval.resuming import resumable
 
 SHOWN = 20  # differing episodes that are listed
 
@@ -44,8 +47,11 @@ def reproduce(
     threads: int | None = None,
     trust: tyro.conf.FlagCreatePairsOff[bool] = False,
     out: Path | None = None,
+    overwrite: tyro.conf.FlagCreatePairsOff[bool] = False,
 ) -> int:
     """Run a results file again with its settings and compare every episode.
+
+    With --out, the same command resumes an interrupted run.
 
     Args:
         file: A results.json that teamvla bench wrote.
@@ -53,6 +59,7 @@ def reproduce(
         threads: Other number of threads than the file's.
         trust: Run policies that are code: module:attribute, and sb3:FILE, which is a pickle.
         out: Folder for the new results.
+        overwrite: Discard the episodes of an interrupted run in the folder instead of resuming it.
 
     Returns:
         0 when every record is identical, else 1.
@@ -63,6 +70,11 @@ def reproduce(
         raise UserError(str(error)) from error
     settings = settings_of(before)
     settings = replace(settings, num_envs=num_envs or settings.num_envs, threads=threads or settings.threads)
+    for suite in before.suites:
+        if len(suite.records) != settings.episodes:
+            raise UserError(
+                f"{file} has {len(suite.records)} episodes of a suite, its settings say {settings.episodes}"
+            )
     tasks = known_tasks(before.tasks)
     if out is not None:
         check_folder(out)
@@ -71,10 +83,19 @@ def reproduce(
         if _is_code(name) and not trust:
             raise UserError(f"policy {name} of {file} is code that would run; pass --trust if you trust it")
         policies[name] = load_policy(name, trust)
-    now = run_benchmark(policies, tasks, settings, bench_command(before.policies, tasks, settings)).results
+    journal = None
     if out is not None:
-        write_results(now, out)
-    return report_differences(before, now)
+        program = f"reproduce {hashlib.sha256(file.read_bytes()).hexdigest()}"
+        journal = open_journal(program, out, settings, tasks, before.policies, overwrite)
+    command = bench_command(before.policies, tasks, settings)
+    with resumable(journal):
+        now = run_benchmark(policies, tasks, settings, command, trust=trust, journal=journal).results
+        if out is not None and journal is not None:
+            write_results(now, out)
+            journal.remove()
+    with tolerant_stdout():
+        report_differences(before, now)
+    return 1 if differences(before, now) else 0
 
 
 def settings_of(results: BenchResults) -> EvaluationSettings:
@@ -89,9 +110,10 @@ def settings_of(results: BenchResults) -> EvaluationSettings:
             raise UserError(f"settings.{name} is unknown to this version, known are {', '.join(known)}")
         default = known[name]
         if default is not None and type(value) is not type(default):
-            raise UserError(f"settings.{name} is {value!r}, expected {type(default).__name__}")
-        if default is None and (isinstance(value, bool) or not isinstance(value, (int, float, type(None)))):
-            raise UserError(f"settings.{name} is {value!r}, expected a number or null")
+            raise UserError(f"settings.{name} is {value!r:.60}, expected {type(default).__name__}")
+        numbers = (int, float) if name == "drop_messages" else int
+        if default is None and value is not None and (isinstance(value, bool) or not isinstance(value, numbers)):
+            raise UserError(f"settings.{name} is {value!r:.60}, expected a number or null")
     return EvaluationSettings(**results.settings)
 
 
@@ -107,8 +129,8 @@ def differences(before: BenchResults, now: BenchResults) -> list[Difference]:
     return found
 
 
-def report_differences(before: BenchResults, now: BenchResults) -> int:
-    """Say whether two runs are the same, which episodes are not, and what else differs; 0 or 1."""
+def report_differences(before: BenchResults, now: BenchResults) -> None:
+    """Say whether two runs are the same, which episodes are not, and what else differs."""
     episodes = sum(len(suite.records) for suite in before.suites)
     found = differences(before, now)
     for kind in ("versions", "hardware"):
@@ -123,9 +145,8 @@ def report_differences(before: BenchResults, now: BenchResults) -> int:
     outcomes = sum("success" in difference.values for difference in found)
     if found:
         print(f"{len(found)} of {episodes} episodes differ, {outcomes} of them in success")
-        return 1
-    print(f"all {episodes} episodes are identical")
-    return 0
+    else:
+        print(f"all {episodes} episodes are identical")
 
 
 def _changed(before: EpisodeRecord, now: EpisodeRecord | None) -> dict[str, tuple[Any, Any]]:

@@ -28,7 +28,7 @@ from teamvla_envs.errors import UserError
 from teamvla_eval.comparison import Comparison, compare
 from teamvla_eval.metrics import SuccessSummary, summarize, summarize_by_goal
 from teamvla_eval.records import EpisodeRecord
-from teamvla_eval.results_schema import MAX_BYTES, SCHEMA_VERSION, check_results
+from teamvla_eval.results_schema import MAX_BYTES, OPTIONAL, SCHEMA_VERSION, check_results
 
 PROTOCOL = "TeamVLA-Bench v0"
 
@@ -146,7 +146,7 @@ def results_from_json(values: Any) -> BenchResults:
             mine = [item for item in values["episodes"] if (item["policy"], item["task"]) == (policy, task)]
             records = tuple(EpisodeRecord.from_json(item) for item in mine)
             for key, value in json.loads(json.dumps(task_figures(records))).items():
-                if figures[key] != value:
+                if not _agrees(figures.get(key), value, key):
                     raise ValueError(f"policies.{policy}.{task}.{key} is {figures[key]!r}, its episodes give {value!r}")
             suites.append(Suite(policy, task, records, figures["wall_s"]))
     if sum(len(suite.records) for suite in suites) != len(values["episodes"]):
@@ -209,27 +209,42 @@ def read_results(path: Path) -> BenchResults:
         raise ValueError(f"{path} is not JSON: {error}") from error
     try:
         return results_from_json(values)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise ValueError(f"{path}: {error}") from error
 
 
 def write_atomically(path: Path, text: str) -> None:
-    """Write a text file so that a reader finds the old content or the new one, never a part."""
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    """Write a text file so that a reader finds the old content or the new one, never a part.
+
+    Raises:
+        OSError: If it cannot be written, for example because the disk is full; names the file.
+    """
+    temporary: str | None = None
     try:
+        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
         with os.fdopen(handle, "w", encoding="utf-8") as file:
             file.write(text)
             file.flush()
             os.fsync(file.fileno())
         os.chmod(temporary, 0o644)
         os.replace(temporary, path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
+    except BaseException as error:
+        if temporary is not None:
+            Path(temporary).unlink(missing_ok=True)
+        if isinstance(error, OSError):
+            raise OSError(error.errno, error.strerror, str(path)) from error
         raise
 
 
 def _refuse(constant: str) -> float:
     raise ValueError(f"{constant} is not a JSON number")
+
+
+def _agrees(found: Any, computed: Any, key: str) -> bool:
+    """Whether a figure of a file is what its episodes give; keys that are newer than the file may be missing."""
+    if isinstance(found, dict) and isinstance(computed, dict):
+        return not set(found) - set(computed) and all(_agrees(found.get(k), v, k) for k, v in computed.items())
+    return bool(found == computed) or (found is None and key in OPTIONAL)
 
 
 def _figures(summary: SuccessSummary) -> dict[str, Any]:
@@ -249,4 +264,5 @@ def _figures(summary: SuccessSummary) -> dict[str, Any]:
         "action_change": summary.action_change,
         "energy": summary.energy,
         "said_success_rate": summary.said_success_rate,
+        "unstable": summary.unstable,
     }

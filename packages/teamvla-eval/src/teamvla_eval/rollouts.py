@@ -5,7 +5,7 @@ the queue is empty it stays finished, and the environment no longer simulates it
 decides how long the episodes take, not which episodes there are.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -35,7 +35,7 @@ def run_suite(
     meter: "Meter | None" = None,
     swap: "SwappedGoals | None" = None,
 ) -> list[EpisodeRecord]:
-    """Run one episode per seed.
+    """Run one episode per seed; see :func:`finished_episodes`.
 
     Args:
         env: Vector environment made with ``autoreset_mode=AutoresetMode.DISABLED``.
@@ -52,6 +52,36 @@ def run_suite(
     Raises:
         ValueError: If the environment resets itself, or the policy does not fit it.
     """
+    records: dict[int, EpisodeRecord] = {}
+    for index, finished in _numbered_episodes(env, policy, seeds, record, meter, swap):
+        records[index] = finished
+        if progress is not None:
+            progress(finished)
+    return [records[index] for index in range(len(seeds))]
+
+
+def finished_episodes(
+    env: "TeamVectorEnv",
+    policy: "Policy",
+    seeds: Sequence[int] | np.ndarray,
+    record: "StateRecorder | None" = None,
+    meter: "Meter | None" = None,
+    swap: "SwappedGoals | None" = None,
+) -> Iterator[EpisodeRecord]:
+    """Run one episode per seed and yield each record as its episode ends; arguments as of :func:`run_suite`."""
+    for _, finished in _numbered_episodes(env, policy, seeds, record, meter, swap):
+        yield finished
+
+
+def _numbered_episodes(
+    env: "TeamVectorEnv",
+    policy: "Policy",
+    seeds: Sequence[int] | np.ndarray,
+    record: "StateRecorder | None",
+    meter: "Meter | None",
+    swap: "SwappedGoals | None",
+) -> Iterator[tuple[int, EpisodeRecord]]:
+    """Yield the index in ``seeds`` and the record of each episode as it ends."""
     if env.metadata.get("autoreset_mode") != AutoresetMode.DISABLED:
         raise ValueError(
             "run_suite needs an environment made with autoreset_mode=AutoresetMode.DISABLED, "
@@ -60,9 +90,8 @@ def run_suite(
     policy.bind(env)
     episode_seeds = [int(seed) for seed in seeds]
     if not episode_seeds:
-        return []
+        return
     slots = _Slots(env.num_envs, episode_seeds)
-    records: dict[int, EpisodeRecord] = {}
 
     def begin(worlds: np.ndarray) -> Any:
         seeds = slots.seeds.tolist()
@@ -97,13 +126,10 @@ def run_suite(
                 finished = replace(finished, **meter.measure(world))
             if swap is not None:
                 finished = _judged_twice(finished, swap, world, env.control_dt)
-            records[int(slots.episode[world])] = finished
-            if progress is not None:
-                progress(finished)
+            yield int(slots.episode[world]), finished
         refilled = slots.refill(ended)
         if refilled.any():
             observation = begin(refilled)
-    return [records[index] for index in range(len(episode_seeds))]
 
 
 def run_episode(

@@ -12,16 +12,16 @@ from teamvla_envs.cluster.engine import check_versions
 from teamvla_envs.cluster.workers import WorkerPool, chunk_size
 from teamvla_envs.errors import UserError
 from teamvla_envs.policies import CHECKPOINT, policy_factories
-from teamvla_envs.seeds import SEED_SETS, episode_seeds
+from teamvla_envs.seeds import episode_seeds
 
-from teamvla_eval.evaluate import EvaluationSettings, evaluate, open_env
-from teamvla_eval.records import EpisodeRecord
+from teamvla_eval.evaluate import EvaluationSettings, measured_episodes, open_env
+from teamvla_eval.records import NOTHING_MEASURED, EpisodeRecord, Measured
 from teamvla_eval.results import Suite
 from teamvla_eval.rollouts import EpisodeCallback
 from teamvla_eval.versions import installed_versions
 
 _FROM_FILES = (CHECKPOINT, "sb3")  # policies NAME:PATH
-_CHUNK = 16  # seeds that a worker runs before it answers; twice as many as it has worlds if those are more
+_CHUNK = 16  # seeds that a worker gets at once; twice as many as it has worlds if those are more
 
 _log = logging.getLogger(__name__)
 
@@ -33,6 +33,7 @@ def evaluate_spread(
     settings: EvaluationSettings,
     trust: bool = False,
     progress: EpisodeCallback | None = None,
+    known: Measured = NOTHING_MEASURED,
 ) -> Suite:
     """Run a policy over the seeds of the settings; the records are those of ``evaluate``.
 
@@ -45,24 +46,26 @@ def evaluate_spread(
         task: Task name.
         settings: Which seeds; ``num_envs`` and ``threads`` are those of each process.
         trust: Whether files that can run code may be read.
-        progress: Called with each record when its process has answered.
+        progress: Called with each record as its episode ends.
+        known: Episodes that were measured before and are not run again.
     """
     began = time.perf_counter()
     seeds = episode_seeds(settings.seed_set, settings.episodes, settings.offset).tolist()
+    records = {seed: known.records[seed] for seed in seeds if seed in known.records}
+    missing = [seed for seed in seeds if seed not in records]
     worlds = min(settings.num_envs, len(seeds))
-    size = max(chunk_size(len(seeds), pool.size, max(2 * worlds, _CHUNK)), worlds)
-    starts = range(0, len(seeds), size)
+    size = max(chunk_size(max(len(missing), 1), pool.size, max(2 * worlds, _CHUNK)), worlds)
+    starts = range(0, len(missing), size)
     if len(starts) < pool.size:
         _log.info("%d of %d workers have work; a smaller num-envs spreads further", len(starts), pool.size)
-    chunks = iter([seeds[start : start + size] for start in starts])
+    chunks = iter([missing[start : start + size] for start in starts])
     spec, path = _locate(name)
     work = partial(_evaluate_seeds, spec, path, name, task, settings, trust, installed_versions())
-    records: dict[int, EpisodeRecord] = {}
-    for seed, record in pool.run(work, lambda: next(chunks, [])):
+    for seed, record in pool.run(work, lambda: next(chunks, [])) if missing else ():
         records[seed] = record
         if progress is not None:
             progress(record)
-    wall = round(time.perf_counter() - began, 3)
+    wall = round(known.wall_s + time.perf_counter() - began, 3)
     return Suite(name, task, tuple(records[seed] for seed in seeds), wall_s=wall)
 
 
@@ -76,7 +79,7 @@ def _evaluate_seeds(
     versions: Mapping[str, str],
     seeds: Sequence[int],
 ) -> Iterator[tuple[int, EpisodeRecord]]:
-    """Evaluate consecutive seeds: what a worker does."""
+    """Evaluate some seeds in a worker and yield each with its record as its episode ends."""
     from teamvla_eval.ablations import ablated
     from teamvla_eval.bench import load_policy
 
@@ -87,10 +90,10 @@ def _evaluate_seeds(
             "a checkpoint must be reachable under the same path on every machine of the cluster"
         )
     whole = replace(settings, threads=settings.threads or 1)
-    chunk = replace(whole, episodes=len(seeds), offset=seeds[0] - SEED_SETS[settings.seed_set].start)
     policy = ablated(load_policy(spec, trust), whole)
     with open_env(policy, name, task, whole) as env:
-        yield from zip(seeds, evaluate(env, policy, name, chunk).records, strict=True)
+        for record in measured_episodes(env, policy, whole, seeds):
+            yield record.seed, record
 
 
 def _locate(spec: str) -> tuple[str, Path | None]:

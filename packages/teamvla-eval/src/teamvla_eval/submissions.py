@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from teamvla_eval.protocol import SPLITS, deviations
+from teamvla_eval.protocol import SPLITS, TASKS, deviations
 from teamvla_eval.results import BenchResults, read_results
 
 SCHEMA_VERSION = 1
@@ -74,7 +74,7 @@ def _read(path: Path) -> Submission:
         raise ValueError(f"observations is {texts['observations']!r}, allowed are {', '.join(OBSERVATIONS)}")
     hours = values.get("training_hours")
     if isinstance(hours, bool) or not isinstance(hours, (int, float)) or not 0 <= hours < 1e7:
-        raise ValueError(f"training_hours is {hours!r}, expected a number of hours")
+        raise ValueError(f"training_hours is {hours!r:.60}, expected a number of hours")
     submission = Submission(
         **texts, url=_url(values.get("url", "")), training_hours=float(hours), results=_results(path, values)
     )
@@ -84,6 +84,9 @@ def _read(path: Path) -> Submission:
             found.append(f"split is {results.settings.get('split')}")
         if submission.policy not in results.policies:
             found.append(f"has no policy {submission.policy!r}, but {', '.join(results.policies)}")
+        ran = {suite.task for suite in results.suites if suite.policy == submission.policy}
+        if ran and (missing := [task for task in TASKS if task not in ran]):
+            found.append(f"policy {submission.policy!r} lacks {', '.join(missing)}")
         if found:
             raise ValueError(f"results of split {split}: {'; '.join(found)}")
     return submission
@@ -92,15 +95,15 @@ def _read(path: Path) -> Submission:
 def _results(path: Path, values: Mapping[str, Any]) -> dict[str, BenchResults]:
     named = values.get("results")
     if not isinstance(named, dict) or "train" not in named or set(named) - set(SPLITS):
-        raise ValueError(f"results is {named!r}, expected split to file for train, and unseen if it was run")
+        raise ValueError(f"results is {named!r:.60}, expected split to file for train, and unseen if it was run")
     folder = path.parent.resolve()
     results = {}
     for split, name in named.items():
         if not isinstance(name, str):
-            raise ValueError(f"results.{split} is {name!r}, expected the name of a file")
+            raise ValueError(f"results.{split} is {name!r:.60}, expected the name of a file")
         file = (folder / name).resolve()
         if not file.is_relative_to(folder) or not file.is_file():
-            raise ValueError(f"results.{split} is {name!r}, expected a file in the folder of the submission")
+            raise ValueError(f"results.{split} is {name!r:.60}, expected a file in the folder of the submission")
         results[split] = read_results(file)
     return results
 
@@ -113,7 +116,7 @@ def _text(values: Mapping[str, Any], name: str) -> str:
 
 
 def _url(value: Any) -> str:
-    good = isinstance(value, str) and len(value) <= MAX_TEXT
+    good = isinstance(value, str) and len(value) <= MAX_TEXT and value.isprintable()
     if not good or (value and urlsplit(value).scheme not in ("http", "https")):
         raise ValueError(f"url is {value!r:.60}, expected an http or https address, or nothing")
     return str(value)

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from string import Template
 
 from teamvla_eval.display import interval, p_value, percent, percent_points, seconds, share
+from teamvla_eval.escaping import csv_cell, latex, markdown, markdown_code, single_line
 from teamvla_eval.metrics import SuccessSummary, aggregate_results, summarize, summarize_by_goal
 from teamvla_eval.page import read_template
 from teamvla_eval.records import EpisodeRecord
@@ -17,7 +18,7 @@ def markdown_table(results: BenchResults) -> str:
     template = Template(read_template("results.md"))
     compared = _compared(results)
     return template.substitute(
-        protocol=results.protocol,
+        protocol=markdown(results.protocol),
         policies="\n".join(_row((suite.policy, suite.task), summarize(suite.records)) for suite in results.suites),
         goals="\n".join(
             _row((suite.policy, suite.task, goal), summary)
@@ -26,11 +27,11 @@ def markdown_table(results: BenchResults) -> str:
         ),
         measured="\n".join(_measured(suite.policy, suite.task, summarize(suite.records)) for suite in results.suites),
         comparisons="".join(f"\n{table}\n" for table in (_said(results), compared) if table),
-        command=results.command,
-        settings=", ".join(f"{key} = {value}" for key, value in results.settings.items()),
-        versions=", ".join(f"{name} {version}" for name, version in results.versions.items()),
-        git=_git(results),
-        hardware=", ".join(f"{key} = {value}" for key, value in results.hardware.items()) or "not recorded",
+        command=markdown_code(results.command),
+        settings=markdown(", ".join(f"{key} = {value}" for key, value in results.settings.items())),
+        versions=markdown(", ".join(f"{name} {version}" for name, version in results.versions.items())),
+        git=markdown(_git(results)),
+        hardware=markdown(", ".join(f"{key} = {value}" for key, value in results.hardware.items()) or "not recorded"),
     )
 
 
@@ -44,25 +45,28 @@ def latex_table(results: BenchResults) -> str:
         mean = aggregate_results(summaries)
         if len(results.tasks) > 1:
             cells.append(_latex_cell(mean.success_rate, mean.interval_95))
-        rows.append(" & ".join([_latex(policy), *cells]) + r" \\")
+        rows.append(" & ".join([latex(policy), *cells]) + r" \\")
     columns = [*map(str.capitalize, results.tasks), *(["Mean"] if len(results.tasks) > 1 else [])]
     return template.substitute(
         columns="l" + "c" * len(columns),
-        head=" & ".join(["Policy", *map(_latex, columns)]) + r" \\",
+        head=" & ".join(["Policy", *map(latex, columns)]) + r" \\",
         rows="\n".join(rows),
-        protocol=_latex(results.protocol),
-        episodes=results.settings.get("episodes", ""),
-        seed_set=_latex(str(results.settings.get("seed_set", ""))),
-        split=_latex(str(results.settings.get("split", ""))),
-        teamvla=_latex(results.versions.get("teamvla-envs", "")),
-        newton=_latex(results.versions.get("newton", "")),
-        mujoco=_latex(results.versions.get("mujoco", "")),
-        command=results.command.replace("\n", " "),
+        protocol=latex(results.protocol),
+        episodes=latex(str(results.settings.get("episodes", ""))),
+        seed_set=latex(str(results.settings.get("seed_set", ""))),
+        split=latex(str(results.settings.get("split", ""))),
+        teamvla=latex(results.versions.get("teamvla-envs", "")),
+        newton=latex(results.versions.get("newton", "")),
+        mujoco=latex(results.versions.get("mujoco", "")),
+        command=single_line(results.command),
     )
 
 
 def episodes_csv(results: BenchResults) -> str:
-    """One row per episode with the fields of its record; idle times of several arms are joined by a semicolon."""
+    """One row per episode with the fields of its record; idle times of several arms are joined by a semicolon.
+
+    Texts that a spreadsheet would take for a formula begin with an apostrophe.
+    """
     text = io.StringIO()
     names = ["return" if name == "episode_return" else name for name in EpisodeRecord.__dataclass_fields__]
     writer = csv.DictWriter(text, ["policy", *names], lineterminator="\n")
@@ -70,7 +74,8 @@ def episodes_csv(results: BenchResults) -> str:
     for suite in results.suites:
         for record in suite.records:
             idle = ";".join(map(repr, record.idle_time_s))
-            writer.writerow({"policy": suite.policy, **record.to_json(), "idle_time_s": idle})
+            row = {"policy": suite.policy, **record.to_json(), "idle_time_s": idle}
+            writer.writerow({name: csv_cell(v) if isinstance(v, str) else v for name, v in row.items()})
     return text.getvalue()
 
 
@@ -94,6 +99,7 @@ def _measured(policy: str, task: str, summary: SuccessSummary) -> str:
         " / ".join(f"{time:.1f}" for time in summary.idle_time_s) or "–",
         f"{summary.action_change:.3f}",
         f"{summary.energy:.0f}",
+        str(summary.unstable),
     )
 
 
@@ -125,7 +131,7 @@ def _said(results: BenchResults) -> str:
 
 
 def _cells(*cells: str) -> str:
-    return "| " + " | ".join(cell.replace("|", r"\|") for cell in cells) + " |"
+    return "| " + " | ".join(map(markdown, cells)) + " |"
 
 
 def _git(results: BenchResults) -> str:
@@ -137,12 +143,3 @@ def _git(results: BenchResults) -> str:
 def _latex_cell(rate: float, bounds: tuple[float, float]) -> str:
     low, high = bounds
     return rf"{100 * rate:.1f} {{\scriptsize [{100 * low:.1f}, {100 * high:.1f}]}}"
-
-
-_LATEX = {"\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}"} | {
-    character: f"\\{character}" for character in "&%$#_{}"
-}
-
-
-def _latex(text: str) -> str:
-    return "".join(_LATEX.get(character, character) for character in text)

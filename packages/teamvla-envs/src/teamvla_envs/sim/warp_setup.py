@@ -3,6 +3,7 @@
 import atexit
 import contextlib
 import gc
+import importlib.util
 import logging
 import os
 import shutil
@@ -15,6 +16,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any, TextIO
 
+from teamvla_envs.errors import UserError
 from teamvla_envs.sim.log_routing import WarpLogger
 
 logger = logging.getLogger(__name__)
@@ -30,7 +32,14 @@ if hasattr(os, "register_at_fork"):  # a child must not be forked amid another t
 
 @lru_cache
 def prepare_warp() -> None:
-    """Make Warp quiet and fast to start: no backward kernels, no banner, no complaint about a missing GPU."""
+    """Make Warp quiet and fast to start: no backward kernels, no banner, no complaint about a missing GPU.
+
+    Raises:
+        UserError: If Warp or Newton is not installed.
+    """
+    for module, distribution in (("warp", "warp-lang"), ("newton", "newton")):
+        if module not in sys.modules and importlib.util.find_spec(module) is None:
+            raise UserError(f"{distribution} is not installed, which compiles the scenes: pip install {distribution}")
     with WARP_LOCK, no_collection():
         import warp as wp
 

@@ -14,6 +14,9 @@ from teamvla_learn.train.schedule import Budget
 
 T = TypeVar("T")
 
+# PyYAML raises more than YAMLError: ValueError for month 13, KeyError for "!!bool x", RecursionError for deep nesting.
+_YAML_ERRORS = (yaml.YAMLError, ValueError, KeyError, AttributeError, TypeError, RecursionError)
+
 
 def read_layer(path: Path) -> dict[str, Any]:
     """Read a YAML file of settings; never more than plain data.
@@ -25,9 +28,7 @@ def read_layer(path: Path) -> dict[str, Any]:
         data = yaml.safe_load(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise UserError(f"cannot read config {path}: {error.strerror or error}") from error
-    except RecursionError:
-        raise UserError(f"config {path} is nested too deep") from None
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
+    except _YAML_ERRORS as error:
         raise UserError(f"config {path} is not YAML: {' '.join(str(error).split())}") from error
     if data is None:
         return {}

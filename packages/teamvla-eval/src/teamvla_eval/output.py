@@ -1,0 +1,56 @@
+"""Output to a terminal, pipe or file that may fail: what is already saved stays valid, so a failure is a warning."""
+
+import contextlib
+import errno
+import logging
+import os
+import sys
+from collections.abc import Generator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+logger = logging.getLogger(__name__)
+
+
+@contextmanager
+def tolerant_stdout() -> Generator[None]:
+    """Turn failures to write to standard output into one warning; characters that it cannot encode become ``?``."""
+    reconfigure: Any = getattr(sys.stdout, "reconfigure", None)
+    if reconfigure is not None and sys.stdout.errors == "strict":
+        reconfigure(errors="replace")
+    try:
+        yield
+        if sys.stdout is not None:
+            sys.stdout.flush()
+    except (OSError, UnicodeError) as error:
+        _discard_stdout()
+        reason = error.strerror if isinstance(error, OSError) else str(error)
+        warn(f"standard output is incomplete: {reason}")
+
+
+def make_console(stderr: bool = False, width: int | None = None) -> "Console":
+    """A Rich console that raises BrokenPipeError when nobody reads, where Rich's own ends the process."""
+    from rich.console import Console
+
+    class RaisingConsole(Console):
+        def on_broken_pipe(self) -> None:
+            raise BrokenPipeError(errno.EPIPE, os.strerror(errno.EPIPE))
+
+    return RaisingConsole(stderr=stderr, width=width)
+
+
+def warn(message: str) -> None:
+    """Log a warning; where standard error fails as well, do nothing."""
+    with contextlib.suppress(OSError, UnicodeError):
+        logger.warning("warning: %s", message)
+
+
+def _discard_stdout() -> None:
+    """Send what is still buffered, and all that follows, to the null device; else Python reports it again at exit."""
+    with contextlib.suppress(OSError, ValueError):
+        null = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(null, sys.stdout.fileno())
+        os.close(null)

@@ -9,7 +9,9 @@ from teamvla_envs.web_address import WebAddress
 LOCAL = WebAddress("127.0.0.1", 7860)
 
 
-@pytest.mark.parametrize("host", ["127.0.0.1:7860", "localhost:7860", "LOCALHOST:7860", "[::1]:7860", "localhost.:7860"])
+@pytest.mark.parametrize(
+    "host", ["127.0.0.1:7860", "localhost:7860", "LOCALHOST:7860", "[::1]:7860", "localhost.:7860"]
+)
 def test_all_names_of_this_machine_mean_a_page_on_the_loopback_interface(host: str):
     assert LOCAL.refusal([host], []) is None
     assert LOCAL.refusal([host], [f"http://{host}"]) is None

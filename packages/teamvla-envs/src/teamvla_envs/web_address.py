@@ -39,7 +39,9 @@ class WebAddress:
     def __post_init__(self) -> None:
         for name in self.allowed_hosts:
             if _AUTHORITY.fullmatch(name) is None:
-                raise UserError(f"allowed-hosts has {name!r}, expected host names such as demo.example.org or NAME:PORT")
+                raise UserError(
+                    f"allowed-hosts has {name!r}, expected host names such as demo.example.org or NAME:PORT"
+                )
 
     @property
     def url(self) -> str:

@@ -138,7 +138,7 @@ def test_a_rerun_file_is_a_recording_and_no_server_is_started(tmp_path: Path):
 
 def _status(address: str, path: str = "/", **headers: str) -> int:
     """Status of a GET request; a Host header may differ from the address."""
-    with closing(HTTPConnection(*urlsplit(address).netloc.split(":"), timeout=30)) as connection:  # type: ignore[arg-type]
+    with closing(HTTPConnection(urlsplit(address).netloc, timeout=30)) as connection:
         connection.request("GET", path, headers=headers)
         return connection.getresponse().status
 

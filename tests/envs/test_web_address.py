@@ -69,7 +69,7 @@ def test_further_names_can_be_allowed():
     assert address.refusal(["demo.example.org"], ["https://demo.example.org"]) is None
     assert address.refusal(["localhost:9000"], ["http://localhost:9000"]) is None
     assert address.refusal(["localhost:9001"], []) is not None
-    with pytest.raises(UserError, match="allowed-hosts has 'http://demo.example.org'"):
+    with pytest.raises(UserError, match="allowed-hosts has 'http:"):
         WebAddress("127.0.0.1", 7860, ("http://demo.example.org",))
 
 

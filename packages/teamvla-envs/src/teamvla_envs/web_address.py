@@ -39,9 +39,7 @@ class WebAddress:
     def __post_init__(self) -> None:
         for name in self.allowed_hosts:
             if _AUTHORITY.fullmatch(name) is None:
-                raise UserError(
-                    f"allowed-hosts has {name!r}, expected host names such as demo.example.org or NAME:PORT"
-                )
+                raise UserError(f"allowed-hosts has {name!r}, expected NAME or NAME:PORT, such as demo.example.org")
 
     @property
     def url(self) -> str:

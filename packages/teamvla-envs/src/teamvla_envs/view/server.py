@@ -1,6 +1,7 @@
 """Newton's Viser viewer behind a check that its requests are meant for it."""
 
 from http import HTTPStatus
+from importlib import import_module
 from typing import Any
 
 from teamvla_envs.errors import UserError
@@ -24,8 +25,8 @@ def make_viewer(address: WebAddress) -> Any:
         RuntimeError: If the installed Viser starts its server in another way, so that nothing would be checked.
     """
     from newton.viewer import ViewerViser
-    from websockets.asyncio import server
 
+    server: Any = import_module("websockets.asyncio.server")
     serve, checked = server.serve, []
 
     def serve_checked(*args: Any, process_request: Any, **kwargs: Any) -> Any:
@@ -40,7 +41,7 @@ def make_viewer(address: WebAddress) -> Any:
 
     server.serve = serve_checked
     try:
-        viewer = ViewerViser(host=address.host, port=address.port, label="TeamVLA", verbose=False)
+        viewer: Any = ViewerViser(host=address.host, port=address.port, label="TeamVLA", verbose=False)
     finally:
         server.serve = serve
     if not checked:

@@ -159,7 +159,7 @@ class Handlers:
 
 def make_page(settings: DemoSettings, handlers: Handlers, first: Choice) -> gr.Blocks:
     """The page, with what is chosen at the start."""
-    with gr.Blocks(title="TeamVLA", analytics_enabled=False, delete_cache=(60, 900)) as page:
+    with gr.Blocks(title="TeamVLA", analytics_enabled=False) as page:
         gr.Markdown("## TeamVLA\nSay what the arms should do. They share one scene and one sentence.")
         with gr.Row():
             with gr.Column(scale=1, min_width=300):

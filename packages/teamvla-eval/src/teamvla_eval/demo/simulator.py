@@ -37,13 +37,14 @@ class SimulatorProcess:
     Args:
         settings: What the operator decided.
         first: What most visitors will look at first; it is prepared at once.
+        folder: Where visitors' files go, each visitor's into a folder inside.
     """
 
-    def __init__(self, settings: DemoSettings, first: Choice):
+    def __init__(self, settings: DemoSettings, first: Choice, folder: Path):
         context = get_context("spawn")
         self._ready, started = context.Pipe(duplex=False)
         # As a daemon it ends with this process.
-        self._process = context.Process(target=_serve, args=(started, settings, first), daemon=True)
+        self._process = context.Process(target=_serve, args=(started, settings, first, folder), daemon=True)
         self._process.start()
         started.close()
         self._address: str | None = None
@@ -72,19 +73,18 @@ class SimulatorProcess:
         self._process.join(5)
 
 
-def _serve(started: Any, settings: DemoSettings, first: Choice) -> None:
+def _serve(started: Any, settings: DemoSettings, first: Choice, folder: Path) -> None:
     """Serve visitors until the web server's process ends, or ends this one."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     server = parent_process()
     assert server is not None
-    with tempfile.TemporaryDirectory(prefix="teamvla-demo-", ignore_cleanup_errors=True) as folder:
-        listener = connection.Listener(authkey=bytes(current_process().authkey))
-        started.send(listener.address)
-        started.close()
-        threading.Thread(target=_warm_up, args=(first,), daemon=True).start()
-        threading.Thread(target=_accept, args=(listener, settings, Path(folder)), daemon=True).start()
-        server.join()
+    listener = connection.Listener(authkey=bytes(current_process().authkey))
+    started.send(listener.address)
+    started.close()
+    threading.Thread(target=_warm_up, args=(first,), daemon=True).start()
+    threading.Thread(target=_accept, args=(listener, settings, folder), daemon=True).start()
+    server.join()
 
 
 def _accept(listener: connection.Listener, settings: DemoSettings, folder: Path) -> None:

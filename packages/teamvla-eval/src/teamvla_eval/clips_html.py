@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from html import escape
 
 from teamvla_eval.display import seconds
-from teamvla_eval.videos import Clip
+from teamvla_eval.videos import Clip, poster
 
 
 def clip_section(clips: Sequence[Clip]) -> str:
@@ -26,8 +26,10 @@ def _card(clip: Clip) -> str:
     else:
         badge, outcome = "failure", f"ended in phase “{escape(episode.final_phase)}”"
     data = base64.b64encode(clip.mp4).decode("ascii")
+    image = poster(clip.mp4)
+    still = f'poster="data:image/jpeg;base64,{base64.b64encode(image).decode("ascii")}" ' if image else ""
     return (
-        '<figure class="card clip"><video controls loop muted playsinline preload="metadata" '
+        f'<figure class="card clip"><video controls loop muted playsinline preload="metadata" {still}'
         f'src="data:video/mp4;base64,{data}"></video><figcaption>'
         f'<span class="badge {badge}">{escape(clip.policy)} · {badge}</span>'
         f'<p class="said">“{escape(episode.instruction)}”</p>'

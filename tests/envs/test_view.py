@@ -6,8 +6,12 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import closing
+from http.client import HTTPConnection
 from pathlib import Path
 from typing import Any
+from unittest.mock import MagicMock
+from urllib.parse import urlsplit
 
 import numpy as np
 import pytest
@@ -19,8 +23,9 @@ from teamvla_envs.demos.rebuild import make_recorded_env
 from teamvla_envs.env.vector import TeamVectorEnv
 from teamvla_envs.errors import UserError
 from teamvla_envs.ports import free_port
-from teamvla_envs.view.clips import demo_clip, expert_clip
-from teamvla_envs.view.command import view
+from teamvla_envs.view.clips import Clip, demo_clip, expert_clip
+from teamvla_envs.view.command import _checked_seed, view
+from teamvla_envs.web_address import WebAddress
 
 CHROMIUM = Path("/usr/bin/chromium")
 
@@ -73,6 +78,7 @@ def test_a_clip_of_a_demonstration_shows_its_recorded_states(demo_file: Path):
         ("lift", {"usd": Path("a.obj")}, "usd is a.obj"),
         ("lift", {"rerun": Path("a.mp4")}, "rerun is a.mp4"),
         ("lift", {"port": 70000}, "port is 70000"),
+        ("lift", {"allowed_hosts": ("a/b",)}, "allowed-hosts has 'a/b'"),
         ("lift", {"num_arms": 9}, "num_arms"),
     ],
 )
@@ -128,6 +134,58 @@ def test_a_rerun_file_is_a_recording_and_no_server_is_started(tmp_path: Path):
     assert out.stat().st_size > 100_000
     assert free_port("127.0.0.1", 9090) == 9090
     assert free_port("127.0.0.1", 9876) == 9876
+
+
+def _status(address: str, path: str = "/", **headers: str) -> int:
+    """Status of a GET request; a Host header may differ from the address."""
+    with closing(HTTPConnection(urlsplit(address).netloc, timeout=30)) as connection:
+        connection.request("GET", path, headers=headers)
+        return connection.getresponse().status
+
+
+def test_requests_after_dns_rebinding_and_from_other_sites_are_refused():
+    pytest.importorskip("viser")
+    from teamvla_envs.view.server import make_viewer
+
+    address = WebAddress("127.0.0.1", free_port("127.0.0.1", 0))
+    viewer = make_viewer(address)
+    upgrade = {"Connection": "Upgrade", "Upgrade": "websocket", "Sec-WebSocket-Version": "13"}
+    upgrade["Sec-WebSocket-Key"] = "dGhlIHNhbXBsZSBub25jZQ=="
+    try:
+        assert _status(address.url) == 200
+        assert _status(address.url, Host=f"localhost:{address.port}") == 200
+        assert _status(address.url, **upgrade, Origin=address.url) == 101
+        assert _status(address.url, Host=f"evil.example:{address.port}") == 403
+        assert _status(address.url, **upgrade, Host=f"evil.example:{address.port}") == 403
+        assert _status(address.url, **upgrade, Origin="http://evil.example") == 403
+        assert _status(address.url, **upgrade, Origin="null") == 403
+    finally:
+        viewer.close()
+
+
+def test_a_choice_that_cannot_be_shown_is_explained_and_the_clip_stays(env: TeamVectorEnv):
+    pytest.importorskip("viser")
+    from teamvla_envs.view.browser import Browser
+
+    class Viewer(MagicMock):
+        ticks = 0
+
+        def is_running(self) -> bool:
+            self.ticks += 1
+            if self.ticks == 2:
+                browser._wanted = 1.5
+            return self.ticks < 4
+
+        def should_step(self) -> bool:
+            return False
+
+    def load(seed: Any) -> Clip:
+        return expert_clip(env, _checked_seed(seed))
+
+    browser = Browser(env, Viewer(), load, None, 0)
+    browser.run()
+    assert "seed is 1.5, expected a whole number from 0 to" in browser._words.content
+    assert "expert, seed 0" in browser._words.content
 
 
 @pytest.fixture

@@ -2,9 +2,11 @@ import base64
 import re
 from html.parser import HTMLParser
 
+import imageio.v3 as iio
+import numpy as np
 import pytest
 from teamvla_eval.report import Report, Training, render_report, write_report
-from teamvla_eval.videos import Clip
+from teamvla_eval.videos import Clip, encode_mp4
 
 from tests.eval.episodes import make_results, make_suite
 
@@ -69,6 +71,18 @@ def test_videos_stand_inside_with_their_sentences(page):
     assert "learned · success" in page
     assert "learned · failure" in page
     assert "ended in phase “approach”" in page
+
+
+def test_a_video_has_a_poster_that_is_shown_until_it_is_played():
+    learned = make_suite("learned", 1, 0)
+    mp4 = encode_mp4(np.full((6, 64, 96, 3), 120, dtype=np.uint8), fps=25.0)
+    page = render_report(Report("", "Bench", "", make_results(learned), [Clip("learned", learned.records[0], mp4)]))
+    (data,) = re.findall(r'<video [^>]*poster="data:image/jpeg;base64,([^"]+)"', page)
+    assert iio.imread(base64.b64decode(data)).shape == (64, 96, 3)
+
+
+def test_a_damaged_video_is_shown_without_a_poster(page):
+    assert "poster=" not in page
 
 
 def test_the_page_shows_rates_commands_and_versions(page):

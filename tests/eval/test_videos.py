@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 from teamvla_eval.rollouts import run_suite
 from teamvla_eval.trajectories import StateRecorder
-from teamvla_eval.videos import encode_mp4, make_clip, render_trajectory
+from teamvla_eval.videos import encode_mp4, make_clip, poster, render_trajectory
 
 from tests.eval.counting_env import CountingPolicy, make_counting_env
 
@@ -43,6 +43,18 @@ def test_a_clip_carries_its_episode():
     clip = make_clip(env, recorder.trajectory(4), "expert", records[0], size=(64, 96))
     assert clip.episode.instruction == "count to 5"
     assert clip.mp4[4:8] == b"ftyp"
+
+
+def test_a_poster_is_the_first_frame():
+    frames = np.zeros((12, 64, 96, 3), dtype=np.uint8)
+    frames[0, :, 48:] = 200
+    image = iio.imread(poster(encode_mp4(frames, fps=25.0)) or b"")
+    assert image.shape == (64, 96, 3)
+    assert image[:, :40].mean() < 20 < 180 < image[:, 56:].mean()
+
+
+def test_a_damaged_video_has_no_poster():
+    assert poster(b"not really a video") is None
 
 
 @pytest.mark.parametrize("frames", [np.zeros((4, 8, 8), np.uint8), np.zeros((4, 8, 8, 3), np.float32)])

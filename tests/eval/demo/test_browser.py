@@ -1,6 +1,7 @@
 """The demo in a real browser: a headless Chromium against ``teamvla demo``."""
 
 import io
+import json
 import re
 import shutil
 import subprocess
@@ -17,6 +18,7 @@ import pytest
 from teamvla_envs.demos.reader import open_demos
 from teamvla_envs.demos.replay import replay
 
+IMAGE = "document.querySelector('.tv-pic img')"
 CHROMIUM = shutil.which("chromium") or "/usr/bin/chromium"
 PROGRAM = "import sys; from teamvla_envs.cli import main; sys.exit(main())"
 pytestmark = [
@@ -124,6 +126,81 @@ def test_an_unknown_sentence_gets_a_friendly_answer(page: Any):
     assert page.locator(".tv-pic").count() == 1  # the scene is still there
 
 
+def test_the_nearest_sentence_is_one_click_away(page: Any):
+    page.locator("#sentence textarea").fill("hold bar up")
+    page.locator("#run").click()
+    page.locator("#suggestion").wait_for(timeout=60_000)
+    assert "Did you mean “hold the bar up”?" in page.locator(".tv-refused").inner_text()
+    page.locator("#suggestion").click()
+    page.locator("#suggestion").wait_for(state="hidden", timeout=60_000)
+    page.locator(".tv-end.good, .tv-end.bad").first.wait_for(state="detached", timeout=60_000)
+    _wait_for_end(page)
+    assert page.locator("#sentence textarea").input_value() == "hold the bar up"
+
+
+def test_what_was_typed_outlives_the_page_load_and_every_change_of_the_scene(chromium: Any, address: str):
+    page = chromium.new_page()
+    page.goto(address, timeout=180_000)
+    said = page.locator("#sentence textarea")
+    said.wait_for(timeout=180_000)
+    said.press_sequentially("my own ", delay=20)
+    page.locator(".tv-pic").wait_for(timeout=180_000)
+    said.press_sequentially("words", delay=20)
+    _wait_for_end(page)  # the first episode is the seed's own
+    assert said.input_value() == "my own words"
+    shown = page.locator(".tv-say")
+    before = shown.inner_text()
+    for part, chosen, words in (("#policy", "zero", "zero"), ("#task", "drawer", "drawer")):
+        page.locator(f"{part} input").click()
+        page.get_by_role("option", name=chosen, exact=True).click()
+        page.wait_for_function(f"document.querySelector('#stage').innerText.includes('{words}')", timeout=120_000)
+        assert said.input_value() == "my own words"
+    page.locator("#seed input").fill("3")
+    page.wait_for_function(f"document.querySelector('.tv-say').innerText != {before!r}", timeout=120_000)
+    page.locator(".tv-busy").wait_for(state="detached", timeout=60_000)
+    assert said.input_value() == "my own words"
+    page.close()
+
+
+def test_it_is_shown_that_something_is_being_worked_on(page: Any):
+    page.locator("#run").click()
+    page.locator(".tv-busy").wait_for(timeout=60_000)
+    _wait_for_end(page)
+    page.locator(".tv-busy").wait_for(state="detached", timeout=60_000)
+
+
+@pytest.mark.parametrize("seed", ["-3", "1.5", ""])
+def test_a_seed_that_is_none_is_explained_beside_the_picture(page: Any, seed: str):
+    page.locator("#seed input").fill(seed)
+    answer = page.locator(".tv-refused").filter(has_text=f"The seed is {seed or 'empty'}, expected a whole number")
+    answer.wait_for(timeout=60_000)
+    assert page.locator(".tv-pic").count() == 1
+    page.locator("#seed input").fill("7")
+    answer.wait_for(state="detached", timeout=60_000)
+
+
+def test_a_learned_policy_is_not_judged_on_words_of_ones_own(page: Any):
+    pytest.importorskip("teamvla_learn")
+    page.locator("#policy input").click()
+    page.get_by_role("option", name="baseline:lift", exact=True).click()
+    page.locator(".tv-tag").filter(has_text="baseline:lift").wait_for(timeout=120_000)
+    page.locator("#sentence textarea").fill("do something nice with the bar")
+    page.locator("#run").click()
+    page.locator(".tv-note").wait_for(timeout=120_000)
+    assert "not judged" in page.locator("#stage").inner_text()
+    assert "goal:" not in page.locator("#stage").inner_text()
+    page.locator("#stop").click()
+
+
+def test_the_first_picture_is_not_enlarged(chromium: Any, start: Callable[..., str]):
+    page = chromium.new_page(viewport={"width": 1280, "height": 1000})
+    page.goto(start(), timeout=180_000)  # the page itself is still being loaded
+    page.wait_for_function("document.querySelector('.tv-pic img')?.naturalHeight", timeout=180_000)
+    natural, shown = page.evaluate("[image.naturalHeight, image.clientHeight]".replace("image", IMAGE))
+    assert natural >= shown > 300
+    page.close()
+
+
 def test_a_sentence_can_be_picked(page: Any):
     page.locator("#pick input").click()
     page.get_by_role("option", name=re.compile("^hold the bar up$")).click()
@@ -157,7 +234,7 @@ def test_another_task_with_its_own_sentences(page: Any):
     page.locator("#task input").click()
     page.get_by_role("option", name="drawer").click()
     page.wait_for_function("document.querySelector('.tv-say').innerText.includes('drawer')", timeout=120_000)
-    assert "drawer" in page.locator("#sentence textarea").input_value()
+    assert "drawer" in page.locator("#sentence textarea").get_attribute("placeholder")
     _run(page)
     _wait_for_end(page)
 
@@ -194,16 +271,20 @@ def test_hostile_requests_get_an_answer(address: str):
             return error.code, error.read().decode(errors="replace")
 
     form = b'--x\r\ncontent-disposition: form-data; name="files"; filename="../../a"\r\n\r\nhi\r\n--x--\r\n'
+    named = {"path": "/etc/passwd", "meta": {"_type": "gradio.FileData"}}
+    data = {"data": [named, "expert", "nobody", 0, 2], "fn_index": 0, "session_hash": "s"}
+    file_data = json.dumps(data).encode()
     found = [
         status("/gradio_api/upload", form, "multipart/form-data; boundary=x"),
         status("/gradio_api/queue/join", b'{"data": ["' + b"a" * 1_000_000 + b'"]}'),
+        status("/gradio_api/queue/join", file_data),
         status("/gradio_api/queue/join", b"\xff\xfe not json"),
         status("/gradio_api/file=/etc/passwd"),
         status("/gradio_api/file=../../../../etc/passwd"),
         status("/../../etc/passwd"),
         status("/openapi.json"),
     ]
-    assert [code for code, _ in found][:2] == [403, 413]
+    assert [code for code, _ in found][:3] == [403, 413, 403]
     assert all(400 <= code < 500 for code, _ in found)
     assert not any("Traceback" in text or "root:" in text for _, text in found)
 

@@ -1,7 +1,8 @@
 from dataclasses import replace
+from html import unescape
 
 import numpy as np
-from teamvla_eval.demo.drawing import frame_html, refused_html
+from teamvla_eval.demo.drawing import busy_html, frame_html, refused_html
 from teamvla_eval.demo.protocol import Frame, View
 
 VIEW = View(
@@ -26,10 +27,20 @@ def test_the_end_is_told_in_words():
     assert 'tv-end bad">failed: an object left the table' in lost
 
 
+def test_an_episode_whose_sentence_tells_no_goal_is_not_judged():
+    html = frame_html(Frame((replace(VIEW, judged=False, end_reason="success"),), PHASES, ""))
+    assert "not judged" in html
+    assert "ended: the seed's own goal was reached" in unescape(html)
+    assert "tv-end good" not in html
+    assert "goal: hold" not in html
+    out_of_time = frame_html(Frame((replace(VIEW, judged=False, end_reason="time_limit"),), PHASES, ""))
+    assert "tv-end bad" not in out_of_time
+
+
 def test_nothing_that_was_typed_becomes_markup():
     evil = "<img src=x onerror=alert(1)>"
     frame = Frame((replace(VIEW, policy=evil, goal=evil, events=((0.0, evil),)),), (evil, evil), evil, evil)
-    assert evil not in frame_html(frame) + refused_html(evil)
+    assert evil not in frame_html(frame) + refused_html(evil) + busy_html(evil)
 
 
 def test_messages_are_a_row_of_cells_for_each_arm():

@@ -12,7 +12,7 @@ import pytest
 from fastapi import FastAPI
 from starlette.testclient import TestClient
 from teamvla_eval.demo.prelude import Opening, Prelude
-from teamvla_eval.demo.protocol import Choice, Ended, Frame, Run, Stop, View
+from teamvla_eval.demo.protocol import Choice, Ended, Frame, Look, Run, Scene, Stop, View
 
 FIRST = Choice("lift", 2, 0, ("expert",))
 
@@ -22,11 +22,11 @@ def frame(time_s: float) -> Frame:
 
 
 class Film:
-    """A simulator that shows one moment after the other until it is stopped."""
+    """A simulator that shows the scene, then one moment after the other until it is stopped."""
 
     def __init__(self) -> None:
         self.asked: list[Any] = []
-        self.ended = threading.Event()
+        self.looked, self.ended = False, threading.Event()
 
     def connect(self) -> Any:
         ours, theirs = Pipe()
@@ -38,11 +38,14 @@ class Film:
         while True:
             while pipe.poll(0.01):
                 self.asked.append(pipe.recv())
-            if Stop() in self.asked[2:]:  # whoever asks first stops what ran before
+            if self.asked[1:2] == [Look(FIRST)] and not self.looked:
+                self.looked = True
+                pipe.send(Scene(frame(0.0), {}, ()))
+            if Stop() in self.asked[4:]:  # whoever asks first stops what ran before
                 pipe.send(Ended(frame(moment)))
                 self.ended.set()
                 return
-            if self.asked[1:2] == [Run(FIRST, "")]:
+            if self.asked[3:4] == [Run(FIRST, "")]:
                 moment += 0.04
                 pipe.send(frame(moment))
 

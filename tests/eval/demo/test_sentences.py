@@ -3,7 +3,7 @@ from itertools import combinations
 import pytest
 import teamvla_envs
 from teamvla_envs.env.vector import TeamVectorEnv
-from teamvla_eval.demo.sentences import cleaned, goal_of, sentences_of_goals, suggestions
+from teamvla_eval.demo.sentences import cleaned, goal_of, hint, nearest, sentences_of_goals
 from teamvla_eval.demo.settings import MAX_SENTENCE
 
 TOLD = {"hold": ("hold the bar up", "lift the bar and hold it"), "front": ("put the bar on the front stand",)}
@@ -41,6 +41,19 @@ def test_what_was_typed_becomes_one_short_printable_line():
     assert cleaned("שלום 🤖 Ａ") == "שלום 🤖 A"
 
 
-def test_suggestions_are_near_or_one_of_each_goal():
-    assert suggestions("hold bar up please", TOLD)[0] == "hold the bar up"
-    assert suggestions("qwertz", TOLD) == ["hold the bar up", "put the bar on the front stand"]
+@pytest.mark.parametrize(
+    ("said", "meant"),
+    [
+        ("hold bar up please", "hold the bar up"),
+        ("HOLD THE BAT UP", "hold the bar up"),
+        ("put bar on the front", "put the bar on the front stand"),
+        ("qwertz", ""),
+    ],
+)
+def test_the_nearest_sentence_of_the_scene_is_suggested(said: str, meant: str):
+    assert nearest(said, TOLD) == meant
+
+
+def test_the_hint_is_the_nearest_sentence_or_one_of_each_goal():
+    assert hint("hold the bar up", TOLD) == "Did you mean “hold the bar up”?"
+    assert "“hold the bar up”; “put the bar on the front stand”" in hint("", TOLD)

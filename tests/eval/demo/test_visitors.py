@@ -103,6 +103,29 @@ def test_visitors_beyond_the_places_are_turned_away_until_one_leaves(simulator: 
     visitors.leave("nobody")
 
 
+def test_a_visitor_is_busy_until_the_last_request_is_answered(simulator: Echo):
+    visitor = Visitor(simulator.connect())
+    answers = visitor.run(Run(CHOICE, ""))
+    next(answers)
+    assert visitor.is_busy
+    scenes: list[object] = []
+    thread = threading.Thread(target=lambda: scenes.append(visitor.look(CHOICE)))
+    thread.start()
+    *_, ended = answers
+    assert isinstance(ended, Ended)
+    thread.join(10)
+    assert isinstance(scenes[0], Scene)
+    assert not visitor.is_busy
+
+
+def test_a_visitor_who_leaves_during_a_run_ends_it_without_an_error(simulator: Echo):
+    visitor = Visitor(simulator.connect())
+    answers = visitor.run(Run(CHOICE, ""))
+    next(answers)
+    threading.Timer(0.05, visitor.close).start()
+    assert list(answers)[-1] == GONE
+
+
 def test_idle_visitors_lose_their_place_and_can_come_back(simulator: Echo):
     visitors = Visitors(simulator, places=1, idle_s=0.05)
     first = visitors.get("a")

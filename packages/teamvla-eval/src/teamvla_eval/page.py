@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from teamvla_eval.display import interval, minutes_and_seconds, percent, seconds
 from teamvla_eval.failures import outcome
+from teamvla_eval.videos import poster
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -43,10 +44,16 @@ def _environment() -> "Environment":
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    filters = (interval, minutes_and_seconds, outcome, percent, seconds, _video_url)
+    filters = (interval, minutes_and_seconds, outcome, percent, seconds, _poster_url, _video_url)
     environment.filters |= {function.__name__.lstrip("_"): function for function in filters}
     return environment
 
 
 def _video_url(mp4: bytes) -> str:
     return f"data:video/mp4;base64,{base64.b64encode(mp4).decode('ascii')}"
+
+
+def _poster_url(mp4: bytes) -> str | None:
+    """The first frame, which a browser shows until the video is played."""
+    image = poster(mp4)
+    return None if image is None else f"data:image/jpeg;base64,{base64.b64encode(image).decode('ascii')}"

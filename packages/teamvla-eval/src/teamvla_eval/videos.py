@@ -108,3 +108,14 @@ def encode_mp4(frames: np.ndarray, fps: float, quality: int = 27) -> bytes:
             for frame in frames:
                 write.send(frame)
         return path.read_bytes()
+
+
+def poster(mp4: bytes) -> bytes | None:
+    """The first frame of a video as a JPEG, which a page shows until the video is played; None if it has none."""
+    import imageio.v3 as iio
+
+    try:
+        first = iio.imread(mp4, plugin="FFMPEG", extension=".mp4", index=0)
+    except (OSError, RuntimeError, IndexError, ValueError):
+        return None
+    return iio.imwrite("<bytes>", first, extension=".jpg", quality=80)

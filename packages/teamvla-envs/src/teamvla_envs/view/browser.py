@@ -4,6 +4,7 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+from teamvla_envs.errors import UserError
 from teamvla_envs.view.clips import Clip
 from teamvla_envs.view.stage import Stage
 
@@ -37,6 +38,7 @@ class Browser:
         self._stage, self._viewer, self._load = Stage(env, viewer), viewer, load
         self._wanted: Any = first
         self._step, self._jump = 0.0, -1
+        self._refusal = ""
         gui = viewer.server.gui
         gui.configure_theme(show_share_button=False)  # it would publish the scene through a server elsewhere
         with gui.add_folder("Episode", order=-1.0):
@@ -56,21 +58,28 @@ class Browser:
 
     def run(self) -> None:
         """Play until the viewer is closed."""
-        clip, began = self._next_clip(), time.monotonic()
+        clip, began = self._next_clip(None), time.monotonic()
         while self._viewer.is_running():
             tick = time.monotonic()
             if self._wanted is not None:
-                clip = self._next_clip()
+                clip = self._next_clip(clip)
             self._advance(clip)
             step = min(int(self._step), len(clip) - 1)
             self._stage.go_to(clip, step, tick - began)
             self._slider.value = step
-            self._words.content = _words(clip, step)
+            self._words.content = self._refusal + _words(clip, step)
             time.sleep(max(tick + clip.dt - time.monotonic(), 0.001))
 
-    def _next_clip(self) -> Clip:
+    def _next_clip(self, shown: Clip | None) -> Clip:
+        """The clip that was chosen; if it cannot be shown, why is written above the one that was shown before."""
         wanted, self._wanted = self._wanted, None
-        clip = self._load(wanted)
+        try:
+            clip, self._refusal = self._load(wanted), ""
+        except UserError as error:
+            if shown is None:
+                raise
+            self._refusal = f"**{error}**\n\n"
+            return shown
         self._stage.show(clip)
         self._slider.max = len(clip) - 1
         self._rewind()

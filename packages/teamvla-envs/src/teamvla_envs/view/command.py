@@ -10,6 +10,7 @@ import tyro
 
 from teamvla_envs.errors import UserError
 from teamvla_envs.ports import free_port
+from teamvla_envs.web_address import WebAddress
 
 if TYPE_CHECKING:
     from teamvla_envs.env.vector import TeamVectorEnv
@@ -28,6 +29,7 @@ def view(
     rerun: Path | None = None,
     host: str = "127.0.0.1",
     port: int = 8080,
+    allowed_hosts: Annotated[tuple[str, ...], tyro.conf.arg(metavar="NAME [NAME ...]")] = (),
 ) -> None:
     """Look at an episode from all sides in the browser, with a time slider; or write it as USD or for Rerun.
 
@@ -41,12 +43,13 @@ def view(
         rerun: Write the episode into this file (.rrd) instead of serving it.
         host: Address to listen on; by default only this machine can connect.
         port: Port to listen on; 0 takes one that is free.
+        allowed_hosts: Further names under which browsers reach the page, NAME or NAME:PORT; requests to others are
+            refused.
     """
     from teamvla_envs.view.exports import RERUN_SUFFIXES, USD_SUFFIXES, check_export, export_rerun, export_usd
 
-    if not 0 <= seed <= MAX_SEED:
-        raise UserError(f"seed is {seed}, expected 0 to {MAX_SEED}")
-    port = free_port(host, port)
+    _checked_seed(seed)
+    address = WebAddress(host, free_port(host, port), allowed_hosts)
     for argument, path, suffixes in (("usd", usd, USD_SUFFIXES), ("rerun", rerun, RERUN_SUFFIXES)):
         if path is not None:
             check_export(argument, path, suffixes)
@@ -56,13 +59,19 @@ def view(
     with ExitStack() as stack:
         env, load, choices, first = _source(stack, what, seed, demo, num_arms, looks)
         if usd is None and rerun is None:
-            _serve(env, load, choices, first, host, port)
+            _serve(env, load, choices, first, address)
             return
         clip = load(first)
         for path, export in ((usd, export_usd), (rerun, export_rerun)):
             if path is not None:
                 export(env, clip, path)
                 print(f"{len(clip)} moments, {(len(clip) - 1) * clip.dt:.1f} s in {path}")
+
+
+def _checked_seed(seed: Any) -> int:
+    if not isinstance(seed, (int, float)) or not 0 <= seed <= MAX_SEED or seed != int(seed):
+        raise UserError(f"seed is {seed}, expected a whole number from 0 to {MAX_SEED}")
+    return int(seed)
 
 
 def _source(
@@ -82,7 +91,7 @@ def _source(
         arms = num_arms or get_task(what).arm_counts[0]
         live = TeamVectorEnv(what, num_arms=arms, autoreset_mode=AutoresetMode.DISABLED, looks=looks)
         env = stack.enter_context(closing(live))
-        return env, lambda choice: expert_clip(env, int(choice)), None, seed
+        return env, lambda choice: expert_clip(env, _checked_seed(choice)), None, seed
     if not Path(what).exists():
         raise UserError(f"{what!r} is neither a task ({', '.join(registered_tasks())}) nor an existing file")
     from teamvla_envs.demos.reader import open_demos
@@ -100,18 +109,16 @@ def _serve(
     load: "Callable[[Any], Clip]",
     choices: tuple[str, ...] | None,
     first: Any,
-    host: str,
-    port: int,
+    address: WebAddress,
 ) -> None:
     from teamvla_envs.sim.warp_setup import prepare_warp
     from teamvla_envs.view.browser import Browser
+    from teamvla_envs.view.server import make_viewer
 
     prepare_warp()
-    from newton.viewer import ViewerViser
-
-    viewer = ViewerViser(host=host, port=port, label="TeamVLA", verbose=False)
+    viewer = make_viewer(address)
     browser = Browser(env, viewer, load, choices, first)
-    print(f"TeamVLA viewer on {viewer.url} (Ctrl-C ends it)", flush=True)
+    print(f"TeamVLA viewer on {address.url} (Ctrl-C ends it)", flush=True)
     try:
         browser.run()
     finally:

@@ -13,6 +13,7 @@ Two processes: the web server (Gradio) and the simulator, which serves every vis
 ``visitors``       the web server's side: who is here, who has to wait, who left
 ``page``           the page and what its buttons do
 ``drawing``        what a moment looks like as HTML
-``server``         the page behind a web server that loads nothing from elsewhere
+``gate``           which requests may pass: the page's own, for the configured address, without files
+``server``         the page behind the gate, in a web server
 =================  ==========================================================================================
 """

@@ -7,9 +7,10 @@ from typing import Annotated
 import tyro
 from teamvla_envs.errors import UserError
 from teamvla_envs.ports import free_port
+from teamvla_envs.web_address import WebAddress
 
 from teamvla_eval.demo.protocol import Choice
-from teamvla_eval.demo.settings import DemoSettings, offered
+from teamvla_eval.demo.settings import MAX_SEED, DemoSettings, offered
 
 
 def demo(
@@ -19,6 +20,7 @@ def demo(
     seed: int = 0,
     host: str = "127.0.0.1",
     port: int = 7860,
+    allowed_hosts: Annotated[tuple[str, ...], tyro.conf.arg(metavar="NAME [NAME ...]")] = (),
     max_visitors: int = 8,
     idle_s: float = 300.0,
     max_run_s: float = 120.0,
@@ -34,6 +36,8 @@ def demo(
         seed: The episode that is shown at the start.
         host: Address to listen on; by default only this machine can connect.
         port: Port to listen on; 0 takes one that is free.
+        allowed_hosts: Further names under which browsers reach the page, NAME or NAME:PORT, such as that of a proxy;
+            requests to others are refused.
         max_visitors: Visitors that are served at once; further ones are asked to come back.
         idle_s: After so many seconds without a click a visitor's place is given away.
         max_run_s: After so many seconds a run is stopped.
@@ -45,17 +49,17 @@ def demo(
         raise UserError("the demo needs gradio: pip install 'teamvla-eval[demo]'")
     if task not in registered_tasks():
         raise UserError(f"task is {task!r}, allowed are {', '.join(registered_tasks())}")
-    if seed < 0:
-        raise UserError(f"seed is {seed}, expected 0 or more")
+    if not 0 <= seed <= MAX_SEED:
+        raise UserError(f"seed is {seed}, expected 0 to {MAX_SEED}")
     policy = policy or offered()
     for spec in policy:
         check_policy(spec)
-    port = free_port(host, port)
+    address = WebAddress(host, free_port(host, port), allowed_hosts)
     settings = DemoSettings(policy, checkpoints, max_visitors, idle_s, max_run_s, height)
     first = Choice(task, get_task(task).arm_counts[0], seed, policy[:1])
     from teamvla_eval.demo.server import serve
 
-    serve(settings, first, host, port)
+    serve(settings, first, address)
 
 
 def check_policy(spec: str) -> None:

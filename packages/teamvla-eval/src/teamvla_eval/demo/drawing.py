@@ -14,7 +14,11 @@ END_WORDS = {
     "success": "success",
     "object_left_table": "failed: an object left the table",
     "time_limit": "failed: out of time",
-    "": "",
+}
+NOT_JUDGED_WORDS = {
+    "success": "ended: the seed's own goal was reached",
+    "object_left_table": "ended: an object left the table",
+    "time_limit": "ended: out of time",
 }
 STYLE = """
 .tv-stage { display: flex; gap: 16px; flex-wrap: wrap; }
@@ -28,8 +32,14 @@ STYLE = """
 .tv-wrist { position: absolute; right: 6px; color: #fff; font-size: 11px; text-shadow: 0 0 3px #000, 0 0 3px #000; }
 .tv-say { font-size: 17px; margin: 0 0 8px; overflow-wrap: anywhere; }
 .tv-say b { font-weight: 600; }
-.tv-note, .tv-refused { border-radius: 8px; padding: 8px 12px; margin: 0 0 10px; font-size: 14px;
+.tv-note, .tv-refused { border-radius: 8px; padding: 8px 12px; margin: 0; font-size: 14px; line-height: 22px;
   background: #fef3c7; color: #713f12; overflow-wrap: anywhere; }
+.tv-note { margin-bottom: 10px; }
+.tv-busy { display: flex; gap: 8px; align-items: center; padding: 8px 0; margin: 0; font-size: 14px;
+  line-height: 22px; opacity: .75; }
+.tv-busy::before { content: ""; width: 12px; height: 12px; border-radius: 50%; border: 2px solid #6366f1;
+  border-right-color: transparent; animation: tv-turn .8s linear infinite; }
+@keyframes tv-turn { to { transform: rotate(1turn); } }
 .tv-row { display: flex; gap: 6px; flex-wrap: wrap; align-items: center; margin-top: 8px; font-size: 13px; }
 .tv-phase { border-radius: 999px; padding: 1px 10px; background: #94a3b833; opacity: .7; }
 .tv-phase.now { color: #fff; opacity: 1; }
@@ -53,9 +63,14 @@ def frame_html(frame: Frame) -> str:
     return f'<p class="tv-say">“<b>{escape(frame.sentence)}</b>”</p>{note}<div class="tv-stage">{views}</div>'
 
 
-def refused_html(reason: str, below: str = "") -> str:
-    """A friendly no, above what was shown before."""
-    return f'<p class="tv-refused" role="alert">{escape(reason)}</p>{below}'
+def refused_html(reason: str) -> str:
+    """A friendly no."""
+    return f'<p class="tv-refused" role="alert">{escape(reason)}</p>'
+
+
+def busy_html(words: str) -> str:
+    """A sign that something is being worked on."""
+    return f'<p class="tv-busy" role="status">{escape(words)}</p>'
 
 
 def _view(view: View, phases: Sequence[str]) -> str:
@@ -77,10 +92,11 @@ def _phases(view: View, phases: Sequence[str]) -> str:
         else f'<span class="tv-phase">{escape(name)}</span>'
         for i, name in enumerate(phases)
     )
-    kind = "good" if view.success else "bad" if view.end_reason else ""
-    words = END_WORDS.get(view.end_reason, view.end_reason)
+    kind = "over" if not view.judged else "good" if view.success else "bad"
+    words = (END_WORDS if view.judged else NOT_JUDGED_WORDS).get(view.end_reason, view.end_reason)
     end = f'<span class="tv-end {kind}">{escape(words)}</span>' if words else ""
-    return f'<div class="tv-row">{pills}<span class="tv-end">goal: {escape(view.goal)}</span>{end}</div>'
+    goal = f"goal: {view.goal}" if view.judged else "not judged"
+    return f'<div class="tv-row">{pills}<span class="tv-end">{escape(goal)}</span>{end}</div>'
 
 
 def _timeline(view: View) -> str:

@@ -65,18 +65,19 @@ class LiveEpisode:
         return not self._expert_knows
 
     def begin(self, seed: int, goal: str | None, sentence: str) -> None:
-        """Begin an episode.
+        """Begin an episode; one with a sentence that tells no goal is not judged.
 
         Args:
             seed: Seed of the scene.
             goal: Its goal; None for the seed's own.
             sentence: What the policy is told; empty for the environment's own sentence.
         """
+        self._judged = goal is not None or not sentence
         self._obs, info = self.env.reset(seed=seed, options={"goal": goal})
         self.told = sentence or self.env.instructions[0]
         self._policy.reset(self._only)
         self._meter.begin(self._only)
-        self._recorder = Recorder(self.env, self.spec, self.told)
+        self._recorder = Recorder(self.env, self.spec, self.told, self._judged)
         self._note(info)
         self._steps, self._return = 0, 0.0
         self._seen: list[int] = [self._phase]
@@ -130,9 +131,10 @@ class LiveEpisode:
             goal=env.goal_names[0],
             time_s=self._steps * env.control_dt,
             phase=self._phase,
-            success=self._success,
+            success=self._success and self._judged,
             end_reason=self._end_reason,
             measures=self._measures(),
+            judged=self._judged,
             phases_seen=tuple(self._seen),
             events=tuple(self._events),
             messages=None if messages is None else np.asarray(messages)[0],
@@ -159,7 +161,7 @@ class LiveEpisode:
         found = self._meter.measure(0)
         score = found["coordination_score"]
         return {
-            "return": f"{self._return:.1f}",
+            "return": f"{self._return:.1f}" if self._judged else "–",
             "coordination": "–" if score is None else f"{score:.0%}",
             "collision cost": f"{found['collision_cost']:.2f} N·s",
             "dropped objects": str(found["dropped_objects"]),

@@ -3,6 +3,7 @@
 What comes from a visitor is checked here before anything is done with it; the simulator checks the rest.
 """
 
+import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -11,10 +12,10 @@ from teamvla_envs.cli import one_line
 from teamvla_envs.errors import UserError
 from teamvla_envs.registration import get_task, registered_tasks
 
-from teamvla_eval.demo.drawing import STYLE, frame_html, refused_html
-from teamvla_eval.demo.protocol import Choice, Ended, Freeze, Push, Refused, Run, Scene, Stop
+from teamvla_eval.demo.drawing import STYLE, busy_html, frame_html, refused_html
+from teamvla_eval.demo.protocol import Choice, Ended, Freeze, Push, Refused, Run, Stop
 from teamvla_eval.demo.sentences import cleaned
-from teamvla_eval.demo.settings import MAX_IMPULSE, MAX_SEED, MAX_SENTENCE, DemoSettings
+from teamvla_eval.demo.settings import AT_REST_S, MAX_IMPULSE, MAX_SEED, MAX_SENTENCE, DemoSettings
 from teamvla_eval.demo.visitors import NoPlaceError, Visitor, Visitors
 
 NOBODY = "nobody"
@@ -32,9 +33,12 @@ CSS = (
 footer { display: none !important; }
 .gradio-container { max-width: 1280px !important; }
 #stage { min-height: 420px; }
+#message { min-height: 38px; }
+#suggestion::before { content: "did you mean: "; opacity: .65; white-space: pre; }
 """
 )
 PICK = "or pick one that is true here"
+NO_SUGGESTION: Any = gr.update(visible=False)
 
 
 class Handlers:
@@ -50,21 +54,26 @@ class Handlers:
 
     def look(
         self, task: Any, policy: Any, beside: Any, seed: Any, num_arms: Any, request: gr.Request
-    ) -> tuple[Any, ...]:
-        """Show the scene; returns stage, sentence, sentences to pick, objects, arms and arm counts."""
-        kept = (gr.skip(),) * 5
+    ) -> Iterator[tuple[Any, ...]]:
+        """Show the scene; yields message, stage, suggestion, instruction, sentences to pick, objects, arms, counts."""
+        kept = (gr.skip(),) * 7
         entered = self._enter(task, policy, beside, seed, num_arms, request)
         if isinstance(entered, Refused):
-            return (refused_html(entered.reason), *kept)
+            yield (refused_html(entered.reason), *kept)
+            return
         found, visitor = entered
+        yield (busy_html("preparing the scene"), *kept)
         scene = visitor.look(found)
         if isinstance(scene, Refused):
-            return (refused_html(scene.reason), *kept)
+            yield (refused_html(scene.reason), *kept)
+            return
         visitor.tell(Freeze(()))
         pick = [(said, said) for told in scene.sentences.values() for said in told]
-        return (
+        yield (
+            _message(visitor),
             frame_html(scene.frame),
-            scene.frame.sentence,
+            NO_SUGGESTION,
+            gr.update(placeholder=scene.frame.sentence),  # what was typed stays
             gr.update(choices=pick, value=None),
             gr.update(choices=list(scene.bodies), value=scene.bodies[0], visible=len(scene.bodies) > 1),
             gr.update(choices=[(f"arm_{k}", k) for k in range(found.num_arms)], value=[]),
@@ -75,29 +84,42 @@ class Handlers:
         self, task: Any, policy: Any, beside: Any, seed: Any, num_arms: Any, sentence: Any, fine: Any,
         request: gr.Request,
     ) -> Iterator[tuple[Any, ...]]:  # fmt: skip
-        """Let the policies act; yields stage and the three downloads."""
+        """Let the policies act; yields message, stage, suggestion and the three downloads."""
         nothing = (gr.update(value=None, interactive=False),) * 3
         entered = self._enter(task, policy, beside, seed, num_arms, request)
         if isinstance(entered, Refused):
-            yield (refused_html(entered.reason), *nothing)
+            yield (refused_html(entered.reason), gr.skip(), NO_SUGGESTION, *nothing)
             return
         found, visitor = entered
-        said = cleaned(str(sentence or ""))
-        refusal, files_of_before = None, nothing
-        for answer in visitor.run(Run(found, said, bool(fine))):
+        yield (busy_html("preparing the episode"), gr.skip(), NO_SUGGESTION, *nothing)
+        kept, began = (gr.skip(),) * 3, False
+        for answer in visitor.run(Run(found, cleaned(str(sentence or "")), bool(fine))):
             if isinstance(answer, Refused):
-                refusal = answer
+                yield (refused_html(answer.reason), gr.skip(), _suggestion(answer.suggestion), *kept)
             elif isinstance(answer, Ended):
                 files: list[Any] = [*answer.demonstrations, None, None][:2]
                 updates = [
                     gr.update(value=file and str(file), interactive=file is not None) for file in (*files, answer.video)
                 ]
-                yield (frame_html(answer.frame), *updates)
+                yield (_message(visitor), frame_html(answer.frame), gr.skip(), *updates)
             else:
-                yield (frame_html(answer), *files_of_before)
-                files_of_before = (gr.skip(),) * 3
-        if refusal is not None:
-            yield (refused_html(refusal.reason, _still(visitor.look(found))), *nothing)
+                picture = frame_html(answer)
+                # Again without files: the run before may have ended only now.
+                yield (
+                    (gr.skip(), picture, gr.skip(), *kept)
+                    if began
+                    else (busy_html("running"), picture, _suggestion(answer.suggestion), *nothing)
+                )
+                began = True
+
+    def run_first(
+        self, task: Any, policy: Any, beside: Any, seed: Any, num_arms: Any, request: gr.Request
+    ) -> Iterator[tuple[Any, ...]]:
+        """Let the policies act on the seed's own sentence, unless the visitor was faster; yields the same."""
+        time.sleep(AT_REST_S)
+        visitor = self._visitors.find(_session(request))
+        if visitor is None or not visitor.has_run:
+            yield from self.run(task, policy, beside, seed, num_arms, "", False, request)
 
     def push(self, body: Any, strength: Any, direction: str, request: gr.Request) -> None:
         """Push the object."""
@@ -143,10 +165,11 @@ class Handlers:
 
     def _choice(self, task: Any, policy: Any, beside: Any, seed: Any, num_arms: Any) -> Choice | Refused:
         if task not in registered_tasks():
-            return Refused(f"There is no task {str(task)[:60]!r}; there are {', '.join(registered_tasks())}.")
+            return Refused(f"The task is {str(task)[:60]!r}, expected one of {', '.join(registered_tasks())}.")
         number = _number(seed, 0, MAX_SEED)
         if number is None or number != int(number):
-            return Refused(f"The seed is {str(seed)[:60]!r}; whole numbers from 0 to {MAX_SEED} are allowed.")
+            given = "empty" if seed is None else str(seed)[:60]
+            return Refused(f"The seed is {given}, expected a whole number from 0 to {MAX_SEED}.")
         allowed = get_task(task).arm_counts
         arms = num_arms if num_arms in allowed else allowed[0]
         specs = [policy, *([] if beside in (None, "", NOBODY) else [beside])]
@@ -159,12 +182,16 @@ class Handlers:
 
 def make_page(settings: DemoSettings, handlers: Handlers, first: Choice) -> gr.Blocks:
     """The page, with what is chosen at the start."""
-    with gr.Blocks(title="TeamVLA", analytics_enabled=False, delete_cache=(60, 900)) as page:
+    with gr.Blocks(title="TeamVLA", analytics_enabled=False) as page:
         gr.Markdown("## TeamVLA\nSay what the arms should do. They share one scene and one sentence.")
         with gr.Row():
             with gr.Column(scale=1, min_width=300):
-                sentence = gr.Textbox(label="Say", max_length=MAX_SENTENCE, elem_id="sentence", lines=2)
+                sentence = gr.Textbox(
+                    label="Say", info="empty: the seed's own instruction", max_length=MAX_SENTENCE,
+                    elem_id="sentence", lines=1, max_lines=3,
+                )  # fmt: skip
                 pick = gr.Dropdown(label=PICK, choices=[], value=None, elem_id="pick")
+                suggestion = gr.Button("", visible=False, size="sm", elem_id="suggestion")
                 with gr.Row():
                     run = gr.Button("Run", variant="primary", elem_id="run", min_width=80)
                     stop = gr.Button("Stop", elem_id="stop", min_width=80)
@@ -179,14 +206,14 @@ def make_page(settings: DemoSettings, handlers: Handlers, first: Choice) -> gr.B
                     elem_id="beside",
                 )  # fmt: skip
                 with gr.Row():
-                    seed = gr.Number(
-                        value=first.seed, precision=0, minimum=0, label="Seed", elem_id="seed", min_width=90
-                    )
+                    # Without bounds, because Gradio would answer for itself, and round.
+                    seed = gr.Number(value=first.seed, label="Seed", elem_id="seed", min_width=90)
                     arms = gr.Radio(
                         list(get_task(first.task).arm_counts), value=first.num_arms, label="Arms", min_width=150
                     )
                 fine = gr.Checkbox(False, label="Larger pictures with shadows (slower)", elem_id="fine")
             with gr.Column(scale=3, min_width=480):
+                message = gr.HTML("", elem_id="message", js_on_load=None, padding=False)
                 stage = gr.HTML("", elem_id="stage", js_on_load=None)
                 with gr.Row(equal_height=True):
                     frozen = gr.CheckboxGroup([], label="Freeze", elem_id="freeze", min_width=160)
@@ -201,17 +228,21 @@ def make_page(settings: DemoSettings, handlers: Handlers, first: Choice) -> gr.B
                         gr.DownloadButton("Video (mp4)", interactive=False, size="sm", elem_id="mp4"),
                     ]
         chosen: list[Any] = [task, policy, beside, seed, arms]
-        shown: list[Any] = [stage, sentence, pick, body, frozen, arms]
+        shown: list[Any] = [message, stage, suggestion, sentence, pick, body, frozen, arms]
         hidden: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
         running: dict[str, Any] = {**hidden, "concurrency_limit": 2 * settings.max_visitors, "trigger_mode": "multiple"}
         looking: dict[str, Any] = running | {"trigger_mode": "always_last"}
         to_run: list[Any] = [*chosen, sentence, fine]
-        page.load(handlers.look, chosen, shown, **looking).then(handlers.run, to_run, [stage, *files], **running)
+        played: list[Any] = [message, stage, suggestion, *files]
+        page.load(handlers.look, chosen, shown, **looking).then(handlers.run_first, chosen, played, **running)
         for part in (task, policy, beside, seed):
             part.change(handlers.look, chosen, shown, **looking)
         arms.input(handlers.look, chosen, shown, **looking)
         pick.input(lambda said: said or "", pick, sentence, queue=False, **hidden)
-        gr.on([run.click, sentence.submit], handlers.run, to_run, [stage, *files], **running)
+        suggestion.click(lambda said: said, suggestion, sentence, queue=False, **hidden).then(
+            handlers.run, to_run, played, **running
+        )
+        gr.on([run.click, sentence.submit], handlers.run, to_run, played, **running)
         stop.click(handlers.stop, queue=False, **hidden)
         for name, button in pushes.items():
             button.click(_pusher(handlers, name), [body, strength], queue=False, trigger_mode="multiple", **hidden)
@@ -228,8 +259,13 @@ def _pusher(handlers: Handlers, direction: str) -> Any:
     return push
 
 
-def _still(scene: Scene | Refused) -> str:
-    return frame_html(scene.frame) if isinstance(scene, Scene) else refused_html(scene.reason)
+def _message(visitor: Visitor) -> str:
+    """What stands above the picture once something is done."""
+    return busy_html("preparing") if visitor.is_busy else ""
+
+
+def _suggestion(sentence: str) -> Any:
+    return gr.update(value=sentence, visible=True) if sentence else NO_SUGGESTION
 
 
 def _session(request: gr.Request) -> str:

@@ -11,7 +11,8 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from teamvla_eval.demo.drawing import STYLE, frame_html
-from teamvla_eval.demo.protocol import Choice, Frame, Run, Stop
+from teamvla_eval.demo.protocol import Choice, Frame, Run, Scene, Stop
+from teamvla_eval.demo.settings import AT_REST_S
 from teamvla_eval.demo.visitors import Simulator, Visitor
 
 if TYPE_CHECKING:
@@ -75,6 +76,10 @@ class Prelude:
 
     def _watch(self) -> None:
         with contextlib.suppress(OSError), contextlib.closing(Visitor(self._simulator.connect())) as visitor:
+            scene = visitor.look(self._first)
+            if isinstance(scene, Scene):
+                self._shown = frame_html(scene.frame)
+                self._ended.wait(AT_REST_S)
             for moment in visitor.run(Run(self._first, "")):
                 if isinstance(moment, Frame):
                     self._shown = frame_html(moment)

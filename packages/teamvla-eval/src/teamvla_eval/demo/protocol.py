@@ -83,6 +83,7 @@ class View:
         success: Whether the episode ended in success.
         end_reason: Why it ended; empty while it runs.
         measures: What is measured: name to value with its unit, as text.
+        judged: Whether the sentence tells a goal that success can be judged by.
         phases_seen: Phase of every step so far.
         events: Times [s] and words of what the visitor did to it.
         messages: What each arm said last, ``(A, width)``, if the policy's arms talk.
@@ -97,6 +98,7 @@ class View:
     success: bool
     end_reason: str
     measures: dict[str, str]
+    judged: bool = True
     phases_seen: tuple[int, ...] = ()
     events: tuple[tuple[float, str], ...] = ()
     messages: np.ndarray | None = None
@@ -111,12 +113,14 @@ class Frame:
         phases: Names of the task's phases.
         sentence: What the policies were told.
         note: What the demo made of the sentence.
+        suggestion: A sentence of the scene that the visitor may have meant; empty if none is near.
     """
 
     views: tuple[View, ...]
     phases: tuple[str, ...]
     sentence: str
     note: str = ""
+    suggestion: str = ""
 
 
 @dataclass(frozen=True)
@@ -151,6 +155,7 @@ class Ended:
 
 @dataclass(frozen=True)
 class Refused:
-    """It cannot be done; ``reason`` is for the visitor's eyes."""
+    """It cannot be done; ``reason`` is for the visitor's eyes, ``suggestion`` a sentence that can be."""
 
     reason: str
+    suggestion: str = ""

@@ -26,10 +26,11 @@ class Recorder:
         env: Environment with one world, reset.
         policy: What the file calls who acted.
         instruction: What the policy was told.
+        judged: Whether the instruction tells the episode's goal; the file notes it.
     """
 
-    def __init__(self, env: "TeamVectorEnv", policy: str, instruction: str):
-        self._env, self._policy, self._instruction = env, policy, instruction
+    def __init__(self, env: "TeamVectorEnv", policy: str, instruction: str, judged: bool = True):
+        self._env, self._policy, self._instruction, self._judged = env, policy, instruction, judged
         self._seed, self._goal = int(env.seeds[0]), env.goal_names[0]
         self._segments: list[Rows] = []
         self._success = False
@@ -92,7 +93,12 @@ class Recorder:
                 "env_kwargs": env.env_kwargs,
             },
             versions=versions,
-            collection={"policy": self._policy, "source": "demo", "pushes": len(segments) - 1},
+            collection={
+                "policy": self._policy,
+                "source": "demo",
+                "pushes": len(segments) - 1,
+                "judged": self._judged,
+            },
             action_parts=env.action_parts,
             agent_pos_parts=env.agent_pos_parts,
             environment_state_parts=env.environment_state_parts,

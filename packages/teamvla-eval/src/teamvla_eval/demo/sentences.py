@@ -48,11 +48,19 @@ def goal_of(sentence: str, sentences: dict[str, tuple[str, ...]]) -> str | None:
     return next((goal for goal, told in sentences.items() if heard in map(_plain, told)), None)
 
 
-def suggestions(sentence: str, sentences: dict[str, tuple[str, ...]], count: int = 3) -> list[str]:
-    """Sentences of the scene that are most like what was said; if none is, one of each goal."""
+def nearest(sentence: str, sentences: dict[str, tuple[str, ...]]) -> str:
+    """The sentence of the scene that is most like what was said; empty if none is."""
     every = {_plain(said): said for told in sentences.values() for said in told}
-    near = difflib.get_close_matches(_plain(sentence), list(every), n=count, cutoff=0.5)
-    return [every[said] for said in near] or [told[0] for told in sentences.values()]
+    near = difflib.get_close_matches(_plain(sentence), list(every), n=1, cutoff=0.5)
+    return every[near[0]] if near else ""
+
+
+def hint(near: str, sentences: dict[str, tuple[str, ...]]) -> str:
+    """What to say instead: the nearest sentence; without one, a sentence of each goal."""
+    if near:
+        return f"Did you mean “{near}”?"
+    examples = "; ".join(f"“{told[0]}”" for told in sentences.values())
+    return f"In this scene I understand, for example: {examples}."
 
 
 def _plain(sentence: str) -> str:

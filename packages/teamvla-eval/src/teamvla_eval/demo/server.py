@@ -8,55 +8,66 @@ import sys
 import tempfile
 import threading
 import time
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import TYPE_CHECKING
 
+from teamvla_envs.web_address import WebAddress
+
+from teamvla_eval.demo.gate import Gate
 from teamvla_eval.demo.prelude import Opening, Prelude
 from teamvla_eval.demo.protocol import Choice
 from teamvla_eval.demo.settings import DemoSettings
 from teamvla_eval.demo.simulator import SimulatorProcess
-from teamvla_eval.demo.visitors import Visitors
+from teamvla_eval.demo.visitors import Simulator, Visitors
 
 if TYPE_CHECKING:
     import uvicorn
     from fastapi import FastAPI
 
-# The browser itself keeps the page from loading anything from another address.
-POLICY = (
-    "default-src 'self' data: blob:; script-src 'self' 'unsafe-inline' 'unsafe-eval' blob:; "
-    "style-src 'self' 'unsafe-inline'; frame-ancestors 'self'"
-)
-_MAX_BODY = 64_000  # [bytes] of a request; a sentence and some choices
-_MOST_IGNORED = 8_000_000  # [bytes] of a refused request that are read and thrown away
 _SWEEP = 10.0  # [s] between looks for visitors who are idle
 
 
-def serve(settings: DemoSettings, first: Choice, host: str, port: int) -> None:
+def serve(settings: DemoSettings, first: Choice, address: WebAddress) -> None:
     """Serve the demo until it is interrupted.
 
     Args:
         settings: What the operator decided.
         first: What is shown at the start.
-        host: Address to listen on.
-        port: Port to listen on.
+        address: Where to listen, and the names that requests may be for.
     """
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    listener = socket.create_server((host, port), family=family)  # a browser that comes early waits
-    print(f"TeamVLA demo on http://{host}:{port} (Ctrl-C ends it)", flush=True)
+    family = socket.AF_INET6 if ":" in address.host else socket.AF_INET
+    listener = socket.create_server((address.host, address.port), family=family)  # a browser that comes early waits
+    print(f"TeamVLA demo on {address.url} (Ctrl-C ends it)", flush=True)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))  # tidy up when it is ended from outside, too
-    simulator = SimulatorProcess(settings, first)  # loads Newton while this process loads Gradio
-    try:
-        with tempfile.TemporaryDirectory(prefix="teamvla-demo-", ignore_cleanup_errors=True) as folder:
-            os.environ["GRADIO_TEMP_DIR"] = folder
-            os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
-            import uvicorn
+    with tempfile.TemporaryDirectory(prefix="teamvla-demo-", ignore_cleanup_errors=True) as folder:
+        simulator = SimulatorProcess(settings, first, Path(folder))  # loads Newton while this process loads Gradio
+        try:
+            make_server(settings, first, address, simulator, Path(folder)).run(sockets=[listener])
+        finally:
+            simulator.close()
 
-            visitors = Visitors(simulator, settings.max_visitors, settings.idle_s)
-            app = Opening(lambda: make_app(settings, visitors, first), Prelude(simulator, first))
-            threading.Thread(target=_sweep, args=(visitors,), daemon=True).start()
-            config = uvicorn.Config(app, log_level="warning", timeout_graceful_shutdown=1)
-            _quiet_server(config).run(sockets=[listener])
-    finally:
-        simulator.close()
+
+def make_server(
+    settings: DemoSettings, first: Choice, address: WebAddress, simulator: Simulator, folder: Path
+) -> "uvicorn.Server":
+    """The web server with everything behind it: the gate, the prelude, the page.
+
+    Args:
+        settings: What the operator decided.
+        first: What is shown at the start.
+        address: The names that requests may be for.
+        simulator: What visitors are connected to.
+        folder: Where the simulator puts downloads; nothing else is served as a file.
+    """
+    os.environ["GRADIO_TEMP_DIR"] = str(folder)
+    os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
+    import uvicorn
+
+    visitors = Visitors(simulator, settings.max_visitors, settings.idle_s)
+    app = Opening(lambda: make_app(settings, visitors, first), Prelude(simulator, first))
+    threading.Thread(target=_sweep, args=(visitors,), daemon=True).start()
+    gate = Gate(app, address, folder)
+    return _quiet_server(uvicorn.Config(gate, ws="none", log_level="warning", timeout_graceful_shutdown=1))
 
 
 def _quiet_server(config: "uvicorn.Config") -> "uvicorn.Server":
@@ -72,7 +83,7 @@ def _quiet_server(config: "uvicorn.Config") -> "uvicorn.Server":
 
 
 def make_app(settings: DemoSettings, visitors: Visitors, first: Choice) -> "FastAPI":
-    """The web application: Gradio's, behind :class:`_Doorkeeper`."""
+    """The page as a web application; it is served behind a :class:`Gate`."""
     import gradio as gr
     from fastapi import FastAPI
 
@@ -80,71 +91,16 @@ def make_app(settings: DemoSettings, visitors: Visitors, first: Choice) -> "Fast
 
     theme = gr.themes.Base(font=["system-ui", "sans-serif"], font_mono=["ui-monospace", "monospace"])
     app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
-    app.add_middleware(_Doorkeeper)
+    page = make_page(settings, Handlers(settings, visitors), first)
     gr.mount_gradio_app(
-        app, make_page(settings, Handlers(settings, visitors), first), path="/", theme=theme,
+        app, page, path="/", theme=theme,
         css=CSS, footer_links=[], run_history=False, show_error=False, ssr_mode=False, mcp_server=False,
         max_file_size=1, enable_monitoring=False, app_kwargs={"openapi_url": None},
     )  # fmt: skip
+    # Until then Gradio takes any file that a request names for one of the application's own, and copies it to where
+    # visitors can read it; only ``launch()`` sets this.
+    page.has_launched = True
     return app
-
-
-class _Doorkeeper:
-    """Refuses uploads and oversized requests, and forbids the browser to load anything from elsewhere.
-
-    Args:
-        app: The application behind it.
-    """
-
-    def __init__(self, app: Any):
-        self._app = app
-
-    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
-        """Answer one request."""
-        if scope["type"] != "http":
-            await self._app(scope, receive, send)
-            return
-        length = dict(scope["headers"]).get(b"content-length", b"0")
-        if "/upload" in scope["path"]:
-            await _refuse(receive, send, 403, b"this demo takes no files")
-        elif not length.isdigit() or int(length) > _MAX_BODY:
-            await _refuse(receive, send, 413, b"this request is too large")
-        else:
-
-            async def answer(message: Any) -> None:
-                if message["type"] == "http.response.start":
-                    message["headers"] = [*message["headers"], (b"content-security-policy", POLICY.encode())]
-                await send(message)
-
-            await self._app(scope, _Limited(receive), answer)
-
-
-class _Limited:
-    """A request's body, cut off when it grows beyond what its header may announce.
-
-    Args:
-        receive: Where the body comes from.
-    """
-
-    def __init__(self, receive: Any):
-        self._receive, self._left = receive, _MAX_BODY
-
-    async def __call__(self) -> Any:
-        """The next part; a disconnect once too much has come."""
-        message = await self._receive()
-        self._left -= len(message.get("body", b""))
-        return message if self._left >= 0 else {"type": "http.disconnect"}
-
-
-async def _refuse(receive: Any, send: Any, status: int, reason: bytes) -> None:
-    # Who is still sending would not hear the answer: let a body of bearable size pass first.
-    message, passed = await receive(), 0
-    while message.get("more_body") and passed < _MOST_IGNORED:
-        passed += len(message["body"])
-        message = await receive()
-    headers = [(b"content-type", b"text/plain; charset=utf-8"), (b"connection", b"close")]
-    await send({"type": "http.response.start", "status": status, "headers": headers})
-    await send({"type": "http.response.body", "body": reason})
 
 
 def _sweep(visitors: Visitors) -> None:

@@ -10,6 +10,7 @@ MAX_SENTENCE = 200  # characters of a typed sentence that are read
 MAX_SEED = 2**31 - 1
 MAX_IMPULSE = 1.0  # [N·s] of one push
 MAX_PUSHES = 20  # of one episode: each begins a demonstration of its own
+AT_REST_S = 1.0  # [s] for which the first scene is shown, finely rendered, before the arms begin to move
 ALWAYS_OFFERED = ("expert", "random", "zero")
 
 

@@ -19,13 +19,14 @@ from typing import TYPE_CHECKING, Any
 from teamvla_envs.cli import one_line
 
 from teamvla_eval.demo.protocol import Choice, Ended, Frame, Freeze, Look, Push, Refused, Run, Scene, Stop
-from teamvla_eval.demo.sentences import cleaned, goal_of, sentences_of_goals, suggestions
+from teamvla_eval.demo.sentences import cleaned, goal_of, hint, nearest, sentences_of_goals
 from teamvla_eval.demo.settings import MAX_PUSHES, DemoSettings
 
 if TYPE_CHECKING:
     from teamvla_eval.demo.live import LiveEpisode
 
 STRIDE = 2  # control steps from one picture to the next
+STILL_HEIGHTS = (540, 360)  # [px] of a picture at rest, of one policy and of two: as large as the page shows it
 _log = logging.getLogger(__name__)
 # One at a time: what loads Newton and compiles its kernels redirects the process's standard error.
 _starting = threading.Lock()
@@ -37,13 +38,14 @@ class SimulatorProcess:
     Args:
         settings: What the operator decided.
         first: What most visitors will look at first; it is prepared at once.
+        folder: Where visitors' files go, each visitor's into a folder inside.
     """
 
-    def __init__(self, settings: DemoSettings, first: Choice):
+    def __init__(self, settings: DemoSettings, first: Choice, folder: Path):
         context = get_context("spawn")
         self._ready, started = context.Pipe(duplex=False)
         # As a daemon it ends with this process.
-        self._process = context.Process(target=_serve, args=(started, settings, first), daemon=True)
+        self._process = context.Process(target=_serve, args=(started, settings, first, folder), daemon=True)
         self._process.start()
         started.close()
         self._address: str | None = None
@@ -72,19 +74,18 @@ class SimulatorProcess:
         self._process.join(5)
 
 
-def _serve(started: Any, settings: DemoSettings, first: Choice) -> None:
+def _serve(started: Any, settings: DemoSettings, first: Choice, folder: Path) -> None:
     """Serve visitors until the web server's process ends, or ends this one."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     server = parent_process()
     assert server is not None
-    with tempfile.TemporaryDirectory(prefix="teamvla-demo-", ignore_cleanup_errors=True) as folder:
-        listener = connection.Listener(authkey=bytes(current_process().authkey))
-        started.send(listener.address)
-        started.close()
-        threading.Thread(target=_warm_up, args=(first,), daemon=True).start()
-        threading.Thread(target=_accept, args=(listener, settings, Path(folder)), daemon=True).start()
-        server.join()
+    listener = connection.Listener(authkey=bytes(current_process().authkey))
+    started.send(listener.address)
+    started.close()
+    threading.Thread(target=_warm_up, args=(first,), daemon=True).start()
+    threading.Thread(target=_accept, args=(listener, settings, folder), daemon=True).start()
+    server.join()
 
 
 def _accept(listener: connection.Listener, settings: DemoSettings, folder: Path) -> None:
@@ -119,6 +120,7 @@ class _Visitor:
         self._lives: tuple[LiveEpisode, ...] = ()
         self._made_for: tuple[Any, ...] = ()
         self._frozen: tuple[int, ...] = ()
+        self._note, self._suggestion = "", ""
         self._runs = 0
 
     def serve(self) -> None:
@@ -170,36 +172,37 @@ class _Visitor:
 
     def _look(self, choice: Choice) -> Scene:
         self._prepare(choice)
+        self._note, self._suggestion = "", ""
         env = self._lives[0].env
         sentences = sentences_of_goals(env, choice.seed)
         for live in self._lives:
             live.begin(choice.seed, None, "")
-        return Scene(self._frame("", self._settings.height), sentences, tuple(env.task.bodies))
+        return Scene(self._frame(self._still_height), sentences, tuple(env.task.bodies))
 
     def _run(self, run: Run) -> Ended | Refused:
         choice, sentence = run.choice, cleaned(run.sentence)
         self._prepare(choice)
         sentences = sentences_of_goals(self._lives[0].env, choice.seed)
         goal = goal_of(sentence, sentences) if sentence else None
-        note = ""
+        self._note, self._suggestion = "", ""
         if sentence and goal is None:
-            near = "; ".join(f"“{said}”" for said in suggestions(sentence, sentences))
+            self._suggestion = nearest(sentence, sentences)
+            advice = hint(self._suggestion, sentences)
             if not any(live.hears for live in self._lives):
-                return Refused(f"I did not understand “{sentence}”. In this scene I understand, for example: {near}.")
-            note = f"None of the task's sentences; success is judged by the seed's own goal. Understood: {near}."
+                return Refused(f"I did not understand “{sentence}”. {advice}", self._suggestion)
+            self._note = _not_judged(self._lives, advice)
         for live in self._lives:
-            live.begin(choice.seed, goal, sentence)
-        height = 2 * self._settings.height if run.fine else self._settings.height
-        return self._play(height, note)
+            live.begin(choice.seed, goal, sentence if goal or live.hears else "")
+        return self._play(2 * self._settings.height if run.fine else self._settings.height)
 
-    def _play(self, height: int, note: str) -> Ended:
+    def _play(self, height: int) -> Ended:
         """Simulate no faster than real time, show every ``STRIDE`` steps, and do what the visitor asks for."""
         lives = self._lives
         control_dt, shown = lives[0].env.control_dt, []
         began, step, pushes = time.monotonic(), 0, 0
         self._mark_frozen()
         while True:
-            frame = self._frame(note, height)
+            frame = self._frame(height)
             self._pipe.send(frame)
             shown.append([view.picture for view in frame.views])
             stopped = time.monotonic() - began > self._settings.max_run_s
@@ -220,9 +223,11 @@ class _Visitor:
                     live.step(self._frozen)
             step += STRIDE
             time.sleep(max(began + step * control_dt - time.monotonic(), 0.0))
-        return self._finish(frame, shown, 1 / (STRIDE * control_dt))
+        is_last = not self._pipe.poll()  # else the visitor already waits for something else
+        last = self._frame(max(height, self._still_height)) if is_last else frame
+        return self._finish(last, shown, 1 / (STRIDE * control_dt))
 
-    def _finish(self, frame: Frame, shown: list[list[bytes]], fps: float) -> Ended:
+    def _finish(self, last: Frame, shown: list[list[bytes]], fps: float) -> Ended:
         from teamvla_eval.demo.recording import write_video
 
         self._runs += 1
@@ -234,12 +239,17 @@ class _Visitor:
         written = tuple(file for file, live in zip(files, self._lives, strict=True) if live.write(file))
         video = self._folder / f"{stem}.mp4"
         write_video(video, shown, fps)
-        return Ended(frame, written, video)
+        return Ended(last, written, video)
 
-    def _frame(self, note: str, height: int) -> Frame:
+    @property
+    def _still_height(self) -> int:
+        return max(self._settings.height, STILL_HEIGHTS[len(self._lives) - 1])
+
+    def _frame(self, height: int) -> Frame:
         lives = self._lives
         views = tuple(live.view(height) for live in lives)
-        return Frame(views, tuple(lives[0].env.phases), lives[0].told, note)
+        told = next((live.told for live in lives if live.hears), lives[0].told)
+        return Frame(views, tuple(lives[0].env.phases), told, self._note, self._suggestion)
 
     def _mark_frozen(self) -> None:
         """Leave out arms that do not exist, and note it in the episodes."""
@@ -252,3 +262,15 @@ class _Visitor:
         for live in self._lives:
             live.close()
         self._lives, self._made_for = (), ()
+
+
+def _not_judged(lives: "tuple[LiveEpisode, ...]", advice: str) -> str:
+    """What becomes of a sentence that tells none of the scene's goals."""
+    note = f"This is not one of the task's sentences, so {_listed(lives, True)} is not judged. {advice}"
+    if not all(live.hears for live in lives):
+        note += f" {_listed(lives, False)} does not read sentences and acts on the seed's own goal."
+    return note
+
+
+def _listed(lives: "tuple[LiveEpisode, ...]", hears: bool) -> str:
+    return " and ".join(live.spec for live in lives if live.hears is hears)

@@ -1,5 +1,6 @@
 """The web server's side of every visitor: who is here, who finds all places taken, who has left."""
 
+import contextlib
 import threading
 import time
 from collections.abc import Generator
@@ -8,6 +9,7 @@ from typing import Any, Protocol
 
 from teamvla_eval.demo.protocol import Choice, Ended, Frame, Freeze, Look, Push, Refused, Run, Scene, Stop
 
+_CLOSED = (EOFError, OSError, TypeError)  # what reading raises; the last if this side is closed during it
 _PATIENCE = 60.0  # [s] for an earlier request of the same visitor to finish
 GONE = Refused("the simulator has ended; the operator has to start the demo again")
 BUSY = Refused("your last request is still being worked on; try again in a moment")
@@ -26,12 +28,17 @@ class Visitor:
 
     Args:
         pipe: The connection.
+
+    Attributes:
+        last_seen: When the visitor last did something, in monotonic time [s].
+        has_run: Whether a run was asked for.
     """
 
     def __init__(self, pipe: "connection.Connection[Any, Any]"):
         self._pipe = pipe
         self._asking, self._sending = threading.Lock(), threading.Lock()
-        self.last_seen = time.monotonic()
+        self._unanswered: set[object] = set()
+        self.last_seen, self.has_run = time.monotonic(), False
 
     def look(self, choice: Choice) -> Scene | Refused:
         """Show a scene; what runs is stopped."""
@@ -40,7 +47,13 @@ class Visitor:
 
     def run(self, run: Run) -> Generator[Frame | Ended | Refused]:
         """Let policies act; what runs is stopped. The last answer is no :class:`Frame`."""
+        self.has_run = True
         return self._ask(run)
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether an answer is still to come."""
+        return bool(self._unanswered)
 
     def tell(self, word: Push | Freeze | Stop) -> None:
         """Do something to what runs."""
@@ -48,7 +61,7 @@ class Visitor:
         try:
             with self._sending:
                 self._pipe.send(word)
-        except OSError:
+        except _CLOSED:
             pass  # whoever reads the answers finds out
 
     def close(self) -> None:
@@ -56,6 +69,18 @@ class Visitor:
         self._pipe.close()
 
     def _ask(self, request: Look | Run) -> Generator[Any]:
+        token = object()
+        self._unanswered.add(token)
+        try:
+            with contextlib.closing(self._answers(request)) as answers:
+                for answer in answers:
+                    if not isinstance(answer, Frame):
+                        self._unanswered.discard(token)
+                    yield answer
+        finally:
+            self._unanswered.discard(token)
+
+    def _answers(self, request: Look | Run) -> Generator[Any]:
         self.tell(Stop())
         if not self._asking.acquire(timeout=_PATIENCE):
             yield BUSY
@@ -70,7 +95,7 @@ class Visitor:
                 self.last_seen = time.monotonic()
                 waiting = isinstance(answer, Frame)
                 yield answer
-        except (EOFError, OSError):
+        except _CLOSED:
             waiting = False
             yield GONE
         finally:
@@ -83,7 +108,7 @@ class Visitor:
         try:
             while isinstance(self._pipe.recv(), Frame):
                 pass
-        except (EOFError, OSError):
+        except _CLOSED:
             pass
 
 

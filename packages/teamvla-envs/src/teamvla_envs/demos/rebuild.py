@@ -54,13 +54,13 @@ def check_env_kwargs(file: DemoFile) -> None:
     Raises:
         DemoFileError: Naming the argument, its value and what is allowed.
     """
+    from teamvla_envs.arguments import check_choice
     from teamvla_envs.control.actions import ACTION_MODES
     from teamvla_envs.env.observations import OBS_MODES
     from teamvla_envs.env.spaces import check_image_size
     from teamvla_envs.registration import get_task, registered_tasks
     from teamvla_envs.scene.looks import LOOKS
     from teamvla_envs.scene.robots.registry import get_robot
-    from teamvla_envs.tasks.base import check_choice
 
     kwargs = _recorded(file)
     checks: dict[str, Callable[[Any], object]] = {

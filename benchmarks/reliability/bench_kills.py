@@ -19,7 +19,7 @@ from verdicts import report
 
 COMMAND = "bench --policy expert random --tasks lift handoff --episodes 10 --num-envs 3 --deterministic --no-history"
 EPISODES = 40
-TOLD = {
+TOLD: dict[signal.Signals, tuple[int, str]] = {
     signal.SIGKILL: (-signal.SIGKILL, ""),
     signal.SIGINT: (130, "interrupted: "),
     signal.SIGTERM: (143, "terminated: "),
@@ -38,7 +38,9 @@ def main(kills: int = 30, engine: str = "local", seed: int = 0) -> int:
         1 if something did not hold.
     """
     moments = random.Random(seed)
-    verdicts: dict[str, list[str | None]] = {name.name: [] for name in TOLD} | {"records of completed runs": []}
+    verdicts: dict[str, list[str | None]] = {
+        name: [] for name in (*(n.name for n in TOLD), "records of completed runs")
+    }
     with tempfile.TemporaryDirectory() as folder:
         words = [*COMMAND.split(), "--out", "{}", *(["--engine", "ray", "--workers", "2"] if engine == "ray" else [])]
         reference = Path(folder) / "reference"

@@ -45,7 +45,8 @@ def _replaced(path: str, make: Callable[[Any], Any]) -> Change:
 
 def _dataset(path: str, **options: Any) -> Change:
     def change(file: Any) -> None:
-        del file[path]
+        if path in file:
+            del file[path]
         file.create_dataset(path, **options)
 
     return change

@@ -36,7 +36,10 @@ def _config(*keys: str, value: Any) -> Change:
 
 
 def _text(text: str) -> Change:
-    return lambda folder: (folder / "config.json").write_text(text, encoding="utf-8") and None
+    def change(folder: Path) -> None:
+        (folder / "config.json").write_text(text, encoding="utf-8")
+
+    return change
 
 
 def _header(change: Callable[[dict[str, Any]], Any]) -> Change:

@@ -148,7 +148,8 @@ def read_once(read: Callable[[Path], str], path: Path, expected: str) -> str:
 
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss << 10
     address_space = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
-    resource.setrlimit(resource.RLIMIT_AS, (address_space + 4 * MEMORY,) * 2)
+    limit = address_space + 4 * MEMORY
+    resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
     try:
         told = "identical" if read(path) == expected else "reads with another content"
     except UserError as error:

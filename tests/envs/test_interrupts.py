@@ -4,6 +4,7 @@ import subprocess
 import sys
 import textwrap
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -53,6 +54,19 @@ def test_a_second_interrupt_is_raised_at_once():
             raise AssertionError
 
     with pytest.raises(KeyboardInterrupt):
+        work()
+    assert not interrupt_noted()
+
+
+def test_an_interrupt_that_was_swallowed_before_the_loop_is_raised_by_the_loop():
+    def work() -> None:
+        with suppress(KeyboardInterrupt):
+            signal.raise_signal(signal.SIGINT)
+        with deferred_interrupts():
+            assert interrupt_noted()
+            check_interrupt("nothing was begun")
+
+    with handled_interrupts(), pytest.raises(KeyboardInterrupt, match="nothing was begun"):
         work()
     assert not interrupt_noted()
 

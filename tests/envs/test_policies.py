@@ -5,6 +5,8 @@ from typing import Any
 
 import numpy as np
 import pytest
+from teamvla_envs import policies
+from teamvla_envs.env.vector import TeamVectorEnv
 from teamvla_envs.errors import UserError
 from teamvla_envs.policies import Policy, make_policy
 
@@ -40,6 +42,18 @@ def test_policies_by_name_follow_the_protocol(spec: str):
 def test_zero_holds_still_and_the_expert_asks_the_environment():
     assert not _first_actions("zero", [0, 1]).any()
     assert (_first_actions("expert", [0, 1]) == 0.5).all()
+
+
+@pytest.mark.parametrize("action_mode", ["joint_delta", "joint_pos", "ee_delta"])
+def test_zero_keeps_the_arms_where_they_are_in_every_action_mode(action_mode: str):
+    env, policy = TeamVectorEnv("lift", 2, action_mode=action_mode, num_threads=1), make_policy("zero")
+    policy.bind(env)
+    obs, _ = env.reset(seed=0)
+    before = env.world.joint_target
+    for _ in range(10):
+        obs, *_ = env.step(policy.act(obs))
+    np.testing.assert_allclose(env.world.joint_target, before, atol=1e-4 if action_mode != "ee_delta" else 0.05)
+    env.close()
 
 
 def test_random_actions_depend_on_the_episode_and_not_on_its_neighbors():
@@ -98,3 +112,25 @@ def test_what_names_no_policy_is_refused_with_what_does(spec: str, message: str)
 def test_an_unbound_policy_says_so():
     with pytest.raises(RuntimeError, match="not bound"):
         make_policy("zero").act(None)
+
+
+@pytest.mark.parametrize("spec", ["baseline:lift", "checkpoint:runs/x", "sb3:model.zip"])
+def test_policies_of_distributions_that_are_not_installed_name_them(spec, monkeypatch):
+    monkeypatch.setattr(policies, "policy_factories", dict)
+    with pytest.raises(UserError, match=r"needs teamvla-(learn|eval\[sb3\]): pip install"):
+        policies.make_policy(spec)
+
+
+def test_a_module_that_a_distribution_needs_is_named(monkeypatch):
+    def fail(argument):
+        raise ModuleNotFoundError("No module named 'torch'", name="torch")
+
+    class Entry:
+        module, dist = "teamvla_learn", None
+
+        def load(self):
+            return fail
+
+    monkeypatch.setattr(policies, "policy_factories", lambda: {"baseline": Entry()})
+    with pytest.raises(UserError, match="policy 'baseline:lift' needs the module 'torch', which is not installed"):
+        policies.make_policy("baseline:lift")

@@ -1,7 +1,7 @@
 from dataclasses import replace
 
 import pytest
-from teamvla_eval.failures import failure_counts, failure_kind
+from teamvla_eval.failures import failure_counts, failure_kind, outcome
 
 from tests.eval.episodes import make_suite
 
@@ -23,3 +23,10 @@ def test_a_success_has_no_reason_to_fail():
 def test_failures_are_counted_the_most_frequent_first():
     records = [FAILED, replace(FAILED, dropped_objects=1), FAILED, *make_suite("x", 3, 0).records]
     assert list(failure_counts(records).items()) == [("stuck in approach", 2), ("object was dropped", 1)]
+
+
+def test_diverged_physics_comes_before_everything_else():
+    unstable = replace(FAILED, end_reason="unstable", dropped_objects=1)
+    assert failure_kind(unstable) == "physics became unstable"
+    assert outcome(unstable) == "unstable"
+    assert outcome(FAILED) == "approach"

@@ -94,3 +94,58 @@ def test_bad_input_is_one_line(words, message, history, capsys):
 def test_entries_are_strict_json(history):
     append_history(a_run(), history)
     json.loads(history.read_text(), parse_constant=pytest.fail)
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("versions", ["0.1.0"]), ("settings", 3), ("suites", {}), ("started", None), ("command", "\ud800"),
+        ("policy", 3), ("task", "\udfff"), ("episodes", "many"), ("episodes", 10**400), ("success_rate", float("nan")),
+        ("success_rate", 7.0), ("success_rate", 0.01), ("wilson_95", []), ("wilson_95", [0.9, 0.1]),
+        ("time_to_success_s", float("inf")), ("episodes_per_s", 1e308), ("episodes_per_s", -1),
+    ],
+)  # fmt: skip
+def test_a_malformed_line_breaks_neither_list_nor_page(key, value, history, tmp_path, caplog):
+    append_history(a_run(), history)
+    run = json.loads(history.read_text())
+    (run if key in run else run["suites"][0])[key] = value
+    with history.open("a") as file:
+        file.write(json.dumps(run) + "\n")
+    append_history(a_run(1), history)
+    assert main(["history", "--html", str(tmp_path / "h.html")]) == 0
+    assert "left out 1 damaged lines, the first is line 2" in caplog.text
+    assert (tmp_path / "h.html").read_text().count("runs/x</td>") == 2
+
+
+def test_names_with_markup_are_shown(history, tmp_path, capsys):
+    names = ("[/b]", "runs/x[lr=3]", "$\\frac$", "<script>")
+    append_history(make_results(*(make_suite(name, 1, 1) for name in names)), history)
+    assert main(["history", "--html", str(tmp_path / "h.html")]) == 0
+    shown, page = capsys.readouterr().out, (tmp_path / "h.html").read_text()
+    assert all(name in shown for name in names)
+    assert "[/b]</td>" in page
+    assert "<script" not in page
+
+
+def test_a_line_that_is_too_long_costs_no_other(history, monkeypatch):
+    append_history(a_run(), history)
+    with history.open("a") as file:
+        file.write("9" * 100_000 + "\n")
+    append_history(a_run(1), history)
+    monkeypatch.setattr("teamvla_eval.history.MAX_LINE", 50_000)
+    assert len(read_history(history)) == 4
+
+
+def test_a_line_that_was_cut_off_does_not_spoil_the_next(history):
+    append_history(a_run(), history)
+    with history.open("a") as file:
+        file.write(history.read_text()[:100])
+    append_history(a_run(1), history)
+    assert len(read_history(history)) == 4
+
+
+def test_without_a_home_folder_nothing_is_written_into_the_working_directory(tmp_path, monkeypatch):
+    monkeypatch.delenv("TEAMVLA_HISTORY")
+    monkeypatch.setattr("platformdirs.user_data_dir", lambda name: f"~/.local/share/{name}")
+    with pytest.raises(FileNotFoundError, match="set TEAMVLA_HISTORY"):
+        history_file()

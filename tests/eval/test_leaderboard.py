@@ -128,3 +128,11 @@ def test_the_command_writes_the_page_only_when_all_are_valid(tmp_path, capsys):
     assert not page.exists()
     assert main(["leaderboard", str(good), "--out", str(page)]) == 0
     assert "Team net" in page.read_text()
+
+
+def test_a_policy_that_did_not_run_on_every_task_is_refused(tmp_path):
+    run = official()
+    partial = replace(run, suites=(*(replace(suite, policy="other") for suite in run.suites), run.suites[0]))
+    path = submission(tmp_path, run=partial)
+    with pytest.raises(ValueError, match="policy 'runs/x' lacks handoff, drawer"):
+        read_submission(path)

@@ -1,8 +1,10 @@
 import json
+import shutil
 
 import pytest
 import teamvla_envs
 from teamvla_envs.cli import main
+from teamvla_eval.journal import Journal
 
 SMALL = "--demos 2 --steps 20 --episodes 1"
 
@@ -51,6 +53,34 @@ def test_a_lost_stage_is_done_again(folder):
     (folder / "report.html").unlink()
     assert main(["quickstart", "--out", str(folder), *SMALL.split()]) == 0
     assert (folder / "report.html").is_file()
+
+
+def test_an_interrupted_evaluation_keeps_its_episodes(folder, tmp_path, monkeypatch, capsys):
+    def interrupted(self, policy, record, wall_s):
+        add(self, policy, record, wall_s)
+        measured.append(policy)
+        if policy == "random" and measured.count("random") == 1:
+            raise KeyboardInterrupt
+
+    copy = tmp_path / "run"
+    shutil.copytree(folder, copy)
+    state = json.loads((copy / "quickstart.json").read_text())
+    before = json.loads((copy / "results.json").read_text())["episodes"]
+    del state["stages"]["evaluate"], state["stages"]["report"]
+    (copy / "quickstart.json").write_text(json.dumps(state))
+    for name in ("results.json", "report.html"):
+        (copy / name).unlink()
+    shutil.rmtree(copy / "videos")
+    add = Journal.add
+    measured: list[str] = []
+    monkeypatch.setattr(Journal, "add", interrupted)
+    words = ["quickstart", "--out", str(copy), *SMALL.split()]
+    assert main(words) == 130
+    assert "2 measured episodes are kept" in capsys.readouterr().err
+    assert main(words) == 0
+    assert measured == ["learned", "random", "expert"]
+    assert json.loads((copy / "results.json").read_text())["episodes"] == before
+    assert len(list((copy / "videos").iterdir())) == 2
 
 
 @pytest.mark.parametrize(

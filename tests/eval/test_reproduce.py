@@ -85,3 +85,16 @@ def test_a_foreign_file_is_one_line(tmp_path, capsys):
     (tmp_path / "x.json").write_text("{}")
     assert main(["reproduce", str(tmp_path / "x.json")]) == 2
     assert "schema_version None, expected 2" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("name", "value"), [("threads", 1.5), ("freeze_arm", 0.5)])
+def test_counts_are_whole_numbers(name, value):
+    with pytest.raises(UserError, match=f"settings.{name} is {value}, expected a number or null"):
+        settings_of(BenchResults("", {}, {name: value}, ()))
+
+
+def test_settings_that_do_not_fit_the_episodes_are_refused_before_anything_runs(tmp_path, capsys):
+    results = replace(make_results(make_suite("zero", 1, 1)), settings={"episodes": 1_000_000})
+    (tmp_path / "results.json").write_text(json.dumps(results.to_json()))
+    assert main(["reproduce", str(tmp_path / "results.json")]) == 2
+    assert "has 2 episodes of zero on lift, its settings say 1000000" in capsys.readouterr().err

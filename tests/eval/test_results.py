@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 
 import pytest
 from teamvla_envs.errors import UserError
@@ -126,3 +127,44 @@ def test_the_first_policy_is_compared_with_the_others(results):
     (comparison,) = results.to_json()["comparisons"]
     assert (comparison["a"], comparison["b"], comparison["task"]) == ("runs/x", "random", "lift")
     assert (comparison["only_a"], comparison["only_b"], comparison["neither"]) == (9, 0, 1)
+
+
+def test_unstable_episodes_are_counted_and_earlier_files_without_that_count_are_read(results):
+    suite = results.suites[0]
+    records = (*suite.records[:-1], replace(suite.records[-1], end_reason="unstable"))
+    changed = replace(results, suites=(replace(suite, records=records), *results.suites[1:]))
+    assert changed.to_json()["tasks"]["lift"]["unstable"] == 1
+    assert results_from_json(json.loads(json.dumps(changed.to_json()))) == changed
+    values = json.loads(json.dumps(results.to_json()))
+    for figures in (policy["lift"] for policy in values["policies"].values()):
+        for part in (figures, *figures["goals"].values()):
+            del part["unstable"]
+    assert results_from_json(values) == results
+    values["policies"]["random"]["lift"]["unstable"] = 2
+    with pytest.raises(ValueError, match="unstable is 2, its episodes give 0"):
+        results_from_json(values)
+
+
+@pytest.mark.parametrize("value", [10**400, 1e308, float("inf")])
+def test_numbers_that_no_sum_survives_are_refused(results, value):
+    values = json.loads(json.dumps(results.to_json()))
+    values["episodes"][0]["energy"] = value
+    with pytest.raises(ValueError, match=r"episodes\[0\].energy is .*, expected a finite number"):
+        results_from_json(values)
+
+
+def test_text_that_no_file_can_hold_is_refused(results):
+    values = json.loads(json.dumps(results.to_json()))
+    values["hardware"] = {"cpu": "\ud800"}
+    with pytest.raises(ValueError, match="not valid Unicode"):
+        results_from_json(values)
+
+
+def test_a_full_disk_names_the_file(tmp_path, monkeypatch):
+    def full_disk(descriptor):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("teamvla_eval.results.os.fsync", full_disk)
+    with pytest.raises(OSError, match="No space left") as caught:
+        write_atomically(tmp_path / "results.json", "new")
+    assert caught.value.filename == str(tmp_path / "results.json")

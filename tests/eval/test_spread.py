@@ -1,5 +1,6 @@
 import os
 import signal
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -11,10 +12,12 @@ from teamvla_envs.env.vector import TeamVectorEnv
 from teamvla_envs.errors import UserError
 from teamvla_envs.policies import make_policy
 from teamvla_eval import spread
-from teamvla_eval.evaluate import EvaluationSettings, evaluate, open_env
-from teamvla_eval.records import EpisodeRecord
+from teamvla_eval.evaluate import EvaluationSettings, evaluate, measured_episodes, open_env
+from teamvla_eval.records import EpisodeRecord, Measured
 from teamvla_eval.results import Suite, read_results
 from teamvla_eval.versions import installed_versions
+
+from tests.eval.episodes import make_suite
 
 SETTINGS = EvaluationSettings(episodes=16, num_envs=2, offset=3)
 
@@ -61,12 +64,12 @@ def test_what_does_not_fit_is_one_line(words: str, message: str, capsys: pytest.
 
 
 def test_a_worker_runs_its_seeds_in_as_many_worlds_as_one_process_would(monkeypatch: pytest.MonkeyPatch):
-    def look(env: TeamVectorEnv, *arguments: Any) -> Suite:
+    def look(env: TeamVectorEnv, *arguments: Any) -> Iterator[EpisodeRecord]:
         worlds.append(env.num_envs)
-        return evaluate(env, *arguments)
+        return measured_episodes(env, *arguments)
 
     worlds: list[int] = []
-    monkeypatch.setattr(spread, "evaluate", look)
+    monkeypatch.setattr(spread, "measured_episodes", look)
     seeds, versions = [2_000_003], installed_versions()  # fewer than worlds
     records = dict(spread._evaluate_seeds("expert", None, "expert", "lift", SETTINGS, False, versions, seeds))
     assert worlds == [SETTINGS.num_envs]
@@ -87,3 +90,46 @@ def test_policies_from_files_are_named_by_their_whole_path(tmp_path: Path, monke
     assert spread._locate("checkpoint:x") == (f"checkpoint:{tmp_path}/x", tmp_path / "x")
     for spec in ("expert", "random:7", "my_module:make"):
         assert spread._locate(spec) == (spec, None)
+
+
+def test_episodes_that_are_known_are_not_run_again(ray_engine: RayEngine, tmp_path: Path):
+    known = make_suite("expert", 3, 0).records
+    settings = EvaluationSettings(episodes=5, num_envs=2)
+    told: list[int] = []
+    with ray_engine.connect() as pool:
+        suite = spread.evaluate_spread(
+            pool,
+            "expert",
+            "lift",
+            settings,
+            progress=lambda record: told.append(record.seed),
+            known=Measured({record.seed: record for record in known}, wall_s=100.0),
+        )
+        whole = spread.evaluate_spread(pool, "expert", "lift", settings, known=Measured(dict(_by_seed(suite))))
+    assert sorted(told) == [2_000_003, 2_000_004]
+    assert suite.records[:3] == known
+    assert suite.wall_s is not None
+    assert suite.wall_s > 100.0
+    assert whole == suite
+
+
+def _by_seed(suite: Suite) -> Iterator[tuple[int, EpisodeRecord]]:
+    return ((record.seed, record) for record in suite.records)
+
+
+def test_a_worker_answers_each_episode_as_it_ends(monkeypatch: pytest.MonkeyPatch):
+    versions = installed_versions()
+    seeds = list(range(2_000_000, 2_000_003))
+    settings = EvaluationSettings(episodes=3, num_envs=1)
+    steps: list[int] = []
+    step = TeamVectorEnv.step
+
+    def count(env: TeamVectorEnv, actions: Any) -> Any:
+        steps.append(1)
+        return step(env, actions)
+
+    monkeypatch.setattr(TeamVectorEnv, "step", count)
+    answers = spread._evaluate_seeds("expert", None, "expert", "lift", settings, False, versions, seeds)
+    _, first = next(answers)
+    assert len(steps) == first.steps
+    answers.close()

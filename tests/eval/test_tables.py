@@ -1,5 +1,7 @@
 import csv
 import io
+import re
+from dataclasses import replace
 
 import pytest
 from teamvla_eval.tables import episodes_csv, latex_table, markdown_table
@@ -46,6 +48,48 @@ def test_the_latex_table_has_a_row_per_policy_and_a_column_per_task(results):
 
 def test_latex_specials_are_escaped():
     assert r"a\_b\&c\textbackslash{}" in latex_table(make_results(make_suite("a_b&c\\", 1, 0)))
+
+
+def test_a_row_of_the_latex_table_does_not_begin_with_an_option():
+    assert "\n{[}lr=3{]} & " in latex_table(make_results(make_suite("[lr=3]", 1, 0)))
+
+
+def test_a_command_with_line_breaks_stays_in_the_latex_comment(results):
+    table = latex_table(replace(results, command="teamvla bench\r\\input{x}\n"))
+    assert table.splitlines()[1] == r"\begin{table}"
+
+
+def test_raw_html_in_names_is_text_in_the_markdown_table(results):
+    odd = replace(
+        make_results(make_suite("<img src=x>", 1, 0)),
+        settings={"seed_set": "<b>"},
+        versions={"x": "<i>"},
+        hardware={"cpu": "<u>"},
+        git={"commit": "<s>"},
+        protocol="<p>",
+    )
+    assert not re.search("<[a-z]", markdown_table(odd))
+
+
+def test_cells_of_the_csv_are_no_formulas():
+    rows = list(
+        csv.DictReader(io.StringIO(episodes_csv(make_results(make_suite("=1+1", 1, 1), make_suite("-x", 0, 1)))))
+    )
+    assert [row["policy"] for row in rows] == ["'=1+1", "'=1+1", "'-x"]
+
+
+def test_numbers_of_the_csv_stay_numbers(results):
+    suite = results.suites[0]
+    records = (replace(suite.records[0], episode_return=-2.5),)
+    row = next(csv.DictReader(io.StringIO(episodes_csv(make_results(replace(suite, records=records))))))
+    assert row["return"] == "-2.5"
+
+
+def test_unstable_episodes_are_counted_in_the_markdown_table():
+    suite = make_suite("x", 1, 1)
+    records = (suite.records[0], replace(suite.records[1], end_reason="unstable"))
+    table = markdown_table(make_results(replace(suite, records=records)))
+    assert "| x | lift | – | 0.00 | 0.00 | – | 0.000 | 0 | 1 |" in table.splitlines()
 
 
 def test_the_csv_has_a_row_per_episode(results):

@@ -1,12 +1,21 @@
 import json
+import os
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import h5py
 import numpy as np
 import pytest
+from teamvla_envs.demos.collect import CollectionSettings, collect_demos
 from teamvla_envs.demos.reader import DemoFileError, open_demos
+from teamvla_envs.demos.schema import FILE_ATTRIBUTES
 from teamvla_envs.errors import UserError
+
+from tests.envs.demos.sealing import seal
+
+GOLDEN = Path(__file__).parents[2] / "golden"
 
 Damage = Callable[[h5py.File], object]
 Change = Callable[[Damage], Path]
@@ -177,6 +186,110 @@ DAMAGES: dict[str, tuple[Damage, str]] = {
         "demo_0: num_samples is -4",
     ),
 }
+
+
+def _flip(text: str, index: int) -> str:
+    """Flip one bit of a character."""
+    return f"{text[:index]}{chr(ord(text[index]) ^ 2)}{text[index + 1 :]}"
+
+
+ENV_ARGS = [field.name for field in FILE_ATTRIBUTES if field.type is str]
+
+
+@pytest.mark.parametrize("name", ENV_ARGS)
+def test_a_flipped_bit_in_the_header_is_refused(change: Change, name: str):
+    def flip(file: h5py.File) -> None:
+        attributes = file["data"].attrs
+        text = attributes[name]
+        letter = max(index for index, character in enumerate(text) if character.isalnum())
+        attributes[name] = _flip(text, letter)
+
+    with (
+        pytest.raises(DemoFileError, match=r"header differs from its header_hash|expected a length"),
+        open_demos(change(flip)),
+    ):
+        pass
+
+
+def test_a_changed_mask_is_refused(change: Change):
+    def swap(file: h5py.File) -> None:
+        train, valid = file["mask/train"], file["mask/valid"]
+        train[0], valid[0] = valid[0], train[0]
+
+    with pytest.raises(DemoFileError, match="the header differs from its header_hash"), open_demos(change(swap)):
+        pass
+
+
+def test_files_of_version_1_have_no_header_hash_and_are_read_with_a_note(
+    change: Change, caplog: pytest.LogCaptureFixture
+):
+    def older(file: h5py.File) -> None:
+        del file["data"].attrs["header_hash"]
+        file["data"].attrs["schema_version"] = 1
+
+    with caplog.at_level("INFO"), open_demos(change(older)) as file:
+        assert all(demo.verify_hash() for demo in file)
+    assert "has schema version 1, whose header has no hash" in caplog.text
+
+
+def test_the_file_of_the_first_version_stays_readable():
+    with open_demos(GOLDEN / "demos_v1.hdf5") as file:
+        assert file.env_kwargs["task"] == "lift"
+        assert file.cameras == ["front", "wrist_0", "wrist_1"]
+        assert all(demo.verify_hash() for demo in file)
+
+
+def test_a_file_that_is_being_written_is_said_to_be_locked(demo_file: Path):
+    program = (
+        f"import h5py, time; file = h5py.File({str(demo_file)!r}, 'r+'); print('open', flush=True); time.sleep(60)"
+    )
+    with subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE) as writer:
+        assert writer.stdout is not None
+        writer.stdout.readline()
+        try:
+            with pytest.raises(DemoFileError, match="is locked: another program is writing to it"):
+                open_demos(demo_file).__enter__()
+        finally:
+            writer.kill()
+
+
+def test_what_is_no_regular_file_is_not_waited_for(tmp_path: Path):
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(DemoFileError, match="is not a regular file"), open_demos(tmp_path / "pipe"):
+        pass
+
+
+def test_a_link_shows_nothing_of_what_it_leads_to(change: Change, tmp_path: Path):
+    with h5py.File(tmp_path / "secret.hdf5", "w") as other:
+        other["names"] = np.array(["secret"], "S")
+
+    def link(file: h5py.File) -> None:
+        del file["mask/train"]
+        file["mask/train"] = h5py.ExternalLink(str(tmp_path / "secret.hdf5"), "/names")
+
+    with pytest.raises(DemoFileError, match="mask/train is a link") as error, open_demos(change(link)):
+        pass
+    assert "secret" not in str(error.value).partition(":")[2]
+
+
+def test_parts_must_add_up_to_the_arrays(change: Change):
+    def damage(file: h5py.File) -> None:
+        file["data"].attrs["action_parts"] = '[["joint_delta", 3], ["gripper", 1]]'
+        seal(file)
+
+    with pytest.raises(DemoFileError, match="actions has width 6, but its parts add up to 8 for 2 arms"):
+        open_demos(change(damage)).__enter__()
+
+
+def test_pictures_must_be_those_of_the_environment(toy_env: object, tmp_path: Path):
+    path = tmp_path / "toy.hdf5"
+    collect_demos(CollectionSettings("lift", cameras=("front",), image_size=16), 1, path, num_envs=1)
+    with h5py.File(path, "r+") as file:
+        attributes = file["data"].attrs
+        attributes["env_args"] = attributes["env_args"].replace('"image_size": 16', '"image_size": 32')
+        seal(file)
+    with pytest.raises(DemoFileError, match=r"obs/pixels/front has pictures of \(16, 16\), .* image_size is 32"):
+        open_demos(path).__enter__()
 
 
 @pytest.mark.parametrize("kind", DAMAGES)

@@ -77,6 +77,12 @@ def test_the_lowest_limit_counts_and_the_horizon_gives_way(own: int | None, wrap
     env.close()
 
 
+def test_before_the_first_reset_the_limit_is_the_horizon():
+    env = gym.make(ID)
+    assert env.unwrapped.get_wrapper_attr("env_kwargs")["max_episode_steps"] == 300
+    env.close()
+
+
 def test_without_a_limit_an_episode_goes_on():
     env = gym.make(ID, max_episode_steps=-1)
     env.reset(seed=0)

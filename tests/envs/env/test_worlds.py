@@ -1,6 +1,7 @@
 """Attributes of worlds and views: names that all of them share, and gymnasium's access world by world."""
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import gymnasium as gym
@@ -15,6 +16,7 @@ from teamvla_envs.errors import UserError
 SHARED = (
     "phases", "goals", "cameras", "all_cameras", "control_dt", "action_parts", "action_size", "agent_pos_parts",
     "environment_state_parts", "max_episode_steps", "env_kwargs", "num_arms",
+    "task_name", "image_size", "instructions", "goal_names",
 )  # fmt: skip
 
 
@@ -40,6 +42,8 @@ def test_every_view_has_the_documented_attributes(views: tuple[Any, ...], name: 
 def test_every_view_has_seeds_signals_and_pushes(views: tuple[Any, ...]):
     for env in views:
         assert_array_equal(env.seeds, [4])
+        assert_array_equal(env.steps, [0])
+        assert env.world.joint_pos.shape == (1, 2, 7)
         assert set(env.signals) == set(views[0].signals)
         before = env.get_state()["physics"]
         env.push(0, "bar", [0.0, 0.0, 0.1])
@@ -136,6 +140,17 @@ def test_hold_actions_have_the_shape_of_an_action(views: tuple[Any, ...]):
     assert_array_equal(single.hold_actions(), vector.hold_actions()[0])
     assert_array_equal(np.concatenate(list(parallel.hold_actions().values())), single.hold_actions())
     assert_array_equal(single.hold_actions(gripper=-1.0).reshape(2, 8), [[0.0] * 7 + [-1.0]] * 2)
+
+
+def test_gymnasium_records_a_video(tmp_path: Path):
+    pytest.importorskip("moviepy", reason="needs teamvla-envs[video]")
+    env = gym.make("TeamVLA/Lift-v0", render_mode="rgb_array", render_size=64, max_episode_steps=5)
+    recorded = gym.wrappers.RecordVideo(env, str(tmp_path), episode_trigger=lambda episode: True)
+    recorded.reset(seed=0)
+    for _ in range(5):
+        recorded.step(recorded.action_space.sample())
+    recorded.close()
+    assert [path.suffix for path in tmp_path.iterdir()] == [".mp4"]
 
 
 def test_a_render_has_the_size_that_was_asked_for():

@@ -311,6 +311,7 @@ def test_eight_visitors_at_once_see_their_own_episodes_and_the_ninth_is_asked_to
     pages = [context.new_page() for context in contexts]
     for page in pages[:8]:
         page.goto(address, timeout=180_000)
+        page.locator("#run").wait_for(timeout=180_000)  # the page that is shown while Gradio loads has none
         page.locator(".tv-pic").wait_for(timeout=180_000)
     pages[8].goto(address, timeout=180_000)
     pages[8].locator(".tv-refused").wait_for(timeout=60_000)

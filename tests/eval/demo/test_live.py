@@ -105,6 +105,21 @@ def test_a_frozen_arm_keeps_still(make_live: MakeLive):
     assert moved[1] == 0.0
 
 
+@pytest.mark.parametrize("action_mode", ["joint_pos", "ee_delta"])
+def test_a_frozen_arm_keeps_still_in_every_action_mode(
+    make_live: MakeLive, monkeypatch: pytest.MonkeyPatch, action_mode: str
+):
+    class Other(Listener):
+        env_kwargs = Listener.env_kwargs | {"action_mode": action_mode}
+
+    monkeypatch.setattr(live_module, "make_policy", lambda spec: Other())
+    live = make_live("other")
+    live.begin(0, None, "")
+    pos = live.env.world.tool_pos.copy()
+    _play(live, 20, frozen=(0, 1))
+    assert np.abs(live.env.world.tool_pos - pos).max() < 0.01
+
+
 def test_the_episode_as_a_file_replays_bit_for_bit_although_it_was_pushed(make_live: MakeLive, tmp_path: Path):
     live = make_live()
     live.begin(0, "stand_front", "put the bar on the front stand")

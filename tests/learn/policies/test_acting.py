@@ -7,6 +7,7 @@ import gymnasium as gym
 import numpy as np
 import pytest
 from teamvla_envs.errors import UserError
+from teamvla_envs.outside import shown
 from teamvla_envs.policies import Policy, make_policy
 from teamvla_learn.data.dataset import load_demos
 from teamvla_learn.data.layout import PartLayout
@@ -185,6 +186,17 @@ def test_a_state_policy_of_other_parts_is_refused(demos, tmp_path, parts, messag
         state_policy(demos, tmp_path / "run", parts).bind(stub)
 
 
+def test_an_instruction_that_is_too_long_is_read_in_part_with_one_warning(policy, caplog):
+    policy.bind(StubEnv(num_envs=1))
+    policy.reset(np.ones(1, dtype=bool))
+    long = "Put the bar on the green stand, " * 9
+    for _ in range(2):
+        assert np.isfinite(policy.act(observe(0) | {"instruction": (long,)})).all()
+    assert [record.message for record in caplog.records] == [
+        f"the instruction {shown(long)} has 63 tokens, the policy reads the first 32 only"
+    ]
+
+
 def test_the_example_of_the_documentation_runs():
     block = re.search(r"```python\n(import gymnasium.*?)```", LEARNING.read_text(encoding="utf-8"), re.DOTALL)
     assert block is not None
@@ -204,6 +216,8 @@ def test_the_example_of_the_documentation_runs():
         (StubEnv(action_size=7), "takes 14 action entries, the policy puts out 16"),
         (StubEnv(agent_pos_size=50), r"agent_pos has shape \(50,\), the policy was trained with \(20,\)"),
         (StubEnv(ENV_KWARGS | {"obs_mode": "vision", "num_arms": 3}), "num_arms=3, the policy needs 2"),
+        (StubEnv(ENV_KWARGS | {"obs_mode": "vision", "looks": "menagerie"}), "looks='menagerie', the policy needs"),
+        (StubEnv(ENV_KWARGS | {"obs_mode": "vision", "image_channels": ["depth"]}), r"image_channels=\['depth'\]"),
     ],
 )
 def test_an_environment_that_does_not_fit_is_told(policy, env, message):

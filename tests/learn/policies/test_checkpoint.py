@@ -188,3 +188,26 @@ def test_half_precision_takes_half_the_space_and_loads_as_single(saved, tmp_path
     ):
         assert rounded.dtype == single.dtype, name
         assert torch.equal(rounded, single.half().float()), name
+
+
+def test_a_flipped_bit_in_the_configuration_is_refused(saved):
+    path = saved[2] / CONFIG_FILE
+    text = path.read_text()
+    place = text.index('"std"') + 30
+    digit = next(index for index in range(place, len(text)) if text[index].isdigit())
+    path.write_text(f"{text[:digit]}{int(text[digit]) ^ 1}{text[digit + 1 :]}")
+    with pytest.raises(UserError, match=r"config.json differs from its config_hash: it was damaged or changed"):
+        load_checkpoint(saved[2])
+
+
+def test_a_folder_of_the_first_version_stays_readable():
+    checkpoint = load_checkpoint(Path(__file__).parents[2] / "golden" / "checkpoint_v2")
+    assert checkpoint.info.tasks == ("lift",)
+
+
+def test_weights_that_are_too_large_for_half_precision_are_not_written(saved, tmp_path):
+    checkpoint = load_checkpoint(saved[2])
+    next(iter(checkpoint.policy.state_dict().values())).fill_(1e6)
+    with pytest.raises(UserError, match=r"weights \S+ are not finite in half precision"):
+        save_checkpoint(tmp_path, checkpoint.policy, checkpoint.info, half=True)
+    assert not (tmp_path / MODEL_FILE).exists()

@@ -229,8 +229,9 @@ class _CurrentStderr(logging.Handler):
 
 def _print_any_character() -> None:
     """Let characters that the terminal's encoding lacks be printed as escapes instead of raising an error."""
-    if isinstance(sys.stdout, io.TextIOWrapper) and sys.stdout.errors == "strict":
-        sys.stdout.reconfigure(errors="backslashreplace")
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper) and stream.errors == "strict":
+            stream.reconfigure(errors="backslashreplace")
 
 
 def _flush_output() -> None:

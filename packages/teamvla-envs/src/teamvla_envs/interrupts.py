@@ -19,7 +19,8 @@ SIGNALS: Final = (signal.SIGINT, signal.SIGTERM)
 EXIT_INTERRUPTED: Final = 130
 _SHOW_CURSOR: Final = "\x1b[?25h"  # a progress bar hides it
 
-_noted: int | None = None  # the signal that came while signals were deferred
+_noted: set[int] = set()  # signals that came while signals were deferred
+_raised = False  # whether the program raised KeyboardInterrupt, which something may have swallowed
 _deferring = False
 
 
@@ -27,38 +28,42 @@ _deferring = False
 def deferred_interrupts() -> Generator[None]:
     """Note interrupts instead of raising them, until :func:`check_interrupt` or the end of the block raises.
 
-    The loop inside calls :func:`check_interrupt` between two steps. A second signal raises KeyboardInterrupt at once.
-    Within another such block, and outside the main thread, this does nothing.
+    The loop inside calls :func:`check_interrupt` between two steps. A second signal of a kind raises KeyboardInterrupt
+    at once; a launcher of several processes sends SIGTERM after the terminal's SIGINT. Within another such block, and
+    outside the main thread, this does nothing.
     """
-    global _deferring, _noted
+    global _deferring
     if _deferring or threading.current_thread() is not threading.main_thread():
         yield
         return
     previous = _handle(_note)
-    _deferring, _noted = True, None
+    _deferring = True
+    _noted.clear()
     try:
         yield
     finally:
-        _deferring, noted, _noted = False, _noted, None
+        _deferring, noted = False, set(_noted)
+        _noted.clear()
         _restore(previous)
-    if noted is not None:
-        signal.raise_signal(noted)
+    if noted:
+        signal.raise_signal(min(noted))
 
 
 def interrupt_noted() -> bool:
-    """Whether there was an interrupt that is still deferred."""
-    return _noted is not None
+    """Whether there was an interrupt that is still deferred, or was swallowed before."""
+    return bool(_noted) or _raised
 
 
 def check_interrupt(message: str = "") -> None:
-    """Raise KeyboardInterrupt if there was an interrupt that is still deferred.
+    """Raise KeyboardInterrupt if there was an interrupt that is still deferred, or was swallowed before.
 
     Args:
         message: What the user should know, such as what is kept and how to go on.
     """
-    global _noted
-    if _noted is not None:
-        _noted = None
+    global _raised
+    if interrupt_noted():
+        _raised = False
+        _noted.clear()
         raise KeyboardInterrupt(message) if message else KeyboardInterrupt
 
 
@@ -68,10 +73,12 @@ def handled_interrupts() -> Generator[None]:
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    previous = _handle(_raise)
+    global _raised
+    previous = _handle(_interrupt)
     try:
         yield
     finally:
+        _raised = False
         _restore(previous)
 
 
@@ -90,11 +97,16 @@ def _restore(handlers: dict[int, Any]) -> None:
             signal.signal(number, handler)
 
 
+def _interrupt(number: int, frame: FrameType | None) -> None:
+    global _raised
+    _raised = True
+    _raise(number, frame)
+
+
 def _note(number: int, frame: FrameType | None) -> None:
-    global _noted
-    if _noted is not None:
+    if number in _noted:
         _raise(number, frame)
-    _noted = number
+    _noted.add(number)
 
 
 def _raise(number: int, frame: FrameType | None) -> None:

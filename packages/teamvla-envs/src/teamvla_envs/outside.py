@@ -20,8 +20,10 @@ def shown(value: object) -> str:
     """Return a value from outside for a message: on one line, without control characters, and cut when it is long."""
     if isinstance(value, str):
         return repr(value if len(value) <= _SHOWN else f"{value[: _SHOWN - 1]}…")
-    text = repr(value) if isinstance(value, (bool, int, float)) and abs(value) < 1e30 else _repr.repr(value)
-    return plain(text)
+    try:
+        return plain(_repr.repr(value))
+    except ValueError:  # a number of more digits than Python prints
+        return f"a long {type(value).__name__}"
 
 
 def plain(text: str) -> str:

@@ -1,7 +1,7 @@
 """A whole benchmark: every policy on every task, over the same episodes, with everything a result must say."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
@@ -14,6 +14,7 @@ from teamvla_eval.provenance import git_state, hardware
 from teamvla_eval.results import BenchResults, Suite
 from teamvla_eval.resuming import journaled, sigterm_interrupts
 from teamvla_eval.spread import evaluate_spread
+from teamvla_eval.swapping import SwappedGoals
 from teamvla_eval.versions import installed_versions
 
 if TYPE_CHECKING:
@@ -59,12 +60,16 @@ def run_benchmark(
         cluster: Where the episodes run; None for this process.
         trust: Whether the cluster's processes may read files that can run code.
         journal: Keeps every record as its episode ends; the episodes that it has already are not run again.
+
+    Raises:
+        UserError: If a policy cannot act in a task under these settings; then no episode was run.
     """
     started = datetime.now(UTC).isoformat(timespec="seconds") if journal is None else journal.started
     suites: list[Suite] = []
     clips: list[Clip] = []
     phases: dict[str, tuple[str, ...]] = {}
     with connect(cluster) as pool, sigterm_interrupts():  # Ray sets its own handler when it connects
+        _check_pairs(policies, tasks, settings)
         for name, policy in policies.items():
             loaded = ablated(policy, settings)
             for task in tasks:
@@ -91,6 +96,16 @@ def run_benchmark(
     return BenchRun(results, tuple(clips), phases)
 
 
+def _check_pairs(policies: "Mapping[str, Policy]", tasks: Sequence[str], settings: EvaluationSettings) -> None:
+    """Refuse a policy that does not fit a later task before the earlier ones are measured."""
+    one_world = replace(settings, num_envs=1)
+    pairs = [(name, task) for name in policies for task in tasks]
+    for name, task in pairs[1:]:  # the first one is opened next
+        with open_env(ablated(policies[name], settings), name, task, one_world) as env:
+            if settings.swap_instruction:
+                SwappedGoals(env)
+
+
 def _clips(
     env: "TeamVectorEnv", policy: "Policy", suite: Suite, settings: EvaluationSettings, count: int
 ) -> "list[Clip]":
@@ -99,7 +114,6 @@ def _clips(
         return []
     from teamvla_eval.clip_files import choose_episodes
     from teamvla_eval.rollouts import run_suite
-    from teamvla_eval.swapping import SwappedGoals
     from teamvla_eval.trajectories import StateRecorder
     from teamvla_eval.videos import make_clip
 

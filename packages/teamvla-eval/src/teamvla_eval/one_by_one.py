@@ -75,6 +75,9 @@ class _OneWorld:
     def expert_actions(self) -> np.ndarray:
         return self._experts.actions()[self._row]
 
+    def hold_actions(self, gripper: float | None = None) -> Any:
+        return self._env.hold_actions(gripper)[self._row]
+
 
 class _Experts:
     """The expert's actions in all worlds, computed once per state."""

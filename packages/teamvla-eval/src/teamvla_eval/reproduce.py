@@ -72,9 +72,8 @@ def reproduce(
     settings = replace(settings, num_envs=num_envs or settings.num_envs, threads=threads or settings.threads)
     for suite in before.suites:
         if len(suite.records) != settings.episodes:
-            raise UserError(
-                f"{file} has {len(suite.records)} episodes of a suite, its settings say {settings.episodes}"
-            )
+            found = f"{len(suite.records)} episodes of {suite.policy} on {suite.task}"
+            raise UserError(f"{file} has {found}, its settings say {settings.episodes}")
     tasks = known_tasks(before.tasks)
     if out is not None:
         check_folder(out)

@@ -5,7 +5,7 @@ import sys
 import threading
 import time
 from collections.abc import Generator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from types import FrameType
 
 from teamvla_eval.console import episode_progress
@@ -32,7 +32,8 @@ def resumable(journal: Journal | None) -> Generator[None]:
         with sigterm_interrupts():
             yield
     except TerminatedError:
-        print(f"terminated: {_kept(journal)}", file=sys.stderr, flush=True)
+        with suppress(OSError):
+            print(f"terminated: {_kept(journal)}", file=sys.stderr, flush=True)
         raise SystemExit(EXIT_TERMINATED) from None
     except KeyboardInterrupt:
         raise KeyboardInterrupt(_kept(journal)) from None

@@ -3,7 +3,7 @@
 import logging
 import platform
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -78,7 +78,7 @@ def _evaluate_seeds(
     trust: bool,
     versions: Mapping[str, str],
     seeds: Sequence[int],
-) -> Iterator[tuple[int, EpisodeRecord]]:
+) -> Generator[tuple[int, EpisodeRecord]]:
     """Evaluate some seeds in a worker and yield each with its record as its episode ends."""
     from teamvla_eval.ablations import ablated
     from teamvla_eval.bench import load_policy

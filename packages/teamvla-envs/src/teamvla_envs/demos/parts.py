@@ -18,6 +18,7 @@ from typing import Any, Final
 from teamvla_envs.demos.writer import Episode, write_episode
 from teamvla_envs.errors import UserError
 from teamvla_envs.files import write_text
+from teamvla_envs.outside import read_json
 
 _SETTINGS: Final = "collection.json"
 _EPISODE: Final = re.compile(r"seed_(\d+)\.(hdf5|failed)")
@@ -128,7 +129,7 @@ class PartsFolder:
         if not path.exists():
             return f"{_SETTINGS} is missing" if self._episodes("hdf5") or self._episodes("failed") else None
         try:
-            found = json.loads(path.read_text(encoding="utf-8"))
+            found = read_json(path)
         except ValueError:
             found = None
         if not isinstance(found, dict):

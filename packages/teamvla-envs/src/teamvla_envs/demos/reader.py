@@ -123,11 +123,11 @@ class DemoFile:
             self._demos[name] = Demo(name, _group=group, _specs=specs[name], **attributes)
         check_total(sizes, file.id.get_filesize())
         checking.check_alike(specs)
-        self._header.check_arrays(next(iter(specs.values())))
         self._splits = checking.read_masks(file, self._demos)
         if self.total != sum(demo.num_samples for demo in self):
             raise DemoFileError(f"total is {self.total}, but the demonstrations have another number of samples")
         self._header.check_hash(path, self._splits, {demo.name: demo.content_hash for demo in self})
+        self._header.check_arrays(next(iter(specs.values())))
         for name, group_specs in specs.items():
             checking.check_demo(name, data[name], group_specs)
 

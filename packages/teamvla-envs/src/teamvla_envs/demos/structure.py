@@ -60,26 +60,27 @@ def check_structure(file: "h5py.File") -> None:
     """
     import h5py
 
-    seen: dict[int, str] = {h5py.h5o.get_info(file.id).addr: "/"}
+    low: Any = h5py  # type checkers do not find the compiled modules
+    seen: dict[int, str] = {low.h5o.get_info(file.id).addr: "/"}
     groups: list[tuple[Any, str, int]] = [(file, "", 0)]
     while groups:
         group, prefix, depth = groups.pop()
         for key in group:
             path = f"{prefix}{key}"
             name = key.encode("utf-8", "surrogateescape")
-            if group.id.links.get_info(name).type != h5py.h5l.TYPE_HARD:
+            if group.id.links.get_info(name).type != low.h5l.TYPE_HARD:
                 raise DemoFileError(f"{plain(path)} is a link, which is not followed")
-            info = h5py.h5o.get_info(group.id, name)
+            info = low.h5o.get_info(group.id, name)
             if info.addr in seen:
                 raise DemoFileError(
                     f"{plain(path)} is another name of {plain(seen[info.addr])}, expected one name each"
                 )
             seen[info.addr] = path
-            if info.type == h5py.h5o.TYPE_GROUP:
+            if info.type == low.h5o.TYPE_GROUP:
                 if depth == MAX_DEPTH:
                     raise DemoFileError(f"{plain(path)} is nested deeper than {MAX_DEPTH} groups")
                 groups.append((group[key], f"{path}/", depth + 1))
-            elif info.type == h5py.h5o.TYPE_DATASET:
+            elif info.type == low.h5o.TYPE_DATASET:
                 _check_storage(group[key].id.get_create_plist(), plain(path))
             else:
                 raise DemoFileError(f"{plain(path)} is neither a group nor a dataset")
@@ -134,9 +135,10 @@ def _check_storage(created: Any, path: str) -> None:
 
     if created.get_layout() == h5py.h5d.VIRTUAL or created.get_external_count():
         raise DemoFileError(f"{path} is stored outside of the file")
-    filters = [created.get_filter(index)[0] for index in range(created.get_nfilters())]
-    if set(filters) - _FILTERS.keys() or len(set(filters)) < len(filters):
-        raise DemoFileError(f"{path} has the filters {filters}, allowed are {_FILTERS}, each once")
+    numbers = [created.get_filter(index)[0] for index in range(created.get_nfilters())]
+    if set(numbers) - _FILTERS.keys() or len(set(numbers)) < len(numbers):
+        filters = ", ".join(_FILTERS.get(number, str(number)) for number in numbers)
+        raise DemoFileError(f"{path} has the filters {filters}, allowed are {', '.join(_FILTERS.values())}, each once")
 
 
 def _large_chunks(dataset: "h5py.Dataset") -> list[tuple[tuple[int, ...], int]]:

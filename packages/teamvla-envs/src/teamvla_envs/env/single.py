@@ -41,6 +41,8 @@ class TeamEnv(Remade, Window, gym.Env[Any, np.ndarray]):
         self.render_mode = self.vector.render_mode
         self.task = task
         self._own_limit = None if max_episode_steps is None else self.vector.max_episode_steps
+        if self._own_limit == UNLIMITED:  # until a reset shows what wrappers ask for
+            self.vector.max_episode_steps = self.vector.task.horizon
         self._time_limits = TimeLimits(self)
 
     @property

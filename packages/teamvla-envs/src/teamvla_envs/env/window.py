@@ -7,6 +7,7 @@ import numpy as np
 
 from teamvla_envs.env.vector import TeamVectorEnv
 from teamvla_envs.errors import UserError
+from teamvla_envs.sim.base import WorldState
 
 
 def check_one_world(kwargs: Mapping[str, Any]) -> None:
@@ -24,6 +25,11 @@ class Window:
     """
 
     vector: TeamVectorEnv
+
+    @property
+    def task_name(self) -> str:
+        """Registered name of the task."""
+        return self.vector.task_name
 
     @property
     def num_arms(self) -> int:
@@ -49,6 +55,11 @@ class Window:
     def all_cameras(self) -> tuple[str, ...]:
         """Names of all cameras of the scene."""
         return self.vector.all_cameras
+
+    @property
+    def image_size(self) -> tuple[int, int]:
+        """Height and width of the images in observations [px]."""
+        return self.vector.image_size
 
     @property
     def control_dt(self) -> float:
@@ -89,6 +100,26 @@ class Window:
     def seeds(self) -> np.ndarray:
         """Seed of the running episode, -1 without one, shape ``(1,)``."""
         return self.vector.seeds
+
+    @property
+    def steps(self) -> np.ndarray:
+        """Control steps of the running episode, shape ``(1,)``."""
+        return self.vector.steps
+
+    @property
+    def instructions(self) -> list[str]:
+        """The sentence of the running episode, in a list of one."""
+        return self.vector.instructions
+
+    @property
+    def goal_names(self) -> list[str]:
+        """The goal of the running episode, in a list of one."""
+        return self.vector.goal_names
+
+    @property
+    def world(self) -> WorldState:
+        """The present state of the world, first axis 1."""
+        return self.vector.world
 
     @property
     def signals(self) -> Mapping[str, Any]:

@@ -11,6 +11,7 @@ import sys
 import tempfile
 import threading
 import time
+import traceback
 from collections.abc import Generator
 from functools import lru_cache
 from pathlib import Path
@@ -87,9 +88,36 @@ def compiled_quickly() -> Generator[None, None, None]:
     level = wp.config.optimization_level
     wp.config.optimization_level = 0
     try:
-        yield
+        with damaged_cache_reported():
+            yield
     finally:
         wp.config.optimization_level = level
+
+
+@contextlib.contextmanager
+def damaged_cache_reported() -> Generator[None, None, None]:
+    """Report compiled kernels that cannot be loaded as a ``UserError`` that names the folder to delete."""
+    try:
+        yield
+    except (UserError, OSError):
+        raise
+    except Exception as error:
+        if not _of_loading(error):
+            raise
+        import warp as wp
+
+        folder = wp.config.kernel_cache_dir
+        raise UserError(
+            f"compiled kernels cannot be loaded, their cache is damaged: delete the folder {folder} "
+            f"and try again ({' '.join(str(error).split())[:200]})"
+        ) from error
+
+
+def _of_loading(error: Exception) -> bool:
+    """Whether an error comes from the loading of a module of kernels, or says that one lacks a kernel."""
+    frames = [frame.f_code for frame, _ in traceback.walk_tb(error.__traceback__)]
+    loading = any(code.co_name == "load" and "warp" in Path(code.co_filename).parts for code in frames)
+    return loading or ("Failed to find" in str(error) and "kernel" in str(error))
 
 
 @contextlib.contextmanager
@@ -122,7 +150,8 @@ def announce_if_slow(message: str, delay: float = 1.5) -> Generator[None, None, 
     speaker = threading.Thread(target=_speak, args=(message, delay, stream, done), daemon=True)
     speaker.start()
     try:
-        yield
+        with damaged_cache_reported():
+            yield
     finally:
         done.set()
         speaker.join()

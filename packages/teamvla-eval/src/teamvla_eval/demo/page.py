@@ -33,7 +33,9 @@ CSS = (
 footer { display: none !important; }
 .gradio-container { max-width: 1280px !important; }
 #stage { min-height: 420px; }
-#message { min-height: 38px; }
+#sentence textarea { min-height: 82px; }
+#message { min-height: 38px; margin-bottom: -14px; }
+#message .html-container { padding: 0 12px; }
 #suggestion::before { content: "did you mean: "; opacity: .65; white-space: pre; }
 """
 )
@@ -213,7 +215,7 @@ def make_page(settings: DemoSettings, handlers: Handlers, first: Choice) -> gr.B
                     )
                 fine = gr.Checkbox(False, label="Larger pictures with shadows (slower)", elem_id="fine")
             with gr.Column(scale=3, min_width=480):
-                message = gr.HTML("", elem_id="message", js_on_load=None, padding=False)
+                message = gr.HTML("", elem_id="message", js_on_load=None)
                 stage = gr.HTML("", elem_id="stage", js_on_load=None)
                 with gr.Row(equal_height=True):
                     frozen = gr.CheckboxGroup([], label="Freeze", elem_id="freeze", min_width=160)

@@ -186,6 +186,7 @@ def check_fit(checkpoint: Checkpoint, env: "TeamVectorEnv") -> None:
     """
     wanted: Mapping[str, Any] = checkpoint.info.env_kwargs
     given: dict[str, Any] = {**env.env_kwargs, "image_size": env.image_size}
+    wanted = {"looks": "primitives", **wanted}  # folders from before there were others
     for name in FITTING:
         if name in wanted and name in given and not _same(wanted[name], given[name]):
             raise UserError(f"the environment has {name}={given[name]!r}, the policy needs {wanted[name]!r}")

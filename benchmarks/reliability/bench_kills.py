@@ -22,7 +22,7 @@ EPISODES = 40
 TOLD: dict[signal.Signals, tuple[int, str]] = {
     signal.SIGKILL: (-signal.SIGKILL, ""),
     signal.SIGINT: (130, "interrupted: "),
-    signal.SIGTERM: (143, "terminated: "),
+    signal.SIGTERM: (130, "interrupted: "),
 }
 
 

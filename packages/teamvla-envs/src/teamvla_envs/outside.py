@@ -73,7 +73,7 @@ def read_json(path: Path) -> Any:
 
 
 def _refuse(constant: str) -> None:
-    raise ValueError(f"{constant} is no JSON")
+    raise UserError(f"{constant} is no JSON")
 
 
 def _check_depth(value: Any, where: str) -> None:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from teamvla_envs.arrays import to_numpy
+from teamvla_envs.errors import UserError
 
 if TYPE_CHECKING:
     from teamvla_envs.env.vector import TeamVectorEnv
@@ -49,7 +50,7 @@ class FrozenArm:
     def bind(self, env: "TeamVectorEnv") -> None:
         """Take the environment; ValueError if it lacks the arm."""
         if not 0 <= self._arm < env.num_arms:
-            raise ValueError(f"freeze-arm is {self._arm}, the arms are 0 to {env.num_arms - 1}")
+            raise UserError(f"freeze-arm is {self._arm}, the arms are 0 to {env.num_arms - 1}")
         self._env = env
         self._policy.bind(env)
 
@@ -84,7 +85,7 @@ class Blind:
     def bind(self, env: "TeamVectorEnv") -> None:
         """Take the environment; ValueError if it shows no images."""
         if env.obs_mode == "state":
-            raise ValueError("blind: it acts on the state and sees no cameras")
+            raise UserError("blind: it acts on the state and sees no cameras")
         self._policy.bind(env)
 
     def reset(self, mask: np.ndarray) -> None:
@@ -126,7 +127,7 @@ class LossyMessages:
             self._policy.channel = replace(self._policy.channel, drop_rate=self._drop_rate)
         self._policy.bind(env)
         if getattr(self._policy, "bus", None) is None:
-            raise ValueError("drop-messages: its arms send no messages")
+            raise UserError("drop-messages: its arms send no messages")
 
     def reset(self, mask: np.ndarray) -> None:
         """Tell the policy."""

@@ -12,7 +12,7 @@ from teamvla_eval.evaluate import EvaluationSettings, evaluate, open_env
 from teamvla_eval.journal import Journal
 from teamvla_eval.provenance import git_state, hardware
 from teamvla_eval.results import BenchResults, Suite
-from teamvla_eval.resuming import journaled, sigterm_interrupts
+from teamvla_eval.resuming import journaled
 from teamvla_eval.spread import evaluate_spread
 from teamvla_eval.swapping import SwappedGoals
 from teamvla_eval.versions import installed_versions
@@ -68,7 +68,7 @@ def run_benchmark(
     suites: list[Suite] = []
     clips: list[Clip] = []
     phases: dict[str, tuple[str, ...]] = {}
-    with connect(cluster) as pool, sigterm_interrupts():  # Ray sets its own handler when it connects
+    with connect(cluster) as pool:
         _check_pairs(policies, tasks, settings)
         for name, policy in policies.items():
             loaded = ablated(policy, settings)

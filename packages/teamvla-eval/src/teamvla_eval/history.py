@@ -206,17 +206,17 @@ def _entries(run: Any) -> Sequence[HistoryEntry]:
     """The entries of a line.
 
     Raises:
-        ValueError: If something is missing or has the wrong type; then none of them is taken.
+        UserError: If something is missing or has the wrong type; then none of them is taken.
     """
     check_object("", run, _RUN)
     if invalid := text(json.dumps(run["settings"], ensure_ascii=False)):
-        raise ValueError(f"settings are no {invalid}")
+        raise UserError(f"settings are no {invalid}")
     shared = {name: run[name] for name in _RUN if name != "suites"}
     entries = []
     for suite in run["suites"]:
         check_object("suites", suite, _SUITE)
         low, high = suite["wilson_95"]
         if not low <= suite["success_rate"] <= high:
-            raise ValueError(f"success_rate is {suite['success_rate']}, which is not in wilson_95")
+            raise UserError(f"success_rate is {suite['success_rate']}, which is not in wilson_95")
         entries.append(HistoryEntry(**shared, **{name: suite[name] for name in _SUITE} | {"wilson_95": (low, high)}))
     return entries

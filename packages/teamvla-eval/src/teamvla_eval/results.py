@@ -137,7 +137,7 @@ def results_from_json(values: Any) -> BenchResults:
     """Inverse of :meth:`BenchResults.to_json`.
 
     Raises:
-        ValueError: If the values are not results of this schema version, or contradict each other; names the key.
+        UserError: If the values are not results of this schema version, or contradict each other; names the key.
     """
     check_results(values)
     suites = []
@@ -147,10 +147,10 @@ def results_from_json(values: Any) -> BenchResults:
             records = tuple(EpisodeRecord.from_json(item) for item in mine)
             for key, value in json.loads(json.dumps(task_figures(records))).items():
                 if not _agrees(figures.get(key), value, key):
-                    raise ValueError(f"policies.{policy}.{task}.{key} is {figures[key]!r}, its episodes give {value!r}")
+                    raise UserError(f"policies.{policy}.{task}.{key} is {figures[key]!r}, its episodes give {value!r}")
             suites.append(Suite(policy, task, records, figures["wall_s"]))
     if sum(len(suite.records) for suite in suites) != len(values["episodes"]):
-        raise ValueError("episodes has records of a policy or task that policies does not have")
+        raise UserError("episodes has records of a policy or task that policies does not have")
     names = ("command", "versions", "settings", "git", "hardware", "started", "protocol")
     return BenchResults(suites=tuple(suites), **{name: values[name] for name in names})
 
@@ -199,18 +199,18 @@ def read_results(path: Path) -> BenchResults:
     """Read and check a ``results.json``.
 
     Raises:
-        ValueError: If the file is not a results file of this schema version.
+        UserError: If the file is not a results file of this schema version.
     """
     if path.stat().st_size > MAX_BYTES:
-        raise ValueError(f"{path} has {path.stat().st_size} bytes, a results file has at most {MAX_BYTES}")
+        raise UserError(f"{path} has {path.stat().st_size} bytes, a results file has at most {MAX_BYTES}")
     try:
         values = json.loads(path.read_text(encoding="utf-8"), parse_constant=_refuse)
     except (ValueError, RecursionError) as error:
-        raise ValueError(f"{path} is not JSON: {error}") from error
+        raise UserError(f"{path} is not JSON: {error}") from error
     try:
         return results_from_json(values)
     except (ValueError, RecursionError) as error:
-        raise ValueError(f"{path}: {error}") from error
+        raise UserError(f"{path}: {error}") from error
 
 
 def write_atomically(path: Path, text: str) -> None:
@@ -237,7 +237,7 @@ def write_atomically(path: Path, text: str) -> None:
 
 
 def _refuse(constant: str) -> float:
-    raise ValueError(f"{constant} is not a JSON number")
+    raise UserError(f"{constant} is not a JSON number")
 
 
 def _agrees(found: Any, computed: Any, key: str) -> bool:

@@ -5,6 +5,8 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from teamvla_envs.errors import UserError
+
 SCHEMA_VERSION = 2
 MAX_BYTES = 200_000_000  # a record has some 500 bytes
 MAX_EPISODES = 200_000
@@ -22,32 +24,32 @@ def check_results(values: Any) -> None:
     """Check types, ranges and required keys of a results file's content.
 
     Raises:
-        ValueError: Names the key, what was found and what was expected.
+        UserError: Names the key, what was found and what was expected.
     """
     if not isinstance(values, dict):
-        raise ValueError(f"results are {type(values).__name__}, expected an object")
+        raise UserError(f"results are {type(values).__name__}, expected an object")
     version = values.get("schema_version")
     if version != SCHEMA_VERSION:
-        raise ValueError(f"results have schema_version {version!r}, expected {SCHEMA_VERSION}")
+        raise UserError(f"results have schema_version {version!r}, expected {SCHEMA_VERSION}")
     if _SURROGATE.search(json.dumps(values, ensure_ascii=False)):
-        raise ValueError("results have a text that is not valid Unicode")
+        raise UserError("results have a text that is not valid Unicode")
     check_object("", values, _TOP)
     for policy, tasks in values["policies"].items():
         if not isinstance(tasks, dict):
-            raise ValueError(f"policies.{policy} is {_shown(tasks)}, expected an object of tasks")
+            raise UserError(f"policies.{policy} is {_shown(tasks)}, expected an object of tasks")
         for task, figures in tasks.items():
             place = f"policies.{policy}.{task}"
             check_object(place, figures, _TASK)
             for goal, of_goal in figures["goals"].items():
                 check_object(f"{place}.goals.{goal}", of_goal, _FIGURES)
     if len(values["episodes"]) > MAX_EPISODES:
-        raise ValueError(f"episodes has {len(values['episodes'])} records, at most {MAX_EPISODES} are read")
+        raise UserError(f"episodes has {len(values['episodes'])} records, at most {MAX_EPISODES} are read")
     seen = set()
     for index, episode in enumerate(values["episodes"]):
         check_episode(episode, f"episodes[{index}]")
         key = episode["policy"], episode["task"], episode["seed"]
         if key in seen:
-            raise ValueError(f"episodes[{index}] repeats seed {episode['seed']} of {key[0]} on {key[1]}")
+            raise UserError(f"episodes[{index}] repeats seed {episode['seed']} of {key[0]} on {key[1]}")
         seen.add(key)
 
 
@@ -55,11 +57,11 @@ def check_episode(values: Any, place: str = "episode") -> None:
     """Check the record of an episode.
 
     Raises:
-        ValueError: Names the key, what was found and what was expected.
+        UserError: Names the key, what was found and what was expected.
     """
     check_object(place, values, _EPISODE)
     if values["success"] != (values["time_to_success_s"] is not None):
-        raise ValueError(f"{place}.time_to_success_s must be null exactly for failures")
+        raise UserError(f"{place}.time_to_success_s must be null exactly for failures")
 
 
 def check_object(place: str, values: Any, checks: Mapping[str, Check]) -> None:
@@ -71,19 +73,19 @@ def check_object(place: str, values: Any, checks: Mapping[str, Check]) -> None:
         checks: Key to check; these keys must be there, unless they are in ``OPTIONAL``.
 
     Raises:
-        ValueError: Names the key, what was found and what was expected.
+        UserError: Names the key, what was found and what was expected.
     """
     if not isinstance(values, dict):
-        raise ValueError(f"{place} is {_shown(values)}, expected an object")
+        raise UserError(f"{place} is {_shown(values)}, expected an object")
     for key, check in checks.items():
         name = f"{place}.{key}" if place else key
         if key not in values and key in OPTIONAL:
             continue
         if key not in values:
-            raise ValueError(f"{name} is missing")
+            raise UserError(f"{name} is missing")
         expected = check(values[key])
         if expected is not None:
-            raise ValueError(f"{name} is {_shown(values[key])}, expected {expected}")
+            raise UserError(f"{name} is {_shown(values[key])}, expected {expected}")
 
 
 def _shown(value: Any) -> str:

@@ -1,23 +1,15 @@
 """Interrupting and resuming a measurement: Ctrl-C and SIGTERM keep the measured episodes."""
 
-import signal
-import sys
-import threading
 import time
 from collections.abc import Generator
-from contextlib import contextmanager, suppress
-from types import FrameType
+from contextlib import contextmanager
+
+from teamvla_envs.interrupts import deferred_interrupts
 
 from teamvla_eval.console import episode_progress
 from teamvla_eval.journal import Journal
 from teamvla_eval.records import NOTHING_MEASURED, EpisodeRecord, Measured
 from teamvla_eval.rollouts import EpisodeCallback
-
-EXIT_TERMINATED = 128 + signal.SIGTERM
-
-
-class TerminatedError(KeyboardInterrupt):
-    """SIGTERM, which ends a measurement as Ctrl-C does."""
 
 
 @contextmanager
@@ -25,16 +17,10 @@ def resumable(journal: Journal | None) -> Generator[None]:
     """Close the journal in any case; after an interrupt, say what is kept and how to resume.
 
     Raises:
-        KeyboardInterrupt: After Ctrl-C, with that message.
-        SystemExit: After SIGTERM, with code 143; the message is printed.
+        KeyboardInterrupt: With that message.
     """
     try:
-        with sigterm_interrupts():
-            yield
-    except TerminatedError:
-        with suppress(OSError):
-            print(f"terminated: {_kept(journal)}", file=sys.stderr, flush=True)
-        raise SystemExit(EXIT_TERMINATED) from None
+        yield
     except KeyboardInterrupt:
         raise KeyboardInterrupt(_kept(journal)) from None
     finally:
@@ -63,7 +49,7 @@ def journaled(
         journal.start()
         known = journal.known(policy, task)
     began = time.perf_counter()
-    with episode_progress(title, episodes) as progress:
+    with deferred_interrupts(), episode_progress(title, episodes) as progress:
 
         def finished(record: EpisodeRecord) -> None:
             if journal is not None:
@@ -73,23 +59,6 @@ def journaled(
         for record in known.records.values():
             progress(record)
         yield known, finished
-
-
-@contextmanager
-def sigterm_interrupts() -> Generator[None]:
-    """Let SIGTERM raise :class:`TerminatedError` in the main thread; elsewhere nothing changes."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    before = signal.signal(signal.SIGTERM, _terminate)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)
-
-
-def _terminate(number: int, frame: FrameType | None) -> None:
-    raise TerminatedError
 
 
 def _kept(journal: Journal | None) -> str:

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from gymnasium.vector import AutoresetMode
+from teamvla_envs.errors import UserError
+from teamvla_envs.interrupts import check_interrupt
 
 from teamvla_eval.records import EpisodeRecord
 
@@ -50,7 +52,7 @@ def run_suite(
         E records in the order of ``seeds``.
 
     Raises:
-        ValueError: If the environment resets itself, or the policy does not fit it.
+        UserError: If the environment resets itself, or the policy does not fit it.
     """
     records: dict[int, EpisodeRecord] = {}
     for index, finished in _numbered_episodes(env, policy, seeds, record, meter, swap):
@@ -83,7 +85,7 @@ def _numbered_episodes(
 ) -> Iterator[tuple[int, EpisodeRecord]]:
     """Yield the index in ``seeds`` and the record of each episode as it ends."""
     if env.metadata.get("autoreset_mode") != AutoresetMode.DISABLED:
-        raise ValueError(
+        raise UserError(
             "run_suite needs an environment made with autoreset_mode=AutoresetMode.DISABLED, "
             f"got {env.metadata.get('autoreset_mode')}"
         )
@@ -108,6 +110,7 @@ def _numbered_episodes(
 
     observation = begin(np.ones(env.num_envs, dtype=bool))
     while slots.active.any():
+        check_interrupt()
         actions = policy.act(observation)
         observation, reward, terminated, truncated, info = env.step(actions)
         if meter is not None:

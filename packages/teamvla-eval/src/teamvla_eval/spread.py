@@ -11,6 +11,7 @@ from pathlib import Path
 from teamvla_envs.cluster.engine import check_versions
 from teamvla_envs.cluster.workers import WorkerPool, chunk_size
 from teamvla_envs.errors import UserError
+from teamvla_envs.interrupts import check_interrupt
 from teamvla_envs.policies import CHECKPOINT, policy_factories
 from teamvla_envs.seeds import episode_seeds
 
@@ -62,6 +63,7 @@ def evaluate_spread(
     spec, path = _locate(name)
     work = partial(_evaluate_seeds, spec, path, name, task, settings, trust, installed_versions())
     for seed, record in pool.run(work, lambda: next(chunks, [])) if missing else ():
+        check_interrupt()
         records[seed] = record
         if progress is not None:
             progress(record)

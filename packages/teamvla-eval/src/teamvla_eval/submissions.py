@@ -7,6 +7,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+from teamvla_envs.errors import UserError
+
 from teamvla_eval.protocol import SPLITS, TASKS, deviations
 from teamvla_eval.results import BenchResults, read_results
 
@@ -52,29 +54,29 @@ def read_submission(path: Path) -> Submission:
     ``results`` of the file maps a split to the path of a ``results.json``, relative to the file and inside its folder.
 
     Raises:
-        ValueError: Names the file, the key, what was found and what was expected.
+        UserError: Names the file, the key, what was found and what was expected.
     """
     try:
         return _read(path)
     except ValueError as error:
-        raise ValueError(f"{path}: {error}") from error
+        raise UserError(f"{path}: {error}") from error
 
 
 def _read(path: Path) -> Submission:
     if path.stat().st_size > MAX_BYTES:
-        raise ValueError(f"has {path.stat().st_size} bytes, a submission has at most {MAX_BYTES}")
+        raise UserError(f"has {path.stat().st_size} bytes, a submission has at most {MAX_BYTES}")
     try:
         values = json.loads(path.read_text(encoding="utf-8"))
     except (ValueError, RecursionError) as error:
-        raise ValueError(f"is not JSON: {error}") from error
+        raise UserError(f"is not JSON: {error}") from error
     if not isinstance(values, dict) or values.get("schema_version") != SCHEMA_VERSION:
-        raise ValueError(f"expected an object with schema_version {SCHEMA_VERSION}")
+        raise UserError(f"expected an object with schema_version {SCHEMA_VERSION}")
     texts = {name: _text(values, name) for name in _TEXTS}
     if texts["observations"] not in OBSERVATIONS:
-        raise ValueError(f"observations is {texts['observations']!r}, allowed are {', '.join(OBSERVATIONS)}")
+        raise UserError(f"observations is {texts['observations']!r}, allowed are {', '.join(OBSERVATIONS)}")
     hours = values.get("training_hours")
     if isinstance(hours, bool) or not isinstance(hours, (int, float)) or not 0 <= hours < 1e7:
-        raise ValueError(f"training_hours is {hours!r:.60}, expected a number of hours")
+        raise UserError(f"training_hours is {hours!r:.60}, expected a number of hours")
     submission = Submission(
         **texts, url=_url(values.get("url", "")), training_hours=float(hours), results=_results(path, values)
     )
@@ -88,22 +90,22 @@ def _read(path: Path) -> Submission:
         if ran and (missing := [task for task in TASKS if task not in ran]):
             found.append(f"policy {submission.policy!r} lacks {', '.join(missing)}")
         if found:
-            raise ValueError(f"results of split {split}: {'; '.join(found)}")
+            raise UserError(f"results of split {split}: {'; '.join(found)}")
     return submission
 
 
 def _results(path: Path, values: Mapping[str, Any]) -> dict[str, BenchResults]:
     named = values.get("results")
     if not isinstance(named, dict) or "train" not in named or set(named) - set(SPLITS):
-        raise ValueError(f"results is {named!r:.60}, expected split to file for train, and unseen if it was run")
+        raise UserError(f"results is {named!r:.60}, expected split to file for train, and unseen if it was run")
     folder = path.parent.resolve()
     results = {}
     for split, name in named.items():
         if not isinstance(name, str):
-            raise ValueError(f"results.{split} is {name!r:.60}, expected the name of a file")
+            raise UserError(f"results.{split} is {name!r:.60}, expected the name of a file")
         file = (folder / name).resolve()
         if not file.is_relative_to(folder) or not file.is_file():
-            raise ValueError(f"results.{split} is {name!r:.60}, expected a file in the folder of the submission")
+            raise UserError(f"results.{split} is {name!r:.60}, expected a file in the folder of the submission")
         results[split] = read_results(file)
     return results
 
@@ -111,12 +113,12 @@ def _results(path: Path, values: Mapping[str, Any]) -> dict[str, BenchResults]:
 def _text(values: Mapping[str, Any], name: str) -> str:
     value = values.get(name)
     if not isinstance(value, str) or not value.strip() or len(value) > MAX_TEXT or not value.isprintable():
-        raise ValueError(f"{name} is {value!r:.60}, expected one line of at most {MAX_TEXT} characters")
+        raise UserError(f"{name} is {value!r:.60}, expected one line of at most {MAX_TEXT} characters")
     return value
 
 
 def _url(value: Any) -> str:
     good = isinstance(value, str) and len(value) <= MAX_TEXT and value.isprintable()
     if not good or (value and urlsplit(value).scheme not in ("http", "https")):
-        raise ValueError(f"url is {value!r:.60}, expected an http or https address, or nothing")
+        raise UserError(f"url is {value!r:.60}, expected an http or https address, or nothing")
     return str(value)

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from teamvla_envs.arrays import array_namespace, like, stack_last
+from teamvla_envs.errors import UserError
 from teamvla_envs.geometry import matrix_from_quat, rotation_about_z
 from teamvla_envs.scene.compose import Scene
 from teamvla_envs.scene.robots.spec import RobotSpec
@@ -174,7 +175,7 @@ def _chain(robot: RobotSpec) -> dict[str, np.ndarray]:
     for joint in joints:
         body, axis = int(model.jnt_bodyid[joint]), model.jnt_axis[joint]
         if np.any(model.jnt_pos[joint]):
-            raise ValueError(f"robot {robot.name!r}: joint {model.joint(joint).name} must be at its body's origin")
+            raise UserError(f"robot {robot.name!r}: joint {model.joint(joint).name} must be at its body's origin")
         fixed = _between(model, previous, body)
         outer, skew = np.zeros((4, 4)), np.zeros((4, 4))
         outer[:3, :3] = np.outer(axis, axis)

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from teamvla_envs.demos.reader import DemoFile, DemoFileError
+from teamvla_envs.errors import UserError
 from teamvla_envs.outside import plain, shown
 
 if TYPE_CHECKING:
@@ -77,7 +78,7 @@ def check_env_kwargs(file: DemoFile) -> None:
                 check(kwargs[name])
         joints = {len(get_robot(name).joints) for name in ([robots] if isinstance(robots, str) else robots)}
         if len(joints) > 1:
-            raise ValueError(f"robot: {robots} have different numbers of joints")
+            raise UserError(f"robot: {robots} have different numbers of joints")
         check_choice(
             "instruction_for", kwargs.get("instruction_for", "all"), ("all", *(f"arm_{k}" for k in range(arms)))
         )

@@ -278,7 +278,7 @@ class TeamVectorEnv(Remade, WorldAccess, gym.vector.VectorEnv):
             Observations, rewards ``(N,)`` float64 (float32 on a device), terminated ``(N,)``, truncated ``(N,)``, info.
 
         Raises:
-            ValueError: If the shape is wrong or an entry is not finite; names arm and index.
+            UserError: If the shape is wrong or an entry is not finite; names arm and index.
             RuntimeError: Before the first reset or after close.
         """
         self._check_open()
@@ -555,7 +555,7 @@ class TeamVectorEnv(Remade, WorldAccess, gym.vector.VectorEnv):
             impulse: Shape ``(3,)``, in world axes [N·s].
 
         Raises:
-            ValueError: If an argument is not one of those allowed.
+            UserError: If an argument is not one of those allowed.
         """
         self._check_open()
         _ = self._current
@@ -586,14 +586,14 @@ class TeamVectorEnv(Remade, WorldAccess, gym.vector.VectorEnv):
             Observations and info of all worlds.
 
         Raises:
-            ValueError: If an array is missing or unknown, has the wrong shape or dtype, or holds what no environment
+            UserError: If an array is missing or unknown, has the wrong shape or dtype, or holds what no environment
                 gives; nothing is changed then.
         """
         self._check_open()
         sim, episodes = self._sim, self._episodes
         rows = check_mask(mask, self.num_envs)
         if self._world is None and len(rows) < self.num_envs:
-            raise ValueError("mask: before the first reset the states of all worlds must be set")
+            raise UserError("mask: before the first reset the states of all worlds must be set")
         physics = {key: sim.fetch(getattr(sim, name)) for key, name in _PHYSICS.items()}
         quaternions = sim.addresses.body_pose[:, 3:]
         state = check_state(state, physics | episodes.state(), rows, episodes.ranges, quaternions)

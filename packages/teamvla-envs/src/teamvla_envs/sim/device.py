@@ -15,6 +15,7 @@ import numpy as np
 
 from teamvla_envs.arrays import to_numpy
 from teamvla_envs.control.kinematics import Chains
+from teamvla_envs.errors import UserError
 from teamvla_envs.scene.compose import Scene
 from teamvla_envs.sim.addresses import Addresses
 from teamvla_envs.sim.base import FASTEST, LARGEST, ModelFields, WorldState
@@ -55,7 +56,7 @@ class DeviceSimulator:
         contacts: Count and mean force [N] of each watched pair, shape ``(N, W, 2)``.
 
     Raises:
-        ValueError: If there is no such device.
+        UserError: If there is no such device.
     """
 
     def __init__(
@@ -175,7 +176,7 @@ class DeviceSimulator:
         model, data = self._scratch, self._scratch_data
         for field, _ in fields:
             if field not in (*VARIED, *SEEN_ONLY, "gain", "friction"):
-                raise ValueError(f"fields: {field!r} cannot vary on a device, allowed are {', '.join(VARIED)}")
+                raise UserError(f"fields: {field!r} cannot vary on a device, allowed are {', '.join(VARIED)}")
         new: dict[str, list[np.ndarray]] = {name: [] for name in self._varied}
         for row in range(len(worlds)):
             own = {key: values[row] for key, values in fields.items()}
@@ -312,7 +313,7 @@ def find_device(name: str) -> Any:
     """Warp's device of that name.
 
     Raises:
-        ValueError: If this machine or this installation has none; the message lists those there are.
+        UserError: If this machine or this installation has none; the message lists those there are.
     """
     try:
         import torch
@@ -325,9 +326,9 @@ def find_device(name: str) -> Any:
     if name == "cuda":
         name = "cuda:0"
     if name not in known:
-        raise ValueError(f"device: got {name!r}, this machine has {', '.join(map(repr, known))}")
+        raise UserError(f"device: got {name!r}, this machine has {', '.join(map(repr, known))}")
     if name != "cpu" and not torch.cuda.is_available():
-        raise ValueError(f"device: got {name!r}, but the installed torch {torch.__version__} was built without CUDA")
+        raise UserError(f"device: got {name!r}, but the installed torch {torch.__version__} was built without CUDA")
     return wp.get_device(name)
 
 

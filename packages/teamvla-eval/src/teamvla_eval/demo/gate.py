@@ -9,6 +9,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+from teamvla_envs.errors import UserError
 from teamvla_envs.web_address import WebAddress
 
 API = "/gradio_api/"
@@ -145,7 +146,7 @@ async def _checked_body(incoming: _Incoming) -> bytes:
 def _checked_object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     found = dict(pairs)
     if len(found) < len(pairs):
-        raise ValueError("a name stands twice")  # parsers differ in which one they take
+        raise UserError("a name stands twice")  # parsers differ in which one they take
     if _FILE_KEYS & set(found):
         raise _RefusedRequestError(403, "this demo takes no files")
     return found

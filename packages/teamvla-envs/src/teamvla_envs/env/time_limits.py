@@ -12,7 +12,9 @@ UNLIMITED = 2**31  # max_episode_steps of an environment that never truncates
 class TimeLimits:
     """The ``TimeLimit`` wrappers around an environment, kept in step with the environment's own count.
 
-    A wrapper knows its environment, and not the other way round: they are found on the way of a call.
+    A wrapper knows its environment, not the other way round, so wrappers are found on the stack of a call that came
+    through them. A wrapper of our own in ``additional_wrappers`` of the id would be simpler, but gymnasium refuses those
+    together with a vector entry point.
 
     Args:
         env: The environment.

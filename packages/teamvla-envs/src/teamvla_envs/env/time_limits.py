@@ -13,7 +13,7 @@ class TimeLimits:
     """The ``TimeLimit`` wrappers around an environment, kept in step with the environment's own count.
 
     A wrapper knows its environment, not the other way round, so wrappers are found on the stack of a call that came
-    through them. A wrapper of our own in ``additional_wrappers`` of the id would be simpler, but gymnasium refuses those
+    through them. A wrapper of our own in ``additional_wrappers`` would be simpler, but gymnasium refuses those
     together with a vector entry point.
 
     Args:

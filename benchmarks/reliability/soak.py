@@ -54,12 +54,7 @@ def main(
     print(f"\n{verdict}: {growth:+.2f} MB from the first mark to the last; up to {allowed_mb:.0f} MB counts as none\n")
     outcomes = disturb(rounds, task)
     outcomes["memory over resets"] = ["" if growth <= allowed_mb else f"grew by {growth:.1f} MB"]
-    print("| tried | trials | held |\n|---|---:|---:|")
-    for name, problems in outcomes.items():
-        print(f"| {name} | {len(problems)} | {problems.count('')} |")
-        for problem in sorted(set(problems) - {""}):
-            print(f"{name}: {problem}", file=sys.stderr)
-    return int(any(any(problems) for problems in outcomes.values()))
+    return report({name: [problem or None for problem in problems] for name, problems in outcomes.items()})
 
 
 def soak(resets: int, num_envs: int, task: str) -> list[tuple[int, float]]:

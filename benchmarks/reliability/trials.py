@@ -8,6 +8,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from verdicts import report
+
 PROGRAM = (sys.executable, "-c", "import teamvla_start; teamvla_start.main()")
 COMPARED = ("*.hdf5", "model.safetensors")  # what does not depend on the time that was taken
 
@@ -16,22 +18,16 @@ COMPARED = ("*.hdf5", "model.safetensors")  # what does not depend on the time t
 class Trials:
     """Rows of a table: what was tried, how often, and how often it held."""
 
-    failures: list[str] = field(default_factory=list)
-    _rows: dict[str, list[bool]] = field(default_factory=dict)
+    _rows: dict[str, list[str | None]] = field(default_factory=dict)
 
     def add(self, name: str, problem: str) -> None:
         """Note a trial; without a problem it held."""
-        self._rows.setdefault(name, []).append(not problem)
+        self._rows.setdefault(name, []).append(problem or None)
         print(f"{name}: {problem or 'held'}", file=sys.stderr, flush=True)
-        if problem:
-            self.failures.append(f"{name}: {problem}")
 
     def finish(self) -> int:
         """Print the table and return the exit code."""
-        print("| tried | trials | held |\n|---|---:|---:|")
-        for name, outcomes in self._rows.items():
-            print(f"| {name} | {len(outcomes)} | {sum(outcomes)} |")
-        return 1 if self.failures else 0
+        return report(self._rows)
 
 
 def start(

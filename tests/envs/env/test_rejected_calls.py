@@ -39,7 +39,7 @@ def assert_unchanged_by(env: TeamVectorEnv, call: Callable[[], Any], match: str)
     [
         ({"seed": [5, -1]}, "seed: got -1, allowed are whole numbers from 0"),
         ({"seed": [5, 2**63]}, f"seed: got {2**63}"),
-        ({"seed": 2**63 - 1}, f"seed: got {2**63}"),
+        ({"seed": 2**63 - 1}, f"seed: got {2**63 - 1}"),
         ({"seed": -1}, "seed: got -1"),
         ({"seed": [5]}, "seed: got 1 numbers for 2 worlds"),
         ({"seed": [5, 6], "options": {"goal": ["hold", "fetch"]}}, "goal: got 'fetch'"),

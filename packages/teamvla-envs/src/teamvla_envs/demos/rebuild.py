@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
 _NOT_FROM_FILES = {"num_envs", "num_threads", "device", "solver", "autoreset_mode"}  # how to run is up to this machine
 _PARTS = ("action", "agent_pos", "environment_state")
+_RENAMED = {"goal_error": "object_to_goal"}  # parts of schema 1 whose numbers have another sign now; states have not
 
 
 def make_recorded_env(file: DemoFile, num_envs: int, **overrides: Any) -> "TeamVectorEnv":
@@ -38,11 +39,13 @@ def make_recorded_env(file: DemoFile, num_envs: int, **overrides: Any) -> "TeamV
         raise DemoFileError(f"{file.path}: env_kwargs make no environment: {plain(str(error))}") from error
     for name in _PARTS:
         made = [(str(part), int(length)) for part, length in getattr(env, f"{name}_parts")]
-        if made != file.parts(name):
+        found = [(_RENAMED.get(part, part), length) for part, length in file.parts(name)]
+        if made != found:
             env.close()
+            missing, unknown = ([pair for pair in a if pair not in b] for a, b in ((made, found), (found, made)))
             raise DemoFileError(
-                f"{file.path}: env_kwargs make an environment whose {name} has the parts {made}, the file has "
-                f"{plain(str(file.parts(name)))}"
+                f"{file.path}: env_kwargs make an environment whose {name} has other parts: {missing or made} where the "
+                f"file has {plain(str(unknown or found))}"
             )
     return env
 

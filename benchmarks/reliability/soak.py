@@ -19,6 +19,7 @@ import numpy as np
 import tyro
 from disturbances import DISTURBANCES, Pair
 from teamvla_envs.env.vector import TeamVectorEnv
+from verdicts import report
 
 STATM = Path("/proc/self/statm")
 ALLOWED = 1.0  # growth that counts as none [MB]; a leak of 100 bytes a reset would be twice as much

@@ -44,8 +44,8 @@ def make_recorded_env(file: DemoFile, num_envs: int, **overrides: Any) -> "TeamV
             env.close()
             missing, unknown = ([pair for pair in a if pair not in b] for a, b in ((made, found), (found, made)))
             raise DemoFileError(
-                f"{file.path}: env_kwargs make an environment whose {name} has other parts: {missing or made} where the "
-                f"file has {plain(str(unknown or found))}"
+                f"{file.path}: env_kwargs make an environment whose {name} has other parts: {missing or made}, "
+                f"the file has {plain(str(unknown or found))}"
             )
     return env
 

@@ -1,6 +1,7 @@
 """What many tests share: scenes and models built once, environments that are closed, rollouts of the expert."""
 
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -16,6 +17,13 @@ from teamvla_envs.env.vector import TeamVectorEnv
 from teamvla_envs.scene.compose import Scene
 from teamvla_envs.sim.compile import compile_scene
 from teamvla_envs.tasks.lift import Lift
+
+
+@pytest.fixture(scope="session", autouse=True)
+def interruptible() -> None:
+    """Interrupts work as in a terminal: a shell lets the jobs that it starts in the background ignore SIGINT."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")

@@ -146,7 +146,7 @@ def test_a_full_disk_behind_the_output_is_one_line():
 
 def test_an_output_without_unicode_gets_escapes(tmp_path: Path):
     (tmp_path / "runs" / "é").mkdir(parents=True)
-    config = '{"schema_version": 2, "policy": "StatePolicy", "tasks": ["lift"]}'
+    config = '{"schema_version": 2, "policy": "StatePolicy", "tasks": ["lift"], "training": {}, "data": {}}'
     (tmp_path / "runs" / "é" / "config.json").write_text(config)
     done = subprocess.run(
         ["bash", "-c", f"{PROGRAM} policies list"],

@@ -122,7 +122,8 @@ def test_names_are_shown_as_they_are_and_unbroken(name, tmp_path, capsys, monkey
     monkeypatch.setenv("COLUMNS", "80")
     folder = tmp_path / "runs" / name
     folder.mkdir(parents=True)
-    (folder / "config.json").write_text(json.dumps({"schema_version": 2, "policy": "[b]P", "tasks": ["[/]t"]}))
+    config = {"schema_version": 2, "policy": "[b]P", "tasks": ["[/]t"], "training": {}, "data": {}}
+    (folder / "config.json").write_text(json.dumps(config))
     monkeypatch.chdir(tmp_path)
     assert main(["policies", "list"]) == 0
     row = next(line for line in capsys.readouterr().out.splitlines() if f"runs/{name}" in line)
@@ -134,7 +135,7 @@ def test_an_export_that_fails_leaves_nothing(runs, tmp_path, capsys, monkeypatch
     def full(*_, **__):
         raise OSError(errno.ENOSPC, "No space left on device", str(tmp_path / "out" / "model.safetensors"))
 
-    monkeypatch.setattr("teamvla_learn.policies.checkpoint.save_weights", full)
+    monkeypatch.setattr("teamvla_learn.policies.checkpoint.write_tensors", full)
     assert main(["policies", "export", str(runs / "a"), "--out", str(tmp_path / "out")]) == 2
     assert "no space left on device" in capsys.readouterr().err
     assert sorted(path.name for path in tmp_path.iterdir() if "out" in path.name) == []

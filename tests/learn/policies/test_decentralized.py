@@ -9,6 +9,7 @@ from typing import Any, ClassVar, cast
 
 import numpy as np
 import pytest
+from pettingzoo import ParallelEnv
 from teamvla_envs.env.messages import ChannelSettings, MessageChannel
 from teamvla_envs.errors import UserError
 from teamvla_learn.baselines.registry import get_baseline
@@ -24,7 +25,7 @@ SENTENCE = "Put the bar on the green stand."
 MESSAGES = Path(__file__).parents[3] / "docs" / "messages.md"
 
 
-class Scenes:
+class Scenes(ParallelEnv):
     """The vector environment and the parallel one at once: N = 1 world of random pictures."""
 
     metadata: ClassVar[dict] = {}
@@ -42,7 +43,7 @@ class Scenes:
         self.env_kwargs = {"num_arms": arms, "obs_mode": "vision", "instruction_for": told}
         box = gym.spaces.Box(-np.inf, np.inf, (arms * LAYOUT.size,), np.float32)
         self.single_observation_space = gym.spaces.Dict({"agent_pos": box})
-        self.unwrapped = self.vector = self
+        self.vector = self  # its ``unwrapped`` is itself
 
     def action_space(self, agent: str) -> Any:
         return None

@@ -72,7 +72,7 @@ def kept(demos, tmp_path, acting):
     return tmp_path / "x", load_checkpoint(tmp_path / "x")
 
 
-@pytest.mark.parametrize("killed_in", ["save_checkpoint", "save_weights", "rename", "rename again", "nothing"])
+@pytest.mark.parametrize("killed_in", ["save_checkpoint", "write_tensors", "rename", "rename again", "nothing"])
 def test_whenever_it_is_killed_a_complete_best_is_left(kept, monkeypatch, killed_in):
     out, last = kept
     kill_in(monkeypatch, killed_in)
@@ -81,7 +81,7 @@ def test_whenever_it_is_killed_a_complete_best_is_left(kept, monkeypatch, killed
     monkeypatch.undo()
     BestCheckpoint(out).offer(last.policy, last.info, step=10, success=0.25)
     best = load_checkpoint(out / "best").info.training
-    written = killed_in not in ("save_checkpoint", "save_weights")
+    written = killed_in not in ("save_checkpoint", "write_tensors")
     assert (best["step"], best["success"]) == ((9, 0.75) if written else (2, 0.5))
 
 
@@ -93,8 +93,8 @@ def kill_in(monkeypatch, where):
 
     if where == "save_checkpoint":
         monkeypatch.setattr(folder_module, "save_checkpoint", die)
-    elif where == "save_weights":
-        monkeypatch.setattr(checkpoint_module, "save_weights", die)
+    elif where == "write_tensors":
+        monkeypatch.setattr(checkpoint_module, "write_tensors", die)
     elif where.startswith("rename"):
         rename, left = Path.rename, [1] if where == "rename again" else []
         monkeypatch.setattr(Path, "rename", lambda path, to: rename(path, to) if left and left.pop() else die())

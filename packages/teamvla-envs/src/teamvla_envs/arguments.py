@@ -12,6 +12,7 @@ from typing import Any, ParamSpec, TypeVar
 import numpy as np
 
 from teamvla_envs.errors import UserError
+from teamvla_envs.outside import shown
 
 LARGEST = 2**31  # of counts
 LARGEST_SEED = 2**63 - 1
@@ -157,9 +158,3 @@ def as_numbers(argument: str, value: Any) -> np.ndarray:
     if array.dtype.kind not in _NUMBERS and array.size:
         raise UserError(f"{argument}: got {shown(value)}, expected an array of numbers")
     return array.astype(np.float64, copy=False)
-
-
-def shown(value: Any) -> str:
-    """A short ``repr`` of whatever was passed."""
-    text = repr(value)
-    return text if len(text) <= 80 else f"{text[:77]}..."

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Final
+from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import tyro
 
@@ -74,6 +74,17 @@ class CollectionSettings:
             raise UserError(f"detours is {self.detours}, expected a share of 0 to 1")
         if self.cameras and len(set(self.cameras)) < len(self.cameras):
             raise UserError(f"cameras are {', '.join(self.cameras)}, expected each once")
+
+    def collection(self) -> dict[str, Any]:
+        """How the episodes are collected, as a file's header says it."""
+        return {
+            "policy": "expert",
+            "noise": self.noise,
+            "slips": self.slips,
+            "detours": self.detours,
+            "seed_set": self.seed_set,
+            "offset": self.offset,
+        }
 
 
 def collect(
@@ -308,12 +319,7 @@ def _header(env: "TeamVectorEnv", settings: CollectionSettings, schedule: "SeedS
         },
         versions=versions,
         collection={
-            "policy": "expert",
-            "noise": settings.noise,
-            "slips": settings.slips,
-            "detours": settings.detours,
-            "seed_set": settings.seed_set,
-            "offset": settings.offset,
+            **settings.collection(),
             "failed_seeds": schedule.failed,
         },
         action_parts=env.action_parts,

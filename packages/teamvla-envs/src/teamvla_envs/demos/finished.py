@@ -34,20 +34,12 @@ def is_finished(out: "Path", settings: "CollectionSettings", versions: dict[str,
 
 
 def _has_settings(file: DemoFile, settings: "CollectionSettings") -> bool:
-    expected: dict[str, Any] = {
-        "policy": "expert",
-        "noise": settings.noise,
-        "slips": settings.slips,
-        "detours": settings.detours,
-        "seed_set": settings.seed_set,
-        "offset": settings.offset,
-    }
     made_with: dict[str, Any] = {"task": settings.task, "num_arms": settings.num_arms}
     if settings.cameras is not None:
         made_with["cameras"] = list(settings.cameras)
     if settings.cameras != ():
         made_with["image_size"] = settings.image_size
-    return all(file.collection.get(name) == value for name, value in expected.items()) and all(
+    return all(file.collection.get(name) == value for name, value in settings.collection().items()) and all(
         file.env_kwargs.get(name) == value for name, value in made_with.items()
     )
 

@@ -21,9 +21,9 @@ from teamvla_envs.arguments import (
     check_number,
     check_whole,
     only_known_arguments,
-    shown,
 )
 from teamvla_envs.errors import UserError
+from teamvla_envs.outside import shown
 
 BYTES_PER_FLOAT = 4
 MOST_NUMBERS, MOST_ROUNDS, MOST_STEPS = 2**20, 1000, 10_000  # in a message, in a control step, of delay

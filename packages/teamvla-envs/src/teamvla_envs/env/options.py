@@ -6,8 +6,9 @@ from typing import Any
 import gymnasium as gym
 import numpy as np
 
-from teamvla_envs.arguments import did_you_mean, shown
+from teamvla_envs.arguments import did_you_mean
 from teamvla_envs.errors import UserError
+from teamvla_envs.outside import shown
 
 _KNOWN = ("reset_mask", "goal")
 

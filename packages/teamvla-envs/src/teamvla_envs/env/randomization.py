@@ -13,9 +13,10 @@ from typing import Any
 
 import numpy as np
 
-from teamvla_envs.arguments import did_you_mean, shown
+from teamvla_envs.arguments import did_you_mean
 from teamvla_envs.arrays import arange, array_namespace
 from teamvla_envs.errors import UserError
+from teamvla_envs.outside import shown
 from teamvla_envs.scene.compose import Scene
 
 Fields = dict[tuple[str, str], np.ndarray]

@@ -4,8 +4,9 @@ from typing import Any
 
 from gymnasium.vector import AutoresetMode
 
-from teamvla_envs.arguments import check_choice, shown
+from teamvla_envs.arguments import check_choice
 from teamvla_envs.errors import UserError
+from teamvla_envs.outside import shown
 
 RENDER_MODES = (None, "rgb_array")
 

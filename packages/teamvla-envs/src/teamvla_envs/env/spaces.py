@@ -8,8 +8,9 @@ import numpy as np
 from gymnasium.error import CustomSpaceError
 from gymnasium.vector.utils import create_shared_memory
 
-from teamvla_envs.arguments import check_sequence, check_whole, shown
+from teamvla_envs.arguments import check_sequence, check_whole
 from teamvla_envs.errors import UserError
+from teamvla_envs.outside import shown
 from teamvla_envs.sim.cameras import MAX_SIZE, MIN_SIZE
 
 

@@ -19,7 +19,6 @@ from teamvla_envs.arguments import (
     check_sequence,
     check_whole,
     only_known_arguments,
-    shown,
 )
 from teamvla_envs.arrays import array_namespace
 from teamvla_envs.control.actions import ACTION_MODES, ActionMode, check_action
@@ -39,6 +38,7 @@ from teamvla_envs.env.time_limits import UNLIMITED
 from teamvla_envs.env.worlds import WorldAccess
 from teamvla_envs.errors import UserError
 from teamvla_envs.forks import repair_after_fork
+from teamvla_envs.outside import shown
 from teamvla_envs.registration import get_task
 from teamvla_envs.scene.compose import PHYSICS_DT
 from teamvla_envs.scene.looks import LOOKS, load_skins

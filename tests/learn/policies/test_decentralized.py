@@ -5,7 +5,7 @@ import re
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any, ClassVar, cast
+from typing import Any, cast
 
 import numpy as np
 import pytest
@@ -28,7 +28,7 @@ MESSAGES = Path(__file__).parents[3] / "docs" / "messages.md"
 class Scenes(ParallelEnv):
     """The vector environment and the parallel one at once: N = 1 world of random pictures."""
 
-    metadata: ClassVar[dict] = {}
+    metadata: dict[str, Any] = {}  # noqa: RUF012  as PettingZoo declares it
     render_mode = None
     image_size = (SIZE, SIZE)
     action_size = 8

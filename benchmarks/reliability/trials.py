@@ -52,9 +52,9 @@ def run(arguments: Sequence[str | Path], environment: dict[str, str] | None = No
 
 
 def messages_of(text: str) -> list[str]:
-    """Return the lines of a standard error stream without progress bars and blank lines."""
-    bars = ("collect ", "training ", "reading demonstrations", "render ", "replay ")
-    return [line for line in text.splitlines() if line.strip() and not line.startswith(bars)]
+    """Return the lines of a standard error stream without blank lines, progress bars and what is being compiled."""
+    progress = ("collect ", "training ", "reading demonstrations", "render ", "replay ", "TeamVLA: compiling")
+    return [line for line in text.splitlines() if line.strip() and not line.startswith(progress)]
 
 
 def content(path: Path) -> dict[str, str]:

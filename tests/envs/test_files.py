@@ -1,27 +1,12 @@
 import errno
 import os
-import resource
-import signal
-from collections.abc import Generator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 from teamvla_envs.cli import one_line
 from teamvla_envs.files import check_space, is_no_space, replacing, reserve, write_bytes, write_text
 
-
-@contextmanager
-def largest_file(size: int) -> Generator[None]:
-    """Let the system refuse to write more than so many bytes into a file [bytes]."""
-    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
-    ignored = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (size, limits[1]))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
-        signal.signal(signal.SIGXFSZ, ignored)
+from tests.envs.full_disk import largest_file
 
 
 def test_a_file_is_replaced_and_nothing_else_is_left(tmp_path: Path):

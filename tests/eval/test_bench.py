@@ -1,8 +1,10 @@
 import json
 from types import MappingProxyType
 
+import numpy as np
 import pytest
 from teamvla_envs.cli import main
+from teamvla_envs.env.vector import TeamVectorEnv
 from teamvla_envs.errors import UserError
 from teamvla_envs.policies import ZeroPolicy, make_policy
 from teamvla_eval.bench import bench, bench_command, known_tasks
@@ -50,6 +52,27 @@ def test_the_records_do_not_depend_on_the_number_of_worlds(folder, num_envs):
         records = evaluate(env, policy, "expert", settings).records
     episodes = json.loads((folder / "results.json").read_text())["episodes"][4:]
     assert [{"policy": "expert", **record.to_json()} for record in records] == episodes
+
+
+def test_an_episode_that_becomes_unstable_is_a_failure_that_is_counted_and_no_other_changes(
+    folder, tmp_path, monkeypatch
+):
+    step = TeamVectorEnv.step
+
+    def push_second(env, actions):
+        state = env.get_state()
+        for world in np.flatnonzero((state["seed"] == 2_000_001) & (state["steps"] == 20) & (state["end"] == 0)):
+            env.push(int(world), "bar", [1e12, 0, 0])
+        return step(env, actions)
+
+    monkeypatch.setattr(TeamVectorEnv, "step", push_second)
+    words = "bench --policy expert --tasks lift --episodes 4 --num-envs 3 --no-history --out"
+    assert main([*words.split(), str(tmp_path)]) == 0
+    results = json.loads((tmp_path / "results.json").read_text())
+    assert results["tasks"]["lift"]["unstable"] == 1
+    assert [episode["end_reason"] for episode in results["episodes"]] == ["success", "unstable", "success", "success"]
+    before = json.loads((folder / "results.json").read_text())["episodes"][4:]
+    assert [results["episodes"][k] for k in (0, 2, 3)] == [before[k] for k in (0, 2, 3)]
 
 
 def test_the_command_repeats_the_run(folder):

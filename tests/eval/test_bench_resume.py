@@ -9,6 +9,8 @@ import pytest
 from teamvla_envs.cli import main
 from teamvla_eval.journal import JOURNAL, Journal
 
+from tests.envs.full_disk import largest_file
+
 WORDS = "bench --policy expert zero --tasks lift drawer --episodes 3 --num-envs 2 --deterministic --no-history --out"
 
 
@@ -118,6 +120,29 @@ def test_a_history_that_cannot_be_written_is_a_warning(kind, tmp_path, caplog):
     assert main(words.split()) == 0
     assert "this run is not in the history" in caplog.text
     assert len(records(tmp_path / "out")) == 1
+
+
+def test_without_a_home_that_can_be_written_the_results_are_kept(tmp_path, monkeypatch, caplog):
+    (tmp_path / "home").write_text("")
+    for name in ("TEAMVLA_HISTORY", "XDG_DATA_HOME"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    assert main(f"bench --policy zero --tasks lift --episodes 1 --out {tmp_path / 'out'}".split()) == 0
+    assert "this run is not in the history" in caplog.text
+    assert len(records(tmp_path / "out")) == 1
+
+
+def test_a_disk_that_is_full_amid_a_run_is_one_line_and_the_same_command_resumes(tmp_path, capsys, added):
+    words = f"bench --policy zero --tasks lift --episodes 3 --num-envs 1 --no-history --out {tmp_path}".split()
+    with largest_file(1800):  # the header and a record or two
+        assert main(words) == 2
+    (line,) = [line for line in capsys.readouterr().err.splitlines() if line.startswith("error: ")]
+    assert line == f"error: no space left (file too large): {tmp_path / JOURNAL}"
+    kept = len(added)
+    assert 0 < kept < 3
+    assert main(words) == 0
+    assert len(added) == 3
+    assert [record["seed"] for record in records(tmp_path)] == [2_000_000, 2_000_001, 2_000_002]
 
 
 def test_a_full_console_is_a_warning_and_the_exit_code_is_that_of_the_measurement(tmp_path, caplog, monkeypatch):

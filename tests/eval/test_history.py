@@ -1,4 +1,5 @@
 import json
+import os
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
@@ -142,6 +143,18 @@ def test_a_line_that_was_cut_off_does_not_spoil_the_next(history):
         file.write(history.read_text()[:100])
     append_history(a_run(1), history)
     assert len(read_history(history)) == 4
+
+
+def test_a_line_that_a_full_disk_cut_short_is_an_error_and_is_taken_back(history, monkeypatch):
+    append_history(a_run(), history)
+    before, write = history.read_bytes(), os.write
+    with monkeypatch.context() as patch:
+        sizes = iter([50])
+        patch.setattr(os, "write", lambda handle, data: write(handle, data[: next(sizes, 0)]))
+        with pytest.raises(OSError, match="No space left on device") as caught:
+            append_history(a_run(1), history)
+    assert caught.value.filename == str(history)
+    assert history.read_bytes() == before
 
 
 def test_without_a_home_folder_nothing_is_written_into_the_working_directory(tmp_path, monkeypatch):

@@ -7,6 +7,8 @@ from teamvla_envs.demos.collect import CollectionSettings, collect_demos
 from teamvla_envs.demos.parts import PartsFolder
 from teamvla_envs.errors import UserError
 
+from tests.envs.full_disk import largest_file
+
 pytestmark = pytest.mark.usefixtures("toy_env")
 SETTINGS = CollectionSettings("lift", cameras=("front",), image_size=16)
 
@@ -91,3 +93,16 @@ def test_an_out_that_links_to_a_file_elsewhere_stays_a_link(tmp_path: Path):
     collect_demos(SETTINGS, episodes=2, out=link)
     assert link.is_symlink()
     assert [path.name for path in there.parent.iterdir()] == ["demos.hdf5"]
+
+
+@pytest.mark.parametrize("share", [0.1, 0.8])  # no episode fits; or all of them, but not their file
+def test_a_collection_on_a_full_disk_names_the_file_and_resumes(tmp_path: Path, share: float):
+    whole, out, parts = tmp_path / "whole.hdf5", tmp_path / "lift.hdf5", tmp_path / "lift.hdf5.parts"
+    collect_demos(SETTINGS, episodes=3, out=whole)
+    with largest_file(int(share * whole.stat().st_size)), pytest.raises(OSError, match="File too large") as caught:
+        collect_demos(SETTINGS, episodes=3, out=out)
+    assert str(caught.value.filename).startswith(str(out if share > 0.5 else parts))
+    assert not out.exists()
+    assert len(list(parts.glob("seed_*.hdf5"))) == (3 if share > 0.5 else 0)
+    collect_demos(SETTINGS, episodes=3, out=out)
+    assert out.read_bytes() == whole.read_bytes()

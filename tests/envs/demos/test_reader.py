@@ -2,6 +2,7 @@ import json
 import os
 import subprocess
 import sys
+import tracemalloc
 from collections.abc import Callable
 from pathlib import Path
 
@@ -109,6 +110,25 @@ def _link(path: str) -> Damage:
     return damage
 
 
+def _soft_mask(file: h5py.File) -> None:
+    del file["mask/train"]
+    file["mask/train"] = h5py.SoftLink("/mask/valid")
+
+
+def _virtual(file: h5py.File) -> None:
+    source = file["data/demo_0/actions"]
+    layout = h5py.VirtualLayout(source.shape, source.dtype)
+    layout[:] = h5py.VirtualSource("other.hdf5", "actions", source.shape, source.dtype)
+    del file["data/demo_0/actions"]
+    file.create_virtual_dataset("data/demo_0/actions", layout)
+
+
+def _external(file: h5py.File) -> None:
+    shape = file["data/demo_0/rewards"].shape
+    del file["data/demo_0/rewards"]
+    file.create_dataset("data/demo_0/rewards", shape, "f4", external=[("/etc/passwd", 0, h5py.h5f.UNLIMITED)])
+
+
 DAMAGES: dict[str, tuple[Damage, str]] = {
     "schema version": (
         lambda file: file["data"].attrs.modify("schema_version", 99),
@@ -184,6 +204,17 @@ DAMAGES: dict[str, tuple[Damage, str]] = {
     "num_samples": (
         lambda file: file["data/demo_0"].attrs.modify("num_samples", -4),
         "demo_0: num_samples is -4",
+    ),
+    "deep JSON": (
+        lambda file: file["data"].attrs.create("env_args", "[" * 9000 + "]" * 9000),
+        "env_args is nested deeper",
+    ),
+    "soft link as mask": (_soft_mask, "mask/train is a link, which is not followed"),
+    "virtual dataset": (_virtual, "data/demo_0/actions is stored outside of the file"),
+    "external storage": (_external, "data/demo_0/rewards is stored outside of the file"),
+    "alias": (
+        lambda file: file["data"].__setitem__("demo_4", file["data/demo_0"]),
+        "data/demo_4 is another name of data/demo_0",
     ),
 }
 
@@ -290,6 +321,35 @@ def test_pictures_must_be_those_of_the_environment(toy_env: object, tmp_path: Pa
         seal(file)
     with pytest.raises(DemoFileError, match=r"obs/pixels/front has pictures of \(16, 16\), .* image_size is 32"):
         open_demos(path).__enter__()
+
+
+def test_an_array_of_gigabytes_is_refused_before_it_is_read(change: Change):
+    def widen(file: h5py.File) -> None:
+        steps = len(file["data/demo_0/actions"])
+        del file["data/demo_0/obs/agent_pos"]
+        file.create_dataset("data/demo_0/obs/agent_pos", (steps, 10**7), "f4", chunks=(1, 10**5))
+
+    path = change(widen)
+    tracemalloc.start()
+    try:
+        with pytest.raises(DemoFileError, match=r"demo_0: obs/agent_pos has shape"), open_demos(path):
+            pass
+        assert tracemalloc.get_traced_memory()[1] < 50 << 20
+    finally:
+        tracemalloc.stop()
+
+
+def test_a_zeroed_block_is_one_line(change: Change):
+    def place(file: h5py.File) -> None:
+        places.append(h5py.h5o.get_info(file["data/demo_1"].id).addr)
+
+    places: list[int] = []
+    path = change(place)
+    content = path.read_bytes()
+    path.write_bytes(content[: places[0]] + bytes(512) + content[places[0] + 512 :])
+    with pytest.raises(DemoFileError, match=r"toy.hdf5") as error, open_demos(path):
+        pass
+    assert str(error.value).isprintable()
 
 
 @pytest.mark.parametrize("kind", DAMAGES)

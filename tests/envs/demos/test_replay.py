@@ -48,6 +48,16 @@ def test_a_changed_file_is_told_by_its_hash(change: Change, capsys: pytest.Captu
     assert "demo_3: content hash differs" in capsys.readouterr().out
 
 
+def test_a_flipped_bit_in_the_header_ends_a_verification(change: Change):
+    def flip(file: h5py.File) -> None:
+        versions = file["data"].attrs["versions"]
+        file["data"].attrs["versions"] = versions.replace("1", "0", 1)
+        assert file["data"].attrs["versions"] != versions
+
+    with pytest.raises(DemoFileError, match="the header differs from its header_hash"):
+        replay(change(flip), verify=True)
+
+
 def test_a_forged_reward_is_told_even_with_a_new_hash(change: Change, capsys: pytest.CaptureFixture[str]):
     def forge(file: h5py.File) -> None:
         demo = file["data/demo_0"]

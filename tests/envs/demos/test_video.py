@@ -8,7 +8,7 @@ from teamvla_envs.demos.reader import open_demos
 from teamvla_envs.demos.video import render, tile
 from teamvla_envs.errors import UserError
 
-from tests.envs.test_files import largest_file
+from tests.envs.full_disk import largest_file
 
 
 def test_a_video_has_one_frame_for_every_state_of_each_demo(demo_file: Path, tmp_path: Path):

@@ -1,6 +1,7 @@
 """Attributes of worlds and views: names that all of them share, and gymnasium's access world by world."""
 
 from collections.abc import Iterator
+from importlib.metadata import requires
 from pathlib import Path
 from typing import Any
 
@@ -140,6 +141,13 @@ def test_hold_actions_have_the_shape_of_an_action(views: tuple[Any, ...]):
     assert_array_equal(single.hold_actions(), vector.hold_actions()[0])
     assert_array_equal(np.concatenate(list(parallel.hold_actions().values())), single.hold_actions())
     assert_array_equal(single.hold_actions(gripper=-1.0).reshape(2, 8), [[0.0] * 7 + [-1.0]] * 2)
+
+
+def test_an_extra_brings_what_gymnasium_records_videos_with():
+    assert any(
+        need.startswith("moviepy") and 'extra == "video"' in need.replace("'", '"')
+        for need in requires("teamvla-envs") or ()
+    )
 
 
 def test_gymnasium_records_a_video(tmp_path: Path):

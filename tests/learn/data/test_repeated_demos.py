@@ -85,3 +85,27 @@ def test_a_demonstration_is_listed_once_in_the_masks(demos):
         seal(file)
     with pytest.raises(UserError, match="mask/valid names demo_0, which mask/train names too"):
         load_demos(demos, with_pixels=True)
+
+
+def test_a_demonstration_is_listed_once_in_a_mask(demos):
+    with h5py.File(demos, "r+") as file:
+        train = file["mask/train"][()]
+        train[1] = train[0]
+        file["mask/train"][()] = train
+        seal(file)
+    with pytest.raises(UserError, match="mask/train names demo_0, which mask/train names too"):
+        load_demos(demos, with_pixels=True)
+
+
+@pytest.mark.parametrize("name", ["env_args", "action_parts", "mask"])
+def test_nothing_is_learned_from_a_file_whose_header_was_changed(demos, name):
+    with h5py.File(demos, "r+") as file:
+        if name == "mask":
+            train, valid = file["mask/train"], file["mask/valid"]
+            train[0], valid[0] = valid[0], train[0]
+        else:
+            text = file["data"].attrs[name]
+            letter = max(index for index, character in enumerate(text) if character.isalnum())
+            file["data"].attrs[name] = f"{text[:letter]}{chr(ord(text[letter]) ^ 2)}{text[letter + 1 :]}"
+    with pytest.raises(UserError, match="the header differs from its header_hash"):
+        load_demos(demos, with_pixels=True)

@@ -75,7 +75,8 @@ def both() -> Iterator[tuple[TeamVectorEnv, gym.vector.SyncVectorEnv]]:
 @pytest.mark.parametrize(
     "name",
     ["task", "task_description", "_max_episode_steps", "num_arms", "phases", "goals", "cameras", "control_dt",
-     "expert_action", "hold_actions", "render", "action_space", "observation_space", "render_mode"],
+     "expert_action", "hold_actions", "render", "action_space", "observation_space", "render_mode", "seeds", "steps",
+     "instructions", "goal_names"],
 )  # fmt: skip
 def test_worlds_answer_as_those_of_gymnasium_do(both: tuple[Any, Any], name: str):
     native, sync = both
@@ -91,8 +92,18 @@ def test_worlds_answer_as_those_of_gymnasium_do(both: tuple[Any, Any], name: str
 def test_methods_take_arguments(both: tuple[Any, Any]):
     native, _ = both
     before = native.get_state()["physics"]
-    assert native.call("push", "bar", [0.0, 0.0, 0.1]) == (None, None)
+    assert native.call("push", 0, "bar", [0.0, 0.0, 0.1]) == (None, None)
     assert (native.get_state()["physics"] != before).any(axis=1).all()
+
+
+def test_states_and_signals_are_those_of_each_world(both: tuple[Any, Any]):
+    native, sync = both
+    for one, other in zip(native.call("get_state"), sync.call("get_state"), strict=True):
+        assert set(one) == set(other)
+        assert_array_equal(one["physics"], other["physics"])
+    for one, other in zip(native.get_attr("signals"), sync.get_attr("signals"), strict=True):
+        for name, values in one.items():
+            assert_array_equal(values, other[name])
 
 
 def test_attributes_are_set_for_all_worlds_or_one_by_one(both: tuple[Any, Any]):
@@ -111,7 +122,7 @@ def test_attributes_are_set_for_all_worlds_or_one_by_one(both: tuple[Any, Any]):
 
 @pytest.mark.parametrize("name", ["task_descripton", "step"])
 def test_unknown_attributes_suggest_the_nearest_name(both: tuple[Any, Any], name: str):
-    hint = r"did you mean task_description\?" if name != "step" else "'step'"
+    hint = r"did you mean task_description\?" if name != "step" else "'step' is of all worlds at once"
     with pytest.raises(AttributeError, match=hint):
         both[0].call(name)
 

@@ -2,17 +2,21 @@
 
 import os
 import signal
-import sys
-from types import FrameType
-from typing import NoReturn
 
 EXIT_USER_ERROR = 2
 EXIT_INTERRUPTED = 130
 
 
-def main() -> NoReturn:
+def _end_at_signals() -> None:
+    for number in (signal.SIGINT, signal.SIGTERM):
+        if signal.getsignal(number) is not signal.SIG_IGN:  # as in a background job, which Ctrl-C must not reach
+            signal.signal(number, lambda *_: os._exit(EXIT_INTERRUPTED))
+
+
+def main() -> None:
     """Run ``teamvla`` with the command line's arguments and exit."""
-    _end_at_signals()
+    import sys
+
     try:
         os.getcwd()
     except FileNotFoundError:
@@ -26,15 +30,10 @@ def main() -> NoReturn:
 
 def _deleted() -> int:
     """Say that the working directory is gone, without which some packages cannot be imported."""
+    import sys
+
     print("error: the working directory was deleted; change to one that exists", file=sys.stderr)
     return EXIT_USER_ERROR
 
 
-def _end_at_signals() -> None:
-    for number in (signal.SIGINT, signal.SIGTERM):
-        if signal.getsignal(number) is not signal.SIG_IGN:  # as in a background job, which Ctrl-C must not reach
-            signal.signal(number, _end)
-
-
-def _end(number: int, frame: FrameType | None) -> NoReturn:
-    os._exit(EXIT_INTERRUPTED)
+_end_at_signals()  # importing this module is the first thing that the program does

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from teamvla_envs.arguments import as_numbers
-from teamvla_envs.arrays import array_namespace
+from teamvla_envs.arrays import array_namespace, to_numpy
 from teamvla_envs.control.kinematics import Chains, differential_ik
 from teamvla_envs.errors import UserError
 from teamvla_envs.sim.base import WorldState
@@ -18,6 +18,7 @@ Array = Any
 JOINT_STEP = 0.05  # [rad] largest joint displacement of one control step
 TOOL_STEP = 0.02  # [m] tool translation of action 1.0 in ee_delta
 TOOL_TURN = 0.10  # [rad] tool rotation of action 1.0 in ee_delta
+_TARGET_MARGIN = 1e-3  # beyond the limits, for rounding [rad, m]
 GRIPPER_STEP = 0.008  # [m] largest change of the gripper opening in one control step, 0.2 m/s
 LEASH = 0.2  # [rad] the commanded position stays this close to the measured one
 ACTION_MODES = ("joint_delta", "joint_pos", "ee_delta")
@@ -62,6 +63,15 @@ class ActionMode:
     def size(self) -> int:
         """Number of entries ``D`` of one arm's action."""
         return sum(length for _, length in self.parts)
+
+    @cached_property
+    def target_ranges(self) -> dict[str, tuple[np.ndarray, np.ndarray]]:
+        """Least and largest commanded joint positions ``(A, J)`` [rad] and gripper openings ``(A,)`` [m]."""
+        lower, upper, opening = (to_numpy(a) for a in (self.chains.lower, self.chains.upper, self.opening))
+        return {
+            "joint_target": (lower - _TARGET_MARGIN, upper + _TARGET_MARGIN),
+            "gripper_target": (0 * opening - _TARGET_MARGIN, opening + _TARGET_MARGIN),
+        }
 
     def decode(self, action: Array, world: WorldState) -> tuple[Array, Array]:
         """New commands of all arms.

@@ -163,6 +163,7 @@ class Episodes:
             "episode.goal": (0, len(task.goals) - 1),
             "episode.delay": (0, task.randomization.delay),
             "episode.noise_key": (0, 2**52 - 1),
+            "episode.wording": (0.0, 1.0),
         }
 
     def restore(self, worlds: np.ndarray, state: Mapping[str, np.ndarray]) -> None:

@@ -23,14 +23,18 @@ Range = tuple[Any, Any]
 
 
 def fact_ranges(starts: Mapping[str, np.ndarray]) -> dict[str, Range]:
-    """Least and largest values of the facts that are indices, read off many starts.
+    """Least and largest values of facts, read off many starts; measures may be somewhat beyond those drawn here.
 
     Args:
         starts: Facts of many starts, first axis n.
     """
     ranges = {}
     for key, values in starts.items():
-        if values.dtype.kind in "iu":
+        if values.dtype.kind == "f":
+            low, high = values.min(), values.max()
+            margin = 1.0 + high - low
+            ranges[key] = (low - margin, high + margin)
+        elif values.dtype.kind in "iu":
             low, high = values.min(axis=0), values.max(axis=0)
             if int(np.max(high)) - int(np.min(low)) < _CATEGORIES:
                 ranges[key] = (low, high)
@@ -97,7 +101,7 @@ def _range(key: str, array: np.ndarray) -> Range | None:
         return _FIELD_RANGES.get(field, (-_LARGEST_FIELD, _LARGEST_FIELD))
     if key == "contacts":
         return 0.0, FASTEST
-    return (0.0, 1.0) if key == "episode.wording" else (-FASTEST, FASTEST)
+    return -FASTEST, FASTEST
 
 
 def _as_array(key: str, given: Any, present: np.ndarray) -> np.ndarray:

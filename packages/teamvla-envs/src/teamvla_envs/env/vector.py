@@ -596,7 +596,8 @@ class TeamVectorEnv(Remade, WorldAccess, gym.vector.VectorEnv):
             raise UserError("mask: before the first reset the states of all worlds must be set")
         physics = {key: sim.fetch(getattr(sim, name)) for key, name in _PHYSICS.items()}
         quaternions = sim.addresses.body_pose[:, 3:]
-        state = check_state(state, physics | episodes.state(), rows, episodes.ranges, quaternions)
+        ranges = {**episodes.ranges, **self._mode.target_ranges}
+        state = check_state(state, physics | episodes.state(), rows, ranges, quaternions)
         for key, name in _PHYSICS.items():
             values = physics[key].copy()
             values[rows] = state[key][rows]

@@ -2,11 +2,15 @@
 
 from typing import TYPE_CHECKING, Any
 
-from teamvla_envs.arguments import did_you_mean
+import numpy as np
+
+from teamvla_envs.arguments import check_whole, did_you_mean
 from teamvla_envs.errors import UserError
 
 if TYPE_CHECKING:
     from teamvla_envs.env.vector import TeamVectorEnv
+
+_OF_ALL_WORLDS = ("world", "num_envs")  # as are the methods that a world does not have itself
 
 
 class World:
@@ -43,6 +47,31 @@ class World:
         return int(self._vector.seeds[self._index])
 
     @property
+    def seeds(self) -> np.ndarray:
+        """Seed of the running episode, -1 without one, shape ``(1,)``."""
+        return self._vector.seeds[[self._index]]
+
+    @property
+    def steps(self) -> np.ndarray:
+        """Control steps of the running episode, shape ``(1,)``."""
+        return self._vector.steps[[self._index]]
+
+    @property
+    def instructions(self) -> list[str]:
+        """The sentence of the running episode, in a list of one."""
+        return [self.task_description]
+
+    @property
+    def goal_names(self) -> list[str]:
+        """The goal of the running episode, in a list of one."""
+        return [self.goal_name]
+
+    @property
+    def signals(self) -> dict[str, Any]:
+        """The task's signals in the present state, first axis 1."""
+        return {name: values[[self._index]] for name, values in self._vector.signals.items()}
+
+    @property
     def observation_space(self) -> Any:
         """Space of one world's observation."""
         return self._vector.single_observation_space
@@ -64,9 +93,14 @@ class World:
         """Action that keeps the arms where they are, shape ``(A * D,)``."""
         return self._vector.hold_actions(gripper)[self._index]
 
-    def push(self, body: str, impulse: Any) -> None:
-        """Push a free body by an impulse ``(3,)`` [N·s]."""
+    def push(self, world: int, body: str, impulse: Any) -> None:
+        """Push a free body of the world, which is number 0, by an impulse ``(3,)`` [N·s]."""
+        check_whole("world", world, 0, 0)
         self._vector.push(self._index, body, impulse)
+
+    def get_state(self) -> dict[str, np.ndarray]:
+        """Everything that determines the future, arrays with first axis 1."""
+        return {name: values[[self._index]] for name, values in self._vector.get_state().items()}
 
     def render(self) -> Any:
         """Front view in ``rgb_array`` mode, shape ``(height, width, 3)`` uint8."""
@@ -76,14 +110,13 @@ class World:
 
     def __getattr__(self, name: str) -> Any:
         """What worlds share."""
-        try:
-            value = getattr(self._vector, name)
-            if callable(value):  # it would act on all worlds
-                raise AttributeError(name)
+        shared = not name.startswith("_") and name not in _OF_ALL_WORLDS and hasattr(self._vector, name)
+        if shared and not callable(value := getattr(self._vector, name)):
             return value
-        except AttributeError:
-            known = [known for known in {*dir(self._vector), *dir(type(self))} if not known.startswith("_")]
-            raise AttributeError(f"worlds have no attribute {name!r}{did_you_mean(name, known)}") from None
+        if shared or name in _OF_ALL_WORLDS:
+            raise AttributeError(f"{name!r} is of all worlds at once: use it on the vector environment itself")
+        known = [known for known in {*dir(self._vector), *dir(type(self))} if not known.startswith("_")]
+        raise AttributeError(f"worlds have no attribute {name!r}{did_you_mean(name, known)}")
 
 
 class WorldAccess:

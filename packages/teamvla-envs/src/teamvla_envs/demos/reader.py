@@ -18,6 +18,7 @@ import numpy as np
 
 from teamvla_envs.demos import checking, schema
 from teamvla_envs.demos.header import Header
+from teamvla_envs.demos.heaps import check_heaps
 from teamvla_envs.demos.structure import DemoFileError, check_structure, check_total, damage_reported
 from teamvla_envs.errors import UserError
 from teamvla_envs.outside import plain
@@ -207,6 +208,7 @@ def open_demos(path: str | Path) -> Generator[DemoFile]:
     with _open_hdf5(path) as file:
         try:
             with damage_reported("it"):
+                check_heaps(path)
                 demos = DemoFile(path, file)
         except UserError as error:
             raise DemoFileError(f"{path}: {error}") from error

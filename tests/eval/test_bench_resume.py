@@ -4,6 +4,8 @@ import io
 import json
 import os
 import signal
+import subprocess
+import sys
 
 import pytest
 from teamvla_envs.cli import main
@@ -56,6 +58,22 @@ def press_ctrl_c():
     raise KeyboardInterrupt
 
 
+# The program, with Ctrl-C pressed once during the import of the module that is its first argument.
+INTERRUPTED_IMPORT = """
+import os, signal, sys
+from teamvla_envs.cli import main
+
+class Finder:
+    def find_spec(self, name, path=None, target=None):
+        if name == sys.argv[1]:
+            sys.meta_path.remove(self)
+            os.kill(os.getpid(), signal.SIGINT)
+
+sys.meta_path.insert(0, Finder())
+sys.exit(main(sys.argv[2:]))
+"""
+
+
 def test_after_ctrl_c_the_same_command_measures_the_other_episodes_only(tmp_path, whole, monkeypatch, capsys, added):
     with monkeypatch.context() as patch:
         interrupt_after(5, patch, press_ctrl_c)
@@ -68,6 +86,22 @@ def test_after_ctrl_c_the_same_command_measures_the_other_episodes_only(tmp_path
     assert len(added) == 12 - 5
     assert records(tmp_path) == whole
     assert not (tmp_path / JOURNAL).exists()
+
+
+@pytest.mark.parametrize(
+    ("module", "videos"), [("teamvla_eval.bench_report", 0), ("matplotlib.figure", 0), ("teamvla_eval.videos", 1)]
+)
+def test_ctrl_c_while_the_report_is_made_says_that_the_episodes_are_kept(module, videos, tmp_path, added):
+    words = f"bench --policy zero --tasks lift --episodes 2 --no-history --out {tmp_path} --videos {videos}".split()
+    command = [sys.executable, "-c", INTERRUPTED_IMPORT, module, *words]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 130
+    message = f"interrupted: 2 measured episodes are kept in {tmp_path / JOURNAL}; the same command resumes from there"
+    assert done.stderr.strip().splitlines()[-1] == message
+    assert (tmp_path / JOURNAL).exists()
+    assert main(words[:-2]) == 0
+    assert added == []
+    assert (tmp_path / "report.html").exists()
 
 
 def test_sigterm_is_an_interrupt_too(tmp_path, whole, monkeypatch, capsys):
@@ -205,6 +239,18 @@ def test_reproduce_resumes(tmp_path, monkeypatch, capsys, added):
     assert main(again) == 0
     assert len(added) == 2
     assert records(tmp_path / "b") == records(tmp_path / "a")
+
+
+def test_reproduce_says_that_episodes_are_kept_when_writing_results_is_interrupted(tmp_path, monkeypatch, capsys):
+    words = f"bench --policy zero --tasks lift --episodes 2 --no-history --out {tmp_path / 'a'}"
+    assert main(words.split()) == 0
+    again = ["reproduce", str(tmp_path / "a" / "results.json"), "--out", str(tmp_path / "b")]
+    with monkeypatch.context() as patch:
+        patch.setattr("teamvla_eval.reproduce.write_results", lambda *_: os.kill(os.getpid(), signal.SIGINT))
+        assert main(again) == 130
+    assert f"2 measured episodes are kept in {tmp_path / 'b' / JOURNAL}" in capsys.readouterr().err
+    assert main(again) == 0
+    assert not (tmp_path / "b" / JOURNAL).exists()
 
 
 def test_a_policy_that_does_not_fit_a_later_task_is_refused_before_the_first_episode(tmp_path, added, capsys):

@@ -1,3 +1,5 @@
+import io
+import sys
 from dataclasses import replace
 
 import pytest
@@ -53,3 +55,30 @@ def test_episodes_go_on_when_standard_error_fails(error, monkeypatch):
     with episode_progress("lift · [/b]", 2) as progress:
         for record in make_suite("x", 1, 1).records:
             progress(record)
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "latin-1", "cp1252"])
+def test_a_console_without_unicode_shows_plain_signs_in_aligned_columns(encoding, monkeypatch):
+    stream = io.TextIOWrapper(io.BytesIO(), encoding=encoding, errors="backslashreplace")
+    monkeypatch.setattr(sys, "stdout", stream)
+    results = make_results(make_suite("runs/\u6797", 0, 2), make_suite("zero", 1, 1))
+    print_results(results)
+    print_comparisons(results)
+    entry = HistoryEntry("2026-11-25T10:00:00", "zero", "lift", 1, 0, 0.0, (0.0, 0.66), None, None, {}, {}, "", "", "")
+    print_history([entry])
+    stream.flush()
+    shown = stream.buffer.getvalue().decode("ascii")
+    assert "0-66%" in shown
+    assert r"runs/\u6797 - zero" in shown
+    assert r"\u2013" not in shown
+    tables = shown.replace("+\n+", "+\n\n+").split("\n\n")
+    assert [len({len(line) for line in table.splitlines()}) for table in tables] == [1, 1, 1]
+
+
+def test_the_progress_line_is_plain_on_a_console_without_unicode(monkeypatch):
+    stream = io.TextIOWrapper(io.BytesIO(), encoding="ascii", errors="backslashreplace")
+    monkeypatch.setattr(sys, "stderr", stream)
+    with episode_progress("lift · zero", 1) as progress:
+        progress(make_suite("zero", 1, 0).records[0])
+    stream.flush()
+    assert b"lift | zero" in stream.buffer.getvalue()

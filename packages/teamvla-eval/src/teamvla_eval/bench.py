@@ -10,6 +10,7 @@ import tyro
 from teamvla_envs.cli import one_line
 from teamvla_envs.cluster.engine import Engine, choose_engine
 from teamvla_envs.errors import UserError
+from teamvla_envs.interrupts import check_interrupt
 
 from teamvla_eval.benchmark import run_benchmark
 from teamvla_eval.console import print_comparisons, print_results
@@ -18,7 +19,7 @@ from teamvla_eval.history import append_history, history_file
 from teamvla_eval.journal import JOURNAL, Journal, measurement
 from teamvla_eval.output import tolerant_stdout, warn
 from teamvla_eval.results import BenchResults, check_folder, write_results
-from teamvla_eval.resuming import resumable
+from teamvla_eval.resuming import finishing, resumable
 from teamvla_eval.versions import installed_versions
 
 if TYPE_CHECKING:
@@ -119,12 +120,14 @@ def bench(
     journal = None if out is None else open_journal("bench", out, settings, chosen, tuple(policies), overwrite)
     with resumable(journal):
         run = run_benchmark(policies, chosen, settings, command, videos, cluster, trust, journal)
-        if out is not None and journal is not None:
-            from teamvla_eval.bench_report import write_bench_report
+        if out is not None:
+            with finishing(journal):
+                from teamvla_eval.bench_report import write_bench_report
 
-            write_results(run.results, out)
-            write_bench_report(run, out / "report.html")
-            journal.remove()
+                check_interrupt()
+                write_results(run.results, out)
+                check_interrupt()
+                write_bench_report(run, out / "report.html")
     if not no_history:
         try:
             append_history(run.results, history or history_file())

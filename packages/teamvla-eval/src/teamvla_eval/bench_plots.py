@@ -1,6 +1,7 @@
 """Plots of a benchmark: when episodes were solved, how far they got, why they failed, and all of it over time."""
 
-from collections.abc import Mapping, Sequence
+import math
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
@@ -10,7 +11,7 @@ from markupsafe import Markup
 
 from teamvla_eval.failures import failure_counts
 from teamvla_eval.metrics import success_at
-from teamvla_eval.plots import LINE, MUTED, SERIES, draw_svg
+from teamvla_eval.plots import LINE, MUTED, SERIES, draw_svg, short_label
 from teamvla_eval.records import EpisodeRecord
 
 if TYPE_CHECKING:
@@ -45,7 +46,7 @@ def survival_curves(suites: Suites, horizon_s: float) -> Markup:
         axes.set_xlabel("simulated seconds")
         _legend(axes)
 
-    return draw_svg("Episodes not solved yet over time", 2.6, draw)
+    return draw_svg("Episodes not solved yet over time", 2.6 + _legend_growth(suites), draw)
 
 
 def phase_bars(suites: Suites, phases: Sequence[str]) -> Markup:
@@ -71,7 +72,7 @@ def phase_bars(suites: Suites, phases: Sequence[str]) -> Markup:
         axes.grid(axis="y", visible=False)
         _legend(axes)
 
-    height = 0.7 + len(phases) * (0.16 + 0.1 * len(suites)) + 0.2 * (len(suites) > 1)
+    height = 0.7 + len(phases) * (0.16 + 0.1 * len(suites)) + 0.2 * (len(suites) > 1) + _legend_growth(suites)
     return draw_svg("Share of episodes that reached each phase", height, draw)
 
 
@@ -101,7 +102,7 @@ def failure_bars(suites: Suites) -> Markup:
         axes.grid(axis="y", visible=False)
         _legend(axes)
 
-    height = 0.9 + len(kinds) * (0.16 + 0.1 * len(suites)) + 0.2 * (len(suites) > 1)
+    height = 0.9 + len(kinds) * (0.16 + 0.1 * len(suites)) + 0.2 * (len(suites) > 1) + _legend_growth(suites)
     return draw_svg("Failures by reason", height, draw)
 
 
@@ -136,7 +137,7 @@ def success_over_time(entries: "Sequence[HistoryEntry]") -> Markup:
         _run_axis(axes, entries)
         _legend(axes)
 
-    return draw_svg("Success over runs", 2.6, draw)
+    return draw_svg("Success over runs", 2.6 + _legend_growth(_colors(entries)), draw)
 
 
 def speed_over_time(entries: "Sequence[HistoryEntry]") -> Markup:
@@ -157,7 +158,7 @@ def speed_over_time(entries: "Sequence[HistoryEntry]") -> Markup:
         _run_axis(axes, entries)
         _legend(axes)
 
-    return draw_svg("Speed over runs", 2.6, draw)
+    return draw_svg("Speed over runs", 2.6 + _legend_growth(_colors(entries)), draw)
 
 
 def _runs(entries: "Sequence[HistoryEntry]") -> dict[str, int]:
@@ -193,4 +194,16 @@ def _legend(axes: "Axes") -> None:
     handles, labels = axes.get_legend_handles_labels()
     if len(labels) > 1:
         style: dict[str, Any] = {"frameon": False, "labelcolor": MUTED, "handlelength": 1.2, "fontsize": 8.5}
-        axes.legend(handles, labels, loc="lower left", bbox_to_anchor=(-0.02, 1.0), ncols=3, borderpad=0, **style)
+        style |= {"ncols": _legend_columns(labels), "borderpad": 0, "bbox_to_anchor": (-0.02, 1.0)}
+        axes.legend(handles, [short_label(label) for label in labels], loc="lower left", **style)
+
+
+def _legend_columns(labels: Collection[str]) -> int:
+    """How many columns of the legend, at most three, fit into the width of a plot."""
+    longest = max(len(short_label(label)) for label in labels)
+    return int(np.clip(320 / (5.5 * longest + 34), 1, 3))  # [pt]: the plot, a character, the rest of a column
+
+
+def _legend_growth(labels: Collection[str]) -> float:
+    """Height of the legend's rows after the first [in]."""
+    return 0.17 * (math.ceil(len(labels) / _legend_columns(labels)) - 1) if labels else 0.0

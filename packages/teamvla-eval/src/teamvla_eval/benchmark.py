@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from teamvla_envs.cluster.engine import RayEngine, connect
+from teamvla_envs.interrupts import check_interrupt, deferred_interrupts
 
 from teamvla_eval.ablations import ablated
 from teamvla_eval.evaluate import EvaluationSettings, evaluate, open_env
@@ -112,12 +113,16 @@ def _clips(
     """Videos of a suite's successes and failures, which run once more to be filmed."""
     if count == 0:
         return []
-    from teamvla_eval.clip_files import choose_episodes
-    from teamvla_eval.rollouts import run_suite
-    from teamvla_eval.trajectories import StateRecorder
-    from teamvla_eval.videos import make_clip
+    with deferred_interrupts():  # filming imports modules
+        from teamvla_eval.clip_files import choose_episodes
+        from teamvla_eval.rollouts import run_suite
+        from teamvla_eval.trajectories import StateRecorder
+        from teamvla_eval.videos import make_clip
 
-    chosen = choose_episodes(suite.records, min(count, len(suite.records)), count // 2)
-    recorder, swap = StateRecorder(), SwappedGoals(env) if settings.swap_instruction else None
-    filmed = run_suite(env, policy, [record.seed for record in chosen], record=recorder, swap=swap)
-    return [make_clip(env, recorder.trajectory(record.seed), suite.policy, record) for record in filmed]
+        chosen = choose_episodes(suite.records, min(count, len(suite.records)), count // 2)
+        recorder, swap = StateRecorder(), SwappedGoals(env) if settings.swap_instruction else None
+        clips = []
+        for record in run_suite(env, policy, [record.seed for record in chosen], record=recorder, swap=swap):
+            clips.append(make_clip(env, recorder.trajectory(record.seed), suite.policy, record))
+            check_interrupt()
+    return clips

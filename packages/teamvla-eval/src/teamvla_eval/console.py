@@ -4,7 +4,7 @@ from collections.abc import Generator, Sequence
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
-from teamvla_eval.display import interval, p_value, percent, percent_points, seconds
+from teamvla_eval.display import encodable, interval, p_value, percent, percent_points, seconds
 from teamvla_eval.failures import END_UNSTABLE
 from teamvla_eval.metrics import summarize, summarize_by_goal
 from teamvla_eval.output import make_console
@@ -36,8 +36,9 @@ def episode_progress(title: str, episodes: int) -> Generator[EpisodeCallback]:
         TextColumn("{task.fields[solved]} solved"),
         TimeElapsedColumn(),
     )
-    bar = Progress(*columns, console=make_console(stderr=True))
-    task = bar.add_task(printable(title).plain, total=episodes, solved=0)
+    console = make_console(stderr=True)
+    bar = Progress(*columns, console=console)
+    task = bar.add_task(printable(title, console.encoding).plain, total=episodes, solved=0)
     solved = 0
 
     def move_on(record: "EpisodeRecord") -> None:
@@ -67,10 +68,11 @@ def print_results(results: BenchResults) -> None:
     for suite in results.suites:
         rows = {"all": summarize(suite.records), **summarize_by_goal(suite.records)}
         for number, (goal, summary) in enumerate(rows.items()):
-            table.add_row(
-                printable(suite.policy) if number == 0 else "",
-                printable(suite.task) if number == 0 else "",
-                printable(goal),
+            _add_row(
+                table,
+                suite.policy if number == 0 else "",
+                suite.task if number == 0 else "",
+                goal,
                 str(summary.episodes),
                 percent(summary.success_rate),
                 interval(summary.wilson_95),
@@ -91,8 +93,7 @@ def print_comparisons(results: BenchResults) -> None:
     for a, b, task, c in results.comparisons():
         bounds = " to ".join(map(percent_points, c.difference_95))
         counts = str(c.only_a), str(c.only_b)
-        names = printable(f"{a} – {b}"), printable(task)
-        table.add_row(*names, *counts, percent_points(c.difference), bounds, p_value(c.p_value))
+        _add_row(table, f"{a} – {b}", task, *counts, percent_points(c.difference), bounds, p_value(c.p_value))
     if table.row_count:
         _print(table)
 
@@ -103,10 +104,11 @@ def print_history(entries: "Sequence[HistoryEntry]") -> None:
     for title in ("episodes", "success", "95% CI", "per s"):
         table.add_column(title, justify="right")
     for entry in entries:
-        table.add_row(
-            printable(entry.started[2:16].replace("T", " ")),
-            printable(entry.policy),
-            printable(entry.task),
+        _add_row(
+            table,
+            entry.started[2:16].replace("T", " "),
+            entry.policy,
+            entry.task,
             str(entry.episodes),
             percent(entry.success_rate),
             interval(entry.wilson_95),
@@ -115,11 +117,17 @@ def print_history(entries: "Sequence[HistoryEntry]") -> None:
     _print(table)
 
 
-def printable(name: str) -> "Text":
-    """A name as text to show: brackets are no markup, and control characters do not reach the terminal."""
+def printable(name: str, encoding: str = "utf-8") -> "Text":
+    """A name as text to show: brackets are no markup, and control characters do not reach the terminal.
+
+    Args:
+        name: The name.
+        encoding: Of the terminal.
+    """
     from rich.text import Text
 
-    return Text("".join(character if character.isprintable() else "�" for character in name))
+    shown = "".join(character if character.isprintable() else "�" for character in name)
+    return Text(encodable(shown, encoding))
 
 
 def _table(*names: str) -> "Table":
@@ -130,6 +138,12 @@ def _table(*names: str) -> "Table":
     for title in names:
         table.add_column(title, no_wrap=True)
     return table
+
+
+def _add_row(table: "Table", *cells: str, style: str | None = None) -> None:
+    """Add a row to a table for standard output."""
+    encoding = make_console().encoding
+    table.add_row(*(printable(cell, encoding) for cell in cells), style=style)
 
 
 def _print(table: "Table") -> None:

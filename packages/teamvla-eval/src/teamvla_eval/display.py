@@ -1,5 +1,7 @@
 """How numbers read in tables, on screen and in the report."""
 
+_ASCII = str.maketrans({"–": "-", "−": "-", "·": "|", "…": "...", "�": "?"})
+
 
 def percent(rate: float) -> str:
     """A rate: ``0.943`` is ``"94%"``; one decimal where rounding would hide that it is not 0 or 1."""
@@ -39,3 +41,15 @@ def percent_points(difference: float) -> str:
 def p_value(probability: float) -> str:
     """A p-value with two significant digits; small ones as < 0.001."""
     return "< 0.001" if probability < 0.001 else f"{probability:.2g}"
+
+
+def encodable(text: str, encoding: str) -> str:
+    """A text as a console can show it: in an encoding other than Unicode's, plain signs and escapes for the rest.
+
+    Args:
+        text: What to show.
+        encoding: Of the console, such as ``"utf-8"`` or ``"ascii"``.
+    """
+    if encoding.startswith("utf"):
+        return text
+    return text.translate(_ASCII).encode(encoding, "backslashreplace").decode(encoding)

@@ -39,6 +39,7 @@ _STYLE: dict[Any, Any] = {
     "grid.linewidth": 0.6,
     "axes.axisbelow": True,
 }
+LONGEST_LABEL = 28  # [characters]
 _WIDTH = 4.4  # [in]: 422 px, a column on a desktop and the width of a phone
 
 
@@ -62,11 +63,13 @@ def success_bars(summaries: Mapping[str, SuccessSummary], highlight: Sequence[st
     colors = [ACCENT if label in highlight else MUTED for label in labels]
 
     def draw(axes: "Axes") -> None:
-        axes.barh(labels, rates, height=0.56, color=colors, alpha=0.85)
-        axes.errorbar(rates, labels, xerr=whiskers, fmt="none", ecolor=INK, elinewidth=1.1, capsize=3)
-        for label, (_, high) in zip(labels, bounds, strict=True):
+        places = range(len(labels))
+        axes.barh(places, rates, height=0.56, color=colors, alpha=0.85)
+        axes.errorbar(rates, places, xerr=whiskers, fmt="none", ecolor=INK, elinewidth=1.1, capsize=3)
+        for place, label, (_, high) in zip(places, labels, bounds, strict=True):
             rate = percent(summaries[label].success_rate)
-            axes.annotate(rate, (100 * high, label), xytext=(6, 0), textcoords="offset points", va="center")
+            axes.annotate(rate, (100 * high, place), xytext=(6, 0), textcoords="offset points", va="center")
+        axes.set_yticks(places, [short_label(label) for label in labels])
         axes.invert_yaxis()
         axes.set_xlim(0, 118)
         axes.set_xticks([0, 25, 50, 75, 100], ["0", "25", "50", "75", "100%"])
@@ -108,6 +111,14 @@ def learning_curve(minutes: Sequence[float], losses: Mapping[str, Sequence[float
             axes.legend(frameon=False, labelcolor="linecolor", handlelength=1.2)
 
     return draw_svg("Training and validation loss over time", 2.6, draw)
+
+
+def short_label(label: str) -> str:
+    """A label that leaves room for its plot: a long one lacks its middle, as in ``runs/2026-11…step_20000``."""
+    if len(label) <= LONGEST_LABEL:
+        return label
+    end = LONGEST_LABEL // 2
+    return f"{label[: LONGEST_LABEL - end - 1]}…{label[-end:]}"
 
 
 def draw_svg(description: str, height: float, draw: Callable[["Axes"], None]) -> Markup:

@@ -16,7 +16,7 @@ from teamvla_eval.evaluate import EvaluationSettings, evaluate, open_env
 from teamvla_eval.journal import JOURNAL, Journal, measurement
 from teamvla_eval.output import tolerant_stdout
 from teamvla_eval.results import BenchResults, Suite, read_results, write_results
-from teamvla_eval.resuming import journaled, resumable
+from teamvla_eval.resuming import finishing, journaled, resumable
 from teamvla_eval.run_folder import RunFolder, open_run_folder
 from teamvla_eval.versions import installed_versions
 
@@ -216,8 +216,8 @@ def _evaluate(folder: RunFolder, plan: Plan, threads: int | None) -> None:
                 for record in shown:
                     clip = make_clip(env, recorder.trajectory(record.seed), name, record)
                     write_clip(folder.path / VIDEOS, clip)
-        write_results(_results(plan, specs, settings, suites), folder.path)
-        journal.remove()
+        with finishing(journal):
+            write_results(_results(plan, specs, settings, suites), folder.path)
 
 
 def _results(

@@ -15,7 +15,7 @@ from teamvla_eval.evaluate import EvaluationSettings
 from teamvla_eval.output import tolerant_stdout
 from teamvla_eval.records import EpisodeRecord
 from teamvla_eval.results import BenchResults, check_folder, read_results, write_results
-from teamvla_eval.resuming import resumable
+from teamvla_eval.resuming import finishing, resumable
 
 SHOWN = 20  # differing episodes that are listed
 
@@ -89,9 +89,9 @@ def reproduce(
     command = bench_command(before.policies, tasks, settings)
     with resumable(journal):
         now = run_benchmark(policies, tasks, settings, command, trust=trust, journal=journal).results
-        if out is not None and journal is not None:
-            write_results(now, out)
-            journal.remove()
+        if out is not None:
+            with finishing(journal):
+                write_results(now, out)
     with tolerant_stdout():
         report_differences(before, now)
     return 1 if differences(before, now) else 0
@@ -140,7 +140,7 @@ def report_differences(before: BenchResults, now: BenchResults) -> None:
     for difference in found[:SHOWN]:
         print(difference)
     if len(found) > SHOWN:
-        print(f"… and {len(found) - SHOWN} more")
+        print(f"and {len(found) - SHOWN} more")
     outcomes = sum("success" in difference.values for difference in found)
     if found:
         print(f"{len(found)} of {episodes} episodes differ, {outcomes} of them in success")

@@ -29,6 +29,19 @@ def resumable(journal: Journal | None) -> Generator[None]:
 
 
 @contextmanager
+def finishing(journal: Journal | None) -> Generator[None]:
+    """Write results, then delete the journal; after an interrupt, the journal stays.
+
+    Interrupts wait until the block ends or calls ``check_interrupt``: writing imports modules, and during an import
+    they would end the program without a message.
+    """
+    with deferred_interrupts():
+        yield
+    if journal is not None:
+        journal.remove()
+
+
+@contextmanager
 def journaled(
     journal: Journal | None, policy: str, task: str, episodes: int, title: str
 ) -> Generator[tuple[Measured, EpisodeCallback]]:

@@ -112,6 +112,29 @@ def test_the_page_itself_is_served(address: WebAddress, downloads: Path):
     assert ask(address, "GET", f"/gradio_api/file={downloads}/lift.hdf5") == (200, "a demonstration")
 
 
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"data": ["/tmp/x", "expert", "nobody", 0, 2]},
+        {"data": ["lift", [1], "nobody", 0, 2]},
+        {"data": ["lift", "expert", "nobody", 0, "q"]},
+        {"data": []},
+        {"fn_index": 999},
+        {"fn_index": None},
+    ],
+)
+def test_a_request_that_the_page_would_not_make_costs_the_operator_a_line_at_most(
+    address: WebAddress, changed: dict[str, Any], capfd: pytest.CaptureFixture[str]
+):
+    body = join("lift", "v") | changed
+    if ask(address, "POST", "/gradio_api/queue/join", body)[0] == 200:
+        assert "no such choice" in ask(address, "GET", "/gradio_api/queue/data?session_hash=v")[1]
+    assert ask(address, "POST", "/gradio_api/run/predict", body)[0] >= 400
+    written = "".join(capfd.readouterr())
+    assert "Traceback" not in written
+    assert len(written.splitlines()) <= 2
+
+
 @pytest.mark.parametrize("path", ["queue/join", "run/predict", "run/look", "api/0", "call/look", "component_server"])
 @pytest.mark.parametrize(
     "hidden",
@@ -139,6 +162,7 @@ def test_file_data_is_refused_wherever_it_stands(address: WebAddress, path: str,
         (json.dumps(join(file_data("/etc/passwd"))).encode("utf-16"), 400),
         (json.dumps(join(file_data("/etc/passwd"))).encode("utf-8-sig"), 400),
         (b'{"data": [], "data": [1]}', 400),
+        (b'{"data": [], "fn_index": 0, "session_hash": "\\ud800"}', 400),
         (b'{"data": [{"\\u0070ath": "/etc/passwd"}]}', 403),
     ],
 )

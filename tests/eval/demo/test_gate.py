@@ -256,6 +256,20 @@ def _passes(method: str, path: str, downloads: Path) -> bool:
     return sent[0]["status"] == 200
 
 
+def test_a_failure_behind_the_gate_is_one_line_of_the_log(downloads: Path, caplog: pytest.LogCaptureFixture):
+    async def fail(scope: Any, receive: Any, send: Any) -> None:
+        raise KeyError("a\n" * 1000)
+
+    async def receive_or_send(*message: Any) -> Any: ...
+
+    scope = {"type": "http", "method": "GET", "path": "/config", "headers": [(b"host", b"localhost:1")]}
+    asyncio.run(Gate(fail, WebAddress("127.0.0.1", 1), downloads)(scope, receive_or_send, receive_or_send))
+    (line,) = (record.getMessage() for record in caplog.records if record.name.endswith("gate"))
+    assert "KeyError" in line
+    assert len(line.splitlines()) == 1
+    assert len(line) < 300
+
+
 def test_dns_rebinding_and_requests_of_other_sites_are_refused(address: WebAddress):
     own, port = f"http://{address.host}:{address.port}", address.port
     for method, path, body in (("GET", "/", None), ("POST", "/gradio_api/queue/join", join("lift", "u"))):

@@ -96,6 +96,25 @@ def _download(page: Any, button: str, folder: Path) -> Path:
     return path
 
 
+def test_the_badge_of_the_policy_before_is_hidden_while_another_is_prepared(page: Any):
+    badges = """() => {
+        const tag = document.querySelector('.tv-tag'), say = document.querySelector('.tv-say');
+        const busy = document.querySelector('#message').innerText;
+        window.seen.push([busy, tag.innerText, ...[tag, say].map(one => getComputedStyle(one).visibility)]);
+    }"""
+    page.evaluate(f"() => {{ window.seen = []; setInterval({badges}, 20); }}")
+    page.locator("#policy input").fill("random")
+    page.locator("#policy input").press("Enter")
+    page.locator("#run").click()
+    page.get_by_text("running").wait_for(timeout=60_000)
+    seen = page.evaluate("() => window.seen")
+    preparing = [labels for busy, *labels in seen if "preparing" in busy]
+    assert preparing
+    assert all(visibilities == ["hidden", "hidden"] for _, *visibilities in preparing)
+    assert seen[0][1:] == ["expert", "visible", "visible"]
+    assert seen[-1][1:] == ["random", "visible", "visible"]
+
+
 def test_a_sentence_that_swaps_the_goal_has_the_other_outcome(page: Any, tmp_path: Path):
     heights = {}
     for sentence, goal in (("put the bar on the back stand", "stand_back"), ("hold the bar up", "hold")):

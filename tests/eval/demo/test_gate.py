@@ -112,6 +112,29 @@ def test_the_page_itself_is_served(address: WebAddress, downloads: Path):
     assert ask(address, "GET", f"/gradio_api/file={downloads}/lift.hdf5") == (200, "a demonstration")
 
 
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"data": ["/tmp/x", "expert", "nobody", 0, 2]},
+        {"data": ["lift", [1], "nobody", 0, 2]},
+        {"data": ["lift", "expert", "nobody", 0, "q"]},
+        {"data": []},
+        {"fn_index": 999},
+        {"fn_index": None},
+    ],
+)
+def test_a_request_that_the_page_would_not_make_costs_the_operator_a_line_at_most(
+    address: WebAddress, changed: dict[str, Any], capfd: pytest.CaptureFixture[str]
+):
+    body = join("lift", "v") | changed
+    if ask(address, "POST", "/gradio_api/queue/join", body)[0] == 200:
+        assert "no such choice" in ask(address, "GET", "/gradio_api/queue/data?session_hash=v")[1]
+    assert ask(address, "POST", "/gradio_api/run/predict", body)[0] >= 400
+    written = "".join(capfd.readouterr())
+    assert "Traceback" not in written
+    assert len(written.splitlines()) <= 2
+
+
 @pytest.mark.parametrize("path", ["queue/join", "run/predict", "run/look", "api/0", "call/look", "component_server"])
 @pytest.mark.parametrize(
     "hidden",
@@ -139,6 +162,7 @@ def test_file_data_is_refused_wherever_it_stands(address: WebAddress, path: str,
         (json.dumps(join(file_data("/etc/passwd"))).encode("utf-16"), 400),
         (json.dumps(join(file_data("/etc/passwd"))).encode("utf-8-sig"), 400),
         (b'{"data": [], "data": [1]}', 400),
+        (b'{"data": [], "fn_index": 0, "session_hash": "\\ud800"}', 400),
         (b'{"data": [{"\\u0070ath": "/etc/passwd"}]}', 403),
     ],
 )
@@ -230,6 +254,20 @@ def _passes(method: str, path: str, downloads: Path) -> bool:
     scope = {"type": "http", "method": method, "path": path, "headers": headers}
     asyncio.run(Gate(answer, WebAddress("127.0.0.1", 1), downloads)(scope, receive, send))
     return sent[0]["status"] == 200
+
+
+def test_a_failure_behind_the_gate_is_one_line_of_the_log(downloads: Path, caplog: pytest.LogCaptureFixture):
+    async def fail(scope: Any, receive: Any, send: Any) -> None:
+        raise KeyError("a\n" * 1000)
+
+    async def receive_or_send(*message: Any) -> Any: ...
+
+    scope = {"type": "http", "method": "GET", "path": "/config", "headers": [(b"host", b"localhost:1")]}
+    asyncio.run(Gate(fail, WebAddress("127.0.0.1", 1), downloads)(scope, receive_or_send, receive_or_send))
+    (line,) = (record.getMessage() for record in caplog.records if record.name.endswith("gate"))
+    assert "KeyError" in line
+    assert len(line.splitlines()) == 1
+    assert len(line) < 300
 
 
 def test_dns_rebinding_and_requests_of_other_sites_are_refused(address: WebAddress):

@@ -6,7 +6,7 @@ from multiprocessing import Pipe
 from typing import Any
 
 import pytest
-from teamvla_eval.demo.page import Handlers
+from teamvla_eval.demo.page import CSS, Handlers
 from teamvla_eval.demo.protocol import Ended, Frame, Look, Refused, Run, Scene, View
 from teamvla_eval.demo.settings import DemoSettings
 from teamvla_eval.demo.visitors import Visitors
@@ -77,6 +77,18 @@ def test_it_is_shown_that_something_is_being_worked_on_until_it_is_done(handlers
     assert "preparing" in messages[0]
     assert "running" in messages[1]
     assert messages[-1] == ""
+
+
+def test_the_labels_of_the_picture_before_are_hidden_until_the_new_picture_is_there(handlers: Any):
+    first, *_, last = look(handlers)
+    assert ("tv-stale" in first["message"], "tv-stale" in last["message"]) == (True, False)
+    answers = list(handlers.run("lift", "random", "nobody", 0, 2, "", False, Request()))
+    assert ["tv-stale" in answer[0] for answer in answers] == [True, False, False]
+    assert "tv-tag" in answers[1][1]  # its labels come with the message that shows labels again
+    (hiding,) = (rule for rule in CSS.split("}") if "tv-stale" in rule)
+    assert "visibility: hidden" in hiding
+    for label in (".tv-tag", ".tv-say", ".tv-clock", ".tv-row", ".tv-measures"):
+        assert label in hiding
 
 
 @pytest.mark.parametrize(

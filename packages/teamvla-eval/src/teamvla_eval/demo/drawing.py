@@ -39,6 +39,8 @@ STYLE = """
   line-height: 22px; opacity: .75; }
 .tv-busy::before { content: ""; width: 12px; height: 12px; border-radius: 50%; border: 2px solid #6366f1;
   border-right-color: transparent; animation: tv-turn .8s linear infinite; }
+#message:has(.tv-stale) ~ #stage :is(.tv-say, .tv-note, .tv-tag, .tv-clock, .tv-row, .tv-bar, .tv-measures) {
+  visibility: hidden; }
 @keyframes tv-turn { to { transform: rotate(1turn); } }
 .tv-row { display: flex; gap: 6px; flex-wrap: wrap; align-items: center; margin-top: 8px; font-size: 13px; }
 .tv-phase { border-radius: 999px; padding: 1px 10px; background: #94a3b833; opacity: .7; }
@@ -68,9 +70,14 @@ def refused_html(reason: str) -> str:
     return f'<p class="tv-refused" role="alert">{escape(reason)}</p>'
 
 
-def busy_html(words: str) -> str:
-    """A sign that something is being worked on."""
-    return f'<p class="tv-busy" role="status">{escape(words)}</p>'
+def busy_html(words: str, stale: bool = False) -> str:
+    """A sign that something is being worked on.
+
+    Args:
+        words: What it is.
+        stale: Whether the picture still is of what was before; the page then hides its labels.
+    """
+    return f'<p class="tv-busy{" tv-stale" if stale else ""}" role="status">{escape(words)}</p>'
 
 
 def _view(view: View, phases: Sequence[str]) -> str:

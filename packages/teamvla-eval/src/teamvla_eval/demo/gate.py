@@ -6,6 +6,7 @@ read a file or fetch a URL.
 """
 
 import json
+import logging
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +28,7 @@ _POLICY = (
     b"default-src 'self' data: blob:; script-src 'self' 'unsafe-inline' 'unsafe-eval' blob:; "
     b"style-src 'self' 'unsafe-inline'; frame-ancestors 'self'"
 )
+_log = logging.getLogger(__name__)
 
 
 class _RefusedRequestError(Exception):
@@ -77,7 +79,11 @@ class Gate:
                 message["headers"] = [*message["headers"], *guards]
             await send(message)
 
-        await self._app(scope, receive_checked, send_guarded)
+        try:
+            await self._app(scope, receive_checked, send_guarded)
+        except Exception as error:  # it was answered with status 500; one line, because any visitor can repeat it
+            _log.error("a request failed: %s", ascii(error)[:200])
+            _log.debug("it failed here", exc_info=True)
 
     def _check_head(self, scope: Any) -> None:
         """Check everything but the body."""
@@ -136,6 +142,7 @@ async def _checked_body(incoming: _Incoming) -> bytes:
         # Decoded here, because json.loads would take bytes for UTF-16 or UTF-32 as well.
         value = json.loads(body.decode(), object_pairs_hook=_checked_object)
         deep = _is_deeper(value, _MAX_DEPTH)
+        json.dumps(value, ensure_ascii=False).encode()  # half a surrogate pair could not be sent back
     except (ValueError, RecursionError):
         raise _RefusedRequestError(400, "this request is not JSON") from None
     if deep:

@@ -64,7 +64,7 @@ class Handlers:
             yield (refused_html(entered.reason), *kept)
             return
         found, visitor = entered
-        yield (busy_html("preparing the scene"), *kept)
+        yield (busy_html("preparing the scene", stale=True), *kept)
         scene = visitor.look(found)
         if isinstance(scene, Refused):
             yield (refused_html(scene.reason), *kept)
@@ -93,7 +93,7 @@ class Handlers:
             yield (refused_html(entered.reason), gr.skip(), NO_SUGGESTION, *nothing)
             return
         found, visitor = entered
-        yield (busy_html("preparing the episode"), gr.skip(), NO_SUGGESTION, *nothing)
+        yield (busy_html("preparing the episode", stale=True), gr.skip(), NO_SUGGESTION, *nothing)
         kept, began = (gr.skip(),) * 3, False
         for answer in visitor.run(Run(found, cleaned(str(sentence or "")), bool(fine))):
             if isinstance(answer, Refused):
@@ -182,9 +182,20 @@ class Handlers:
         return Choice(task, int(arms), int(number), chosen)
 
 
+class _Page(gr.Blocks):
+    """Blocks that refuse values they do not offer without a traceback on the operator's console."""
+
+    async def preprocess_data(self, *args: Any, **kwargs: Any) -> list[Any]:
+        """Check a visitor's values; what fails here is the request's fault."""
+        try:
+            return await super().preprocess_data(*args, **kwargs)
+        except Exception:
+            raise gr.Error("This page has no such choice. Reload it.", print_exception=False) from None
+
+
 def make_page(settings: DemoSettings, handlers: Handlers, first: Choice) -> gr.Blocks:
     """The page, with what is chosen at the start."""
-    with gr.Blocks(title="TeamVLA", analytics_enabled=False) as page:
+    with _Page(title="TeamVLA", analytics_enabled=False) as page:
         gr.Markdown("## TeamVLA\nSay what the arms should do. They share one scene and one sentence.")
         with gr.Row():
             with gr.Column(scale=1, min_width=300):
@@ -263,7 +274,7 @@ def _pusher(handlers: Handlers, direction: str) -> Any:
 
 def _message(visitor: Visitor) -> str:
     """What stands above the picture once something is done."""
-    return busy_html("preparing") if visitor.is_busy else ""
+    return busy_html("preparing", stale=True) if visitor.is_busy else ""
 
 
 def _suggestion(sentence: str) -> Any:

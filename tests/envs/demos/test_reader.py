@@ -5,6 +5,7 @@ import sys
 import tracemalloc
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import h5py
 import numpy as np
@@ -341,7 +342,8 @@ def test_an_array_of_gigabytes_is_refused_before_it_is_read(change: Change):
 
 def test_a_zeroed_block_is_one_line(change: Change):
     def place(file: h5py.File) -> None:
-        places.append(h5py.h5o.get_info(file["data/demo_1"].id).addr)
+        low: Any = h5py
+        places.append(low.h5o.get_info(file["data/demo_1"].id).addr)
 
     places: list[int] = []
     path = change(place)

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from teamvla_envs.env.parallel import TeamParallelEnv
     from teamvla_envs.env.vector import TeamVectorEnv
 
-__version__ = "0.1.0"
+__version__ = "0.2.0.dev0"
 __all__ = ["deregister_task", "get_task", "parallel_env", "register_task", "registered_tasks", "vector_env"]
 
 register_environments()

@@ -76,7 +76,7 @@ class CollectionSettings:
             raise UserError(f"cameras are {', '.join(self.cameras)}, expected each once")
 
     def collection(self) -> dict[str, Any]:
-        """How the episodes are collected, as a file's header says it."""
+        """Settings that the header of the file repeats."""
         return {
             "policy": "expert",
             "noise": self.noise,

@@ -1,4 +1,4 @@
-"""What the ids of gymnasium and PettingZoo make."""
+"""Entry points of the ids in gymnasium and PettingZoo."""
 
 from typing import Any
 

@@ -140,3 +140,15 @@ def test_the_program_ends_quietly_before_anything_is_imported(tmp_path: Path, nu
     process.send_signal(number)
     _, messages = process.communicate(timeout=10)
     assert (process.returncode, messages) == (130, "")
+
+
+def test_a_signal_while_the_interpreter_shuts_down_changes_nothing():
+    program = """
+        import os, signal, teamvla_start
+        class Last:
+            def __del__(self, kill=os.kill, me=os.getpid(), number=signal.SIGINT):
+                kill(me, number)
+        last = Last()
+    """
+    done = subprocess.run([sys.executable, "-c", textwrap.dedent(program)], capture_output=True, text=True)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")

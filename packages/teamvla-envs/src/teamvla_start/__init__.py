@@ -1,5 +1,6 @@
 """The ``teamvla`` program before anything is imported: from here on Ctrl-C and SIGTERM end it quietly."""
 
+import atexit
 import os
 import signal
 
@@ -11,6 +12,12 @@ def _end_at_signals() -> None:
     for number in (signal.SIGINT, signal.SIGTERM):
         if signal.getsignal(number) is not signal.SIG_IGN:  # as in a background job, which Ctrl-C must not reach
             signal.signal(number, lambda *_: os._exit(EXIT_INTERRUPTED))
+
+
+def _ignore_signals() -> None:
+    """Let nothing kill the interpreter while it shuts down, when Python handles signals no more."""
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)
 
 
 def main() -> None:
@@ -37,3 +44,4 @@ def _deleted() -> int:
 
 
 _end_at_signals()  # importing this module is the first thing that the program does
+atexit.register(_ignore_signals)  # registered first, so called last

@@ -17,7 +17,7 @@ import tyro
 from teamvla_envs.env.vector import TeamVectorEnv
 from teamvla_envs.registration import BUILT_IN
 from teamvla_envs.seeds import episode_seeds
-from teamvla_eval.metrics import wilson_interval
+from teamvla_eval.metrics.summary import wilson_interval
 
 WORLDS = 50
 TAKEOVER_STEPS = 60

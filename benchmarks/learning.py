@@ -19,7 +19,7 @@ from typing import Annotated, Literal
 import tyro
 from experiments import DATA, RUNS, TABLES, Measurement
 from records import Record, read_records, records_of, write_records
-from teamvla_eval.metrics import wilson_interval
+from teamvla_eval.metrics.summary import wilson_interval
 from teamvla_learn.baselines.registry import baselines
 
 Device = Literal["cpu", "cuda"]

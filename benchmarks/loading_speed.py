@@ -12,11 +12,11 @@ from tempfile import TemporaryDirectory
 
 import torch
 from teamvla_envs.cores import usable_cores
-from teamvla_learn.data.assemble import BatchAssembler
 from teamvla_learn.data.augment import Augmentation
+from teamvla_learn.data.collate import BatchAssembler
 from teamvla_learn.data.dataset import load_demos
 from teamvla_learn.data.loader import make_dataloader, step_generator
-from teamvla_learn.data.order import SampleOrder
+from teamvla_learn.data.sampler import SampleOrder
 from teamvla_learn.train.build import build_policy, build_tokenizer
 from teamvla_learn.train.config import TrainConfig
 from teamvla_learn.train.precision import native_precision

@@ -11,8 +11,8 @@ import numpy as np
 from markdown import arguments, prose, table
 from teamvla_envs.control import actions
 from teamvla_envs.env.parallel import TeamParallelEnv
-from teamvla_envs.env.randomization import LEVELS
 from teamvla_envs.env.vector import TeamVectorEnv
+from teamvla_envs.randomization import LEVELS
 from teamvla_envs.registration import environment_id
 from teamvla_envs.tasks.base import Task
 from teamvla_envs.tasks.instructions import Family

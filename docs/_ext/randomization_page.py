@@ -5,7 +5,7 @@ from dataclasses import fields
 
 from docstring_parser import DocstringStyle, parse
 from markdown import prose, table
-from teamvla_envs.env.randomization import LEVELS, Randomization
+from teamvla_envs.randomization import LEVELS, Randomization
 
 
 def randomization_table() -> str:

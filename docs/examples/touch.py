@@ -3,11 +3,11 @@
 import numpy as np
 import teamvla_envs
 from teamvla_envs.arrays import array_namespace
-from teamvla_envs.control.kinematics import Chains
+from teamvla_envs.kinematics import Chains
 from teamvla_envs.scene.props import Pad, Prop, Table
-from teamvla_envs.sim.base import WorldState
 from teamvla_envs.tasks.base import Array, Arrays, Start, Task, ToolGoals, pick
 from teamvla_envs.tasks.instructions import Family, vocabulary
+from teamvla_envs.world import WorldState
 
 COLORS = {"green": (0.10, 0.55, 0.20, 1.0), "pink": (0.95, 0.40, 0.62, 1.0)}
 NAMES = tuple(COLORS)

@@ -9,7 +9,7 @@ import sys
 
 import pytest
 from teamvla_envs.cli import main
-from teamvla_eval.journal import JOURNAL, Journal
+from teamvla_eval.results.journal import JOURNAL, Journal
 
 from tests.envs.full_disk import largest_file
 
@@ -89,7 +89,8 @@ def test_after_ctrl_c_the_same_command_measures_the_other_episodes_only(tmp_path
 
 
 @pytest.mark.parametrize(
-    ("module", "videos"), [("teamvla_eval.bench_report", 0), ("matplotlib.figure", 0), ("teamvla_eval.videos", 1)]
+    ("module", "videos"),
+    [("teamvla_eval.report.bench_report", 0), ("matplotlib.figure", 0), ("teamvla_eval.report.videos", 1)],
 )
 def test_ctrl_c_while_the_report_is_made_says_that_the_episodes_are_kept(module, videos, tmp_path, added):
     words = f"bench --policy zero --tasks lift --episodes 2 --no-history --out {tmp_path} --videos {videos}".split()
@@ -141,7 +142,7 @@ def test_other_settings_are_refused_unless_the_episodes_may_be_discarded(tmp_pat
 
 
 def test_without_a_folder_an_interrupt_says_how_to_keep_episodes(monkeypatch, capsys):
-    monkeypatch.setattr("teamvla_eval.bench.run_benchmark", lambda *_: press_ctrl_c())
+    monkeypatch.setattr("teamvla_eval.commands.bench.run_benchmark", lambda *_: press_ctrl_c())
     assert main(["bench", "--policy", "zero", "--tasks", "lift", "--episodes", "2", "--no-history"]) == 130
     assert "with --out they are kept" in capsys.readouterr().err
 
@@ -200,7 +201,7 @@ def test_results_are_written_before_anything_is_printed(tmp_path, monkeypatch):
     def broken(results):
         raise RuntimeError("a fault of the console")
 
-    monkeypatch.setattr("teamvla_eval.bench.print_results", broken)
+    monkeypatch.setattr("teamvla_eval.commands.bench.print_results", broken)
     assert main(f"bench --policy zero --tasks lift --episodes 1 --no-history --out {tmp_path}".split()) == 1
     assert len(records(tmp_path)) == 1
 
@@ -246,7 +247,7 @@ def test_reproduce_says_that_episodes_are_kept_when_writing_results_is_interrupt
     assert main(words.split()) == 0
     again = ["reproduce", str(tmp_path / "a" / "results.json"), "--out", str(tmp_path / "b")]
     with monkeypatch.context() as patch:
-        patch.setattr("teamvla_eval.reproduce.write_results", lambda *_: os.kill(os.getpid(), signal.SIGINT))
+        patch.setattr("teamvla_eval.commands.reproduce.write_results", lambda *_: os.kill(os.getpid(), signal.SIGINT))
         assert main(again) == 130
     assert f"2 measured episodes are kept in {tmp_path / 'b' / JOURNAL}" in capsys.readouterr().err
     assert main(again) == 0

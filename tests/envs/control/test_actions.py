@@ -16,10 +16,10 @@ from teamvla_envs.control.actions import (
     check_action,
     limit_step,
 )
-from teamvla_envs.control.kinematics import Chains
 from teamvla_envs.geometry import rotation_vector
+from teamvla_envs.kinematics import Chains
 from teamvla_envs.scene.compose import Scene
-from teamvla_envs.sim.base import WorldState
+from teamvla_envs.world import WorldState
 
 N, A, J = 4, 2, 7
 OPEN = 0.08  # [m]

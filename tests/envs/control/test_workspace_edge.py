@@ -2,8 +2,8 @@
 
 import numpy as np
 import pytest
-from teamvla_envs.control.kinematics import SINGULAR, differential_ik
 from teamvla_envs.env.vector import TeamVectorEnv
+from teamvla_envs.kinematics import SINGULAR, differential_ik
 
 DIRECTIONS = np.array([[1, 0, 0], [-1, 0, 0], [0, 1, 0], [0, -1, 0], [0, 0, 1], [1, 0, 1]], float)
 

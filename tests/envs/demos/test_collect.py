@@ -5,10 +5,10 @@ from typing import Any
 
 import numpy as np
 import pytest
-from teamvla_envs.demos import recording
+from teamvla_envs.demos import recorder as recording
 from teamvla_envs.demos.collect import CollectionSettings, collect_demos
-from teamvla_envs.demos.parts import PartsFolder
 from teamvla_envs.demos.reader import open_demos
+from teamvla_envs.demos.unpacked import PartsFolder
 from teamvla_envs.demos.writer import Episode
 from teamvla_envs.errors import UserError
 

@@ -8,15 +8,9 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 from teamvla_envs import registered_tasks
-from teamvla_envs.env.randomization import (
-    LEVELS,
-    Randomization,
-    WorldDraw,
-    counter_noise,
-    get_randomization,
-    named_uniform,
-)
 from teamvla_envs.env.vector import TeamVectorEnv
+from teamvla_envs.env.world_draws import WorldDraw, counter_noise, named_uniform
+from teamvla_envs.randomization import LEVELS, Randomization, get_randomization
 from teamvla_envs.registration import get_task
 from teamvla_envs.scene import compose
 from teamvla_envs.scene.compose import Scene, shared_cameras

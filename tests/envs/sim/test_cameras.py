@@ -7,7 +7,7 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 from teamvla_envs.env.vector import TeamVectorEnv
 from teamvla_envs.scene.compose import Scene
-from teamvla_envs.sim.visible import segment_names
+from teamvla_envs.sim.render_scene import segment_names
 from teamvla_envs.tasks.lift import COLOR_NAMES, STAND_COLORS
 
 CAMERAS = ("front", "overhead", "wrist_0", "wrist_1")

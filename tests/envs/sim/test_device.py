@@ -12,9 +12,9 @@ import torch
 from numpy.testing import assert_allclose, assert_array_equal
 from teamvla_envs.env.vector import TeamVectorEnv
 from teamvla_envs.scene.compose import Scene
-from teamvla_envs.sim.choose import choose_simulator
 from teamvla_envs.sim.device import DeviceSimulator
 from teamvla_envs.sim.host import HostSimulator
+from teamvla_envs.sim.make import choose_simulator
 from teamvla_envs.sim.model_fields import VARIED
 from teamvla_envs.tasks.base import Start
 from teamvla_envs.tasks.lift import Lift

@@ -16,8 +16,8 @@ from teamvla_envs.arrays import arange, like
 from teamvla_envs.control.actions import ACTION_MODES, ActionMode
 from teamvla_envs.control.expert import follow
 from teamvla_envs.env.observations import agent_pos, environment_state, peer_summary, proprioception
-from teamvla_envs.env.randomization import counter_noise
 from teamvla_envs.env.vector import TeamVectorEnv
+from teamvla_envs.env.world_draws import counter_noise
 
 TEAMS = (("lift", 2), ("lift", 3), ("handoff", 2), ("handoff", 3), ("drawer", 2))
 WORLDS, STEPS, EVERY = 3, 120, 4

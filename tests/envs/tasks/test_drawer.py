@@ -11,7 +11,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 from teamvla_envs.env.vector import TeamVectorEnv
 from teamvla_envs.scene.props import Cabinet
 from teamvla_envs.sim.compile import compile_scene
-from teamvla_envs.sim.visible import segment_names
+from teamvla_envs.sim.render_scene import segment_names
 from teamvla_envs.tasks.base import COLOR_PAIRS
 from teamvla_envs.tasks.drawer import (
     ARM_NAMES,

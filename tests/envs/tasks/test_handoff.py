@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 from teamvla_envs.env.vector import TeamVectorEnv
-from teamvla_envs.sim.base import WorldState
 from teamvla_envs.tasks.base import COLOR_PAIRS
 from teamvla_envs.tasks.handoff import (
     ARM_NAMES,
@@ -18,6 +17,7 @@ from teamvla_envs.tasks.handoff import (
     STICK_NAMES,
     Handoff,
 )
+from teamvla_envs.world import WorldState
 
 from tests.conftest import FinishEpisodes
 from tests.envs.tasks.conftest import MakeEnv, begin, part_of

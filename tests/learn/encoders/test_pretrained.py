@@ -7,7 +7,7 @@ import torch
 import transformers
 from safetensors.torch import load_file
 from teamvla_envs.errors import UserError
-from teamvla_learn.encoders.by_name import make_vision
+from teamvla_learn.encoders.factory import make_vision
 from teamvla_learn.encoders.vision import VisionConfig
 
 from tests.learn.policies.teams import make_team, save_team, see

@@ -1,7 +1,7 @@
 import pytest
 import torch
 from teamvla_envs.errors import UserError
-from teamvla_learn.encoders.by_name import make_vision
+from teamvla_learn.encoders.factory import make_vision
 from teamvla_learn.encoders.spatial_softmax import SpatialSoftmax
 from teamvla_learn.encoders.vision import FilmCNN, VisionConfig
 from teamvla_learn.encoders.vit import ViT, ViTConfig

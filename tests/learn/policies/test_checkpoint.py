@@ -7,7 +7,7 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 from teamvla_envs.errors import UserError
-from teamvla_learn.data.assemble import BatchAssembler
+from teamvla_learn.data.collate import BatchAssembler
 from teamvla_learn.data.dataset import load_demos
 from teamvla_learn.policies.checkpoint import (
     CONFIG_FILE,

@@ -13,10 +13,10 @@ from pettingzoo import ParallelEnv
 from teamvla_envs.env.messages import ChannelSettings, MessageChannel
 from teamvla_envs.errors import UserError
 from teamvla_learn.baselines.registry import get_baseline
-from teamvla_learn.policies.acting import CheckpointPolicy
 from teamvla_learn.policies.action_head import HeadConfig
 from teamvla_learn.policies.arm_process import RemoteArm, arm_processes
 from teamvla_learn.policies.checkpoint import load_checkpoint
+from teamvla_learn.policies.checkpoint_policy import CheckpointPolicy
 from teamvla_learn.policies.decentralized import ArmController, team_actions
 
 from tests.learn.policies.teams import LAYOUT, SIZE, make_team, save_team

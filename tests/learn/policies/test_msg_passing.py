@@ -7,8 +7,8 @@ import torch
 from teamvla_envs.scene.compose import compose
 from teamvla_learn.policies.action_head import ActionHead
 from teamvla_learn.policies.arm_view import OWN_CAMERA, OwnFrame, places_for_arms, pool_arms, split_team
-from teamvla_learn.policies.exchange import dropping, perfect
 from teamvla_learn.policies.losses import weighted_sum
+from teamvla_learn.policies.messages import dropping, perfect
 
 from tests.learn.policies.teams import LAYOUT, make_batch, make_team, see, statistics
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 from teamvla_envs.errors import UserError
-from teamvla_learn.data.assemble import BatchAssembler
+from teamvla_learn.data.collate import BatchAssembler
 from teamvla_learn.data.dataset import load_demos
 from teamvla_learn.encoders.language import LanguageConfig
 from teamvla_learn.encoders.vision import VisionConfig

@@ -13,7 +13,7 @@ from teamvla_envs.errors import UserError
 from teamvla_learn.policies.checkpoint import load_checkpoint
 from teamvla_learn.train import run as run_module
 from teamvla_learn.train.command import _run_arguments
-from teamvla_learn.train.log import read_log
+from teamvla_learn.train.logging import read_log
 
 from tests.learn.train.jobs import train
 

@@ -12,7 +12,7 @@ from teamvla_learn.policies.checkpoint import load_checkpoint
 from teamvla_learn.train import folder as folder_module
 from teamvla_learn.train import run as run_module
 from teamvla_learn.train.folder import BestCheckpoint
-from teamvla_learn.train.log import read_log
+from teamvla_learn.train.logging import read_log
 from teamvla_learn.train.settings import layered_settings
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 

@@ -5,7 +5,7 @@ import yaml
 from teamvla_envs.cli import main
 from teamvla_envs.errors import UserError
 from teamvla_learn.train.config import TrainConfig
-from teamvla_learn.train.layers import apply_layer, read_layer
+from teamvla_learn.train.config_layers import apply_layer, read_layer
 from teamvla_learn.train.schedule import Budget
 from teamvla_learn.train.settings import Settings, layered_settings, presets, settings_below
 

@@ -6,10 +6,10 @@ from typing import ClassVar
 import numpy as np
 import pytest
 import torch
-from teamvla_learn.data.assemble import BatchAssembler
+from teamvla_learn.data.collate import BatchAssembler
 from teamvla_learn.data.dataset import load_demos
 from teamvla_learn.train.build import build_policy, build_tokenizer
-from teamvla_learn.train.processes import Processes
+from teamvla_learn.train.data_parallel import Processes
 from teamvla_learn.train.sharding import ShardedGradient
 
 

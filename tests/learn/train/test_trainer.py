@@ -6,8 +6,8 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from teamvla_learn.data.assemble import BatchAssembler
 from teamvla_learn.data.batch import Batch
+from teamvla_learn.data.collate import BatchAssembler
 from teamvla_learn.data.dataset import load_demos
 from teamvla_learn.policies.losses import weighted_sum
 from teamvla_learn.train.build import PolicyKind, build_policy, build_tokenizer

@@ -4,8 +4,8 @@ import mujoco
 import numpy as np
 import pytest
 from numpy.typing import NDArray
-from teamvla_envs.control.kinematics import Chains, differential_ik
 from teamvla_envs.geometry import rotation_vector
+from teamvla_envs.kinematics import Chains, differential_ik
 from teamvla_envs.scene.compose import BASE_RADIUS, compose
 from teamvla_envs.scene.props import Table
 from teamvla_envs.scene.robots import PANDA, XARM7

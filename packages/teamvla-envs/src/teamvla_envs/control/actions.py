@@ -9,9 +9,9 @@ import numpy as np
 
 from teamvla_envs.arguments import as_numbers
 from teamvla_envs.arrays import array_namespace, to_numpy
-from teamvla_envs.control.kinematics import Chains, differential_ik
 from teamvla_envs.errors import UserError
-from teamvla_envs.sim.base import WorldState
+from teamvla_envs.kinematics import Chains, differential_ik
+from teamvla_envs.world import WorldState
 
 Array = Any
 

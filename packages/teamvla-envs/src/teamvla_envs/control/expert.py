@@ -7,10 +7,10 @@ import numpy as np
 from teamvla_envs.arrays import array_namespace, dot
 from teamvla_envs.control.actions import JOINT_STEP, limit_step, posture_motion
 from teamvla_envs.control.grasping import norm, smoothstep
-from teamvla_envs.control.kinematics import Chains, differential_ik
 from teamvla_envs.geometry import clip_norm, rotation_vector
-from teamvla_envs.sim.base import WorldState
+from teamvla_envs.kinematics import Chains, differential_ik
 from teamvla_envs.tasks.base import ToolGoals
+from teamvla_envs.world import WorldState
 
 Array = Any
 STRAY = 0.94  # share of the way from the rest posture to a joint limit

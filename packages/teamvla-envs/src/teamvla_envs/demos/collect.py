@@ -19,8 +19,8 @@ from teamvla_envs.interrupts import check_interrupt, deferred_interrupts
 from teamvla_envs.seeds import SEED_SETS, episode_seeds
 
 if TYPE_CHECKING:
-    from teamvla_envs.demos.parts import PartsFolder
-    from teamvla_envs.demos.schedule import SeedSchedule
+    from teamvla_envs.demos.seed_queue import SeedSchedule
+    from teamvla_envs.demos.unpacked import PartsFolder
     from teamvla_envs.demos.writer import Episode, FileHeader
     from teamvla_envs.env.vector import TeamVectorEnv
 
@@ -173,11 +173,11 @@ def collect_demos(
     Raises:
         UserError: For bad input; nothing has been simulated or written then.
     """
+    from teamvla_envs.demos.collect_ray import record_spread
     from teamvla_envs.demos.finished import is_finished
-    from teamvla_envs.demos.parts import PartsFolder
-    from teamvla_envs.demos.recording import record_expert
-    from teamvla_envs.demos.schedule import SeedSchedule
-    from teamvla_envs.demos.spread import record_spread
+    from teamvla_envs.demos.recorder import record_expert
+    from teamvla_envs.demos.seed_queue import SeedSchedule
+    from teamvla_envs.demos.unpacked import PartsFolder
     from teamvla_envs.demos.writer import pack_episodes
 
     for name, value in (("episodes", episodes), ("num-envs", num_envs), ("threads", threads)):

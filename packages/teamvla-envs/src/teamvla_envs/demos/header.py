@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from teamvla_envs.demos import schema
-from teamvla_envs.demos.checking import read_attributes
 from teamvla_envs.demos.structure import DemoFileError
+from teamvla_envs.demos.validation import read_attributes
 from teamvla_envs.outside import parse_json, plain, shown
 
 if TYPE_CHECKING:

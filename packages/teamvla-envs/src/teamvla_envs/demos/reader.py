@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from teamvla_envs.demos import checking, schema
+from teamvla_envs.demos import schema
+from teamvla_envs.demos import validation as checking
 from teamvla_envs.demos.header import Header
 from teamvla_envs.demos.heaps import check_heaps
 from teamvla_envs.demos.structure import DemoFileError, check_structure, check_total, damage_reported

@@ -63,8 +63,8 @@ def check_env_kwargs(file: DemoFile) -> None:
     from teamvla_envs.env.observations import OBS_MODES
     from teamvla_envs.env.spaces import check_image_size
     from teamvla_envs.registration import get_task, registered_tasks
-    from teamvla_envs.scene.looks import LOOKS
     from teamvla_envs.scene.robots.registry import get_robot
+    from teamvla_envs.scene.visual_meshes import LOOKS
 
     kwargs = _recorded(file)
     checks: dict[str, Callable[[Any], object]] = {

@@ -9,9 +9,9 @@ import numpy as np
 
 from teamvla_envs.arrays import arange, array_namespace
 from teamvla_envs.env import generators
-from teamvla_envs.env.randomization import WorldDraw
 from teamvla_envs.env.state_checks import Range, fact_ranges
-from teamvla_envs.sim.base import Simulator
+from teamvla_envs.env.world_draws import WorldDraw
+from teamvla_envs.sim.simulator import Simulator
 from teamvla_envs.tasks.base import Start, Task
 
 SUCCESS, LOST, TIME_LIMIT, UNSTABLE = 1, 2, 3, 4

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 
 from teamvla_envs.arrays import array_namespace
-from teamvla_envs.env.pictures import copied
+from teamvla_envs.env.images import copied
 
 
 def only(info: dict[str, Any], worlds: np.ndarray) -> dict[str, Any]:

@@ -5,7 +5,7 @@ from typing import Any
 
 from teamvla_envs.arrays import array_namespace
 from teamvla_envs.geometry import rot6d
-from teamvla_envs.sim.base import WorldState
+from teamvla_envs.world import WorldState
 
 Array = Any
 OBS_MODES = ("state", "vision", "vision+state")

@@ -8,7 +8,7 @@ import numpy as np
 from teamvla_envs.arguments import LARGEST_SEED
 from teamvla_envs.env import generators
 from teamvla_envs.errors import UserError
-from teamvla_envs.sim.base import FASTEST
+from teamvla_envs.sim.simulator import FASTEST
 
 _LARGEST_COUNT = 2**31
 _LARGEST_FIELD = 1e6

@@ -26,28 +26,30 @@ from teamvla_envs.control.expert import follow
 from teamvla_envs.env.episodes import LOST, SUCCESS, TIME_LIMIT, UNSTABLE, Episodes
 from teamvla_envs.env.exclusive import exclusive
 from teamvla_envs.env.final import only, rows_of
+from teamvla_envs.env.images import Pictures
 from teamvla_envs.env.observations import OBS_MODES, agent_pos, environment_state, proprioception
 from teamvla_envs.env.options import check_options, read_goals, read_reset_mask
-from teamvla_envs.env.pictures import Pictures
-from teamvla_envs.env.randomization import Randomization, WorldDraw, counter_noise
 from teamvla_envs.env.remaking import Remade
 from teamvla_envs.env.settings import check_autoreset_mode, check_render_mode
 from teamvla_envs.env.spaces import camera_spaces, check_image_size, observation_space
 from teamvla_envs.env.state_checks import check_mask, check_state
 from teamvla_envs.env.time_limits import UNLIMITED
+from teamvla_envs.env.world_draws import WorldDraw, counter_noise
 from teamvla_envs.env.worlds import WorldAccess
 from teamvla_envs.errors import UserError
 from teamvla_envs.forks import repair_after_fork
 from teamvla_envs.outside import shown
+from teamvla_envs.randomization import Randomization
 from teamvla_envs.registration import get_task
 from teamvla_envs.scene.compose import PHYSICS_DT
-from teamvla_envs.scene.looks import LOOKS, load_skins
 from teamvla_envs.scene.robots import get_robot
-from teamvla_envs.sim.base import Simulator, WorldState
+from teamvla_envs.scene.visual_meshes import LOOKS, load_skins
 from teamvla_envs.sim.cameras import CHANNELS
-from teamvla_envs.sim.choose import choose_simulator
 from teamvla_envs.sim.host import SUBSTEPS
-from teamvla_envs.sim.visible import segment_names
+from teamvla_envs.sim.make import choose_simulator
+from teamvla_envs.sim.render_scene import segment_names
+from teamvla_envs.sim.simulator import Simulator
+from teamvla_envs.world import WorldState
 
 REWARD_MODES = ("dense", "sparse")
 MOST_WORLDS = 2**20

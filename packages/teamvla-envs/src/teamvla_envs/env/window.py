@@ -7,7 +7,7 @@ import numpy as np
 
 from teamvla_envs.env.vector import TeamVectorEnv
 from teamvla_envs.errors import UserError
-from teamvla_envs.sim.base import WorldState
+from teamvla_envs.world import WorldState
 
 
 def check_one_world(kwargs: Mapping[str, Any]) -> None:

@@ -14,9 +14,9 @@ import numpy as np
 from teamvla_envs.cores import usable_cores
 from teamvla_envs.forks import repair_after_fork
 from teamvla_envs.scene.compose import Scene
-from teamvla_envs.scene.looks import Skin
+from teamvla_envs.scene.visual_meshes import Skin
 from teamvla_envs.sim.pinhole import camera_views, pinhole_rays
-from teamvla_envs.sim.visible import illuminate, render_configs, samples_a_pixel, segment_names, sky, visible_scene
+from teamvla_envs.sim.render_scene import illuminate, render_configs, samples_a_pixel, segment_names, sky, visible_scene
 from teamvla_envs.sim.warp_setup import WARP_LOCK, announce_if_slow, compiled_quickly, no_collection, silent_stderr
 
 CHANNELS = ("rgb", "depth", "segmentation")

@@ -6,7 +6,7 @@
 from functools import lru_cache
 from typing import Any
 
-from teamvla_envs.sim.base import LARGEST
+from teamvla_envs.sim.simulator import LARGEST
 
 
 @lru_cache

@@ -14,17 +14,18 @@ from typing import Any
 import numpy as np
 
 from teamvla_envs.arrays import to_numpy
-from teamvla_envs.control.kinematics import Chains
 from teamvla_envs.errors import UserError
+from teamvla_envs.kinematics import Chains
 from teamvla_envs.scene.compose import Scene
-from teamvla_envs.sim.addresses import Addresses
-from teamvla_envs.sim.base import FASTEST, LARGEST, ModelFields, WorldState
 from teamvla_envs.sim.compile import compile_scene
 from teamvla_envs.sim.containment import containment_kernel
 from teamvla_envs.sim.host import SUBSTEPS
 from teamvla_envs.sim.log_routing import route_mujoco_warnings
 from teamvla_envs.sim.model_fields import SEEN_ONLY, VARIED, write_fields
+from teamvla_envs.sim.simulator import FASTEST, LARGEST
+from teamvla_envs.sim.state_layout import Addresses
 from teamvla_envs.sim.warp_setup import WARP_LOCK, announce_if_slow, no_collection, prepare_warp, silent_stderr
+from teamvla_envs.world import ModelFields, WorldState
 
 MAX_CONTACTS, MAX_CONSTRAINTS = 128, 400  # room for each world
 _NAMED = 8  # worlds that a message lists

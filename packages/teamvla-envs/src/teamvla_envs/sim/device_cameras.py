@@ -9,11 +9,11 @@ import numpy as np
 
 from teamvla_envs.geometry import matrix_from_quat, quat_from_matrix
 from teamvla_envs.scene.compose import CameraSpec
-from teamvla_envs.scene.looks import Skin
-from teamvla_envs.sim.base import ModelFields
+from teamvla_envs.scene.visual_meshes import Skin
 from teamvla_envs.sim.device import DeviceSimulator
-from teamvla_envs.sim.visible import illuminate, render_configs, samples_a_pixel, sky, visible_scene
+from teamvla_envs.sim.render_scene import illuminate, render_configs, samples_a_pixel, sky, visible_scene
 from teamvla_envs.sim.warp_setup import announce_if_slow, silent_stderr
+from teamvla_envs.world import ModelFields
 
 _XYZW = [1, 2, 3, 0]  # Newton's order of a quaternion wxyz
 _MOST_RAYS = 64  # sets of rays that are kept

@@ -6,15 +6,16 @@ from typing import Any
 import numpy as np
 
 from teamvla_envs.arrays import stack_last
-from teamvla_envs.control.kinematics import Chains
 from teamvla_envs.cores import usable_cores
 from teamvla_envs.forks import abandon, repair_after_fork
+from teamvla_envs.kinematics import Chains
 from teamvla_envs.scene.compose import PHYSICS_DT, Scene
-from teamvla_envs.sim.addresses import Addresses
-from teamvla_envs.sim.base import FASTEST, LARGEST, ModelFields, WorldState
 from teamvla_envs.sim.compile import compile_scene
 from teamvla_envs.sim.log_routing import route_mujoco_warnings
 from teamvla_envs.sim.model_fields import write_fields
+from teamvla_envs.sim.simulator import FASTEST, LARGEST
+from teamvla_envs.sim.state_layout import Addresses
+from teamvla_envs.world import ModelFields, WorldState
 
 SUBSTEPS = 10  # physics steps in a control step
 

@@ -12,12 +12,12 @@ import numpy as np
 
 from teamvla_envs.arguments import check_choice
 from teamvla_envs.arrays import array_namespace
-from teamvla_envs.control.kinematics import Chains
-from teamvla_envs.env.randomization import Randomization, get_randomization
 from teamvla_envs.errors import UserError
+from teamvla_envs.kinematics import Chains
+from teamvla_envs.randomization import Randomization, get_randomization
 from teamvla_envs.scene.compose import Scene, compose
 from teamvla_envs.scene.props import Prop, Table
-from teamvla_envs.sim.base import WorldState
+from teamvla_envs.world import WorldState
 
 Array = Any
 Arrays = Mapping[str, Array]  # named arrays, first axis N

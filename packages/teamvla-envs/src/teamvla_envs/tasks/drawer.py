@@ -4,14 +4,14 @@ import numpy as np
 
 from teamvla_envs.arrays import arange, array_namespace, like, stack_last
 from teamvla_envs.control.grasping import fingers_around, funnel, norm, rotation_error, smoothstep
-from teamvla_envs.control.kinematics import Chains
 from teamvla_envs.geometry import clip_norm, rotation_about_z, wrap_angle
+from teamvla_envs.kinematics import Chains
 from teamvla_envs.scene.compose import ARM_COLORS, BASE_RADIUS
 from teamvla_envs.scene.props import Cabinet, Cube, Prop, Table, box_inertia
-from teamvla_envs.sim.base import WorldState
 from teamvla_envs.tasks.base import Array, Arrays, Start, Task, ToolGoals, pick
 from teamvla_envs.tasks.drawer_sentences import INTO, OPENER
 from teamvla_envs.tasks.instructions import vocabulary
+from teamvla_envs.world import WorldState
 
 CUBE_COLORS = {
     "yellow": (0.95, 0.78, 0.12, 1.0),

@@ -6,14 +6,14 @@ import numpy as np
 
 from teamvla_envs.arrays import arange, array_namespace, dot, like, stack_last
 from teamvla_envs.control.grasping import GAIN, fingers_around, funnel, norm, rotation_error, smoothstep
-from teamvla_envs.control.kinematics import Chains
 from teamvla_envs.geometry import clip_norm
+from teamvla_envs.kinematics import Chains
 from teamvla_envs.scene.compose import ARM_COLORS, BASE_RADIUS
 from teamvla_envs.scene.props import Pad, Prop, Stick, Table, box_inertia
-from teamvla_envs.sim.base import WorldState
 from teamvla_envs.tasks.base import Array, Arrays, Start, Task, ToolGoals, pick
 from teamvla_envs.tasks.handoff_sentences import PASS, RELAY
 from teamvla_envs.tasks.instructions import Family, vocabulary
+from teamvla_envs.world import WorldState
 
 STICK_COLORS = {
     "yellow": (0.95, 0.78, 0.12, 1.0),

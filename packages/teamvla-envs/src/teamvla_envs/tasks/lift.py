@@ -15,15 +15,15 @@ from teamvla_envs.control.grasping import (
     rotation_error,
     smoothstep,
 )
-from teamvla_envs.control.kinematics import Chains
-from teamvla_envs.env.randomization import Randomization
 from teamvla_envs.geometry import clip_norm, rot6d, rotation_about_z, wrap_angle
+from teamvla_envs.kinematics import Chains
+from teamvla_envs.randomization import Randomization
 from teamvla_envs.scene.props import Prop, Table
-from teamvla_envs.sim.base import WorldState
 from teamvla_envs.tasks.base import Array, Arrays, Start, Task, ToolGoals, pick
 from teamvla_envs.tasks.instructions import vocabulary
 from teamvla_envs.tasks.lift_loads import THICKNESS, load_of
 from teamvla_envs.tasks.lift_sentences import HOLD, PLACE, TRAY_HOLD, TRAY_PLACE
+from teamvla_envs.world import WorldState
 
 STAND_COLORS: dict[str, tuple[float, float, float, float]] = {
     "green": (0.10, 0.55, 0.20, 1.0),

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, cast
 
-from teamvla_envs.scene.looks import load_skins
+from teamvla_envs.scene.visual_meshes import load_skins
 from teamvla_envs.sim.cameras import Painter
 from teamvla_envs.sim.compile import compile_scene
 from teamvla_envs.view.clips import Clip

@@ -14,7 +14,7 @@ from teamvla_envs.policies import make_policy
 
 from teamvla_eval.demo.protocol import View
 from teamvla_eval.demo.recording import Recorder
-from teamvla_eval.measuring import Meter
+from teamvla_eval.metrics.episode_meter import Meter
 
 OVERVIEW = "front"
 _ENV_DECIDED_HERE = ("task", "num_arms", "max_episode_steps", "render_mode", "device", "num_threads")

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from teamvla_eval.versions import installed_versions
+from teamvla_eval.results.versions import installed_versions
 
 if TYPE_CHECKING:
     from teamvla_envs.env.vector import TeamVectorEnv

@@ -10,9 +10,9 @@ from typing import Any
 import torch
 from teamvla_envs.demos import schema
 from teamvla_envs.demos.collect import installed_versions
-from teamvla_envs.demos.parts import PartsFolder
 from teamvla_envs.demos.reader import open_demos
 from teamvla_envs.demos.rebuild import make_recorded_env
+from teamvla_envs.demos.unpacked import PartsFolder
 from teamvla_envs.demos.writer import FileHeader, pack_episodes, write_episode
 from teamvla_envs.errors import UserError
 from teamvla_envs.files import write_text
@@ -22,8 +22,8 @@ from teamvla_envs.seeds import SEED_SETS
 
 from teamvla_learn.dagger.driving import Driven, EnvOfLearner, Style, drive
 from teamvla_learn.dagger.takeover import TakeoverRule
-from teamvla_learn.policies.acting import CheckpointPolicy
 from teamvla_learn.policies.checkpoint import load_checkpoint
+from teamvla_learn.policies.checkpoint_policy import CheckpointPolicy
 
 FIRST_SEED = 500_000  # of the training set; no collection comes that far
 

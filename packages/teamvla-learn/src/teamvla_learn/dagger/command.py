@@ -52,7 +52,7 @@ def dagger(
     from teamvla_learn.dagger.takeover import TakeoverRule
     from teamvla_learn.policies.checkpoint import load_checkpoint
     from teamvla_learn.train.begun import checkpoint_folder, kind_of
-    from teamvla_learn.train.continuing import check_kind, check_network_kept, warn_of_network
+    from teamvla_learn.train.init_from import check_kind, check_network_kept, warn_of_network
     from teamvla_learn.train.settings import configs_or_own, layered_settings
 
     if not demos:

@@ -12,8 +12,8 @@ from teamvla_envs.outside import read_json
 from teamvla_learn.dagger.collecting import DrivingSettings, collect_round
 from teamvla_learn.policies.checkpoint import load_checkpoint
 from teamvla_learn.policies.checkpoint_info import CheckpointInfo
+from teamvla_learn.train.config_layers import leaves, to_plain
 from teamvla_learn.train.folder import check_out
-from teamvla_learn.train.layers import leaves, to_plain
 from teamvla_learn.train.run import TrainingJob, run_training
 from teamvla_learn.train.settings import Settings
 

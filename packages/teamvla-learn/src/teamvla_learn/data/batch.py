@@ -46,7 +46,7 @@ class Batch:
         auxiliary: Part of ``environment_state`` -> (B, k) float32, zeros where a sample's task lacks it.
         auxiliary_valid: The same names -> (B,) bool, whether the sample's task has the part.
         places: Camera name -> (B, T, 2) float32, where things are in its pictures
-            (:func:`teamvla_learn.data.places.find_places`).
+            (:func:`teamvla_learn.data.keypoints.find_places`).
         seed: Of what a policy draws for the batch in training, such as lost messages.
     """
 

@@ -22,12 +22,12 @@ from teamvla_learn.data.decode import (
     decode,
     in_memory,
 )
+from teamvla_learn.data.image_store import Pictures
+from teamvla_learn.data.keypoints import find_places
 from teamvla_learn.data.layout import PartLayout
+from teamvla_learn.data.metadata import DemoSource, FileSource
 from teamvla_learn.data.paraphrases import Paraphraser
-from teamvla_learn.data.pictures import Pictures
-from teamvla_learn.data.places import find_places
 from teamvla_learn.data.samples import MultiTaskDataset, join
-from teamvla_learn.data.source import DemoSource, FileSource
 
 if TYPE_CHECKING:
     from teamvla_envs.demos.reader import Demo, DemoFile

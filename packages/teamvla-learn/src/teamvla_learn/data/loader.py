@@ -6,9 +6,9 @@ import numpy as np
 import torch
 from torch.utils.data import DataLoader, Dataset
 
-from teamvla_learn.data.assemble import BatchAssembler
 from teamvla_learn.data.batch import Batch
-from teamvla_learn.data.order import SampleOrder
+from teamvla_learn.data.collate import BatchAssembler
+from teamvla_learn.data.sampler import SampleOrder
 
 
 class StepBatches(Dataset[Batch]):

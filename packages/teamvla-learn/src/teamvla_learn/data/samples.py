@@ -5,8 +5,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from teamvla_learn.data.image_store import Pictures
 from teamvla_learn.data.layout import PartLayout
-from teamvla_learn.data.pictures import Pictures
 
 
 @dataclass(frozen=True)
@@ -18,7 +18,7 @@ class MultiTaskDataset:
         environment_state: (M, S) float32; S = 0 when a file does not hold it or the tasks' differ.
         pixels: Camera name -> (M, H, W, 3) uint8.
         places: Camera name -> (M, T, 2) float32, where things are in its pictures
-            (:func:`teamvla_learn.data.places.find_places`).
+            (:func:`teamvla_learn.data.keypoints.find_places`).
         expert_actions: (M, A*D) float32 in [-1, 1].
         begins: (M,) int64, index of the first sample of the sample's demonstration.
         ends: (M,) int64, index one after its last sample.

@@ -22,7 +22,7 @@ from teamvla_envs.files import write_bytes, write_text
 from teamvla_envs.outside import plain, read_json, shown
 
 from teamvla_learn.data.normalization import Normalization
-from teamvla_learn.encoders.by_name import Tokenizer, make_tokenizer
+from teamvla_learn.encoders.factory import Tokenizer, make_tokenizer
 from teamvla_learn.policies.base import LearnedPolicy
 from teamvla_learn.policies.checkpoint_info import CheckpointInfo, check_info
 from teamvla_learn.policies.configuration import check_bounds, from_json
@@ -62,7 +62,7 @@ def policy_from_folder(path: str) -> "Policy":
     Raises:
         UserError: When the folder is missing, incomplete, foreign or damaged.
     """
-    from teamvla_learn.policies.acting import CheckpointPolicy
+    from teamvla_learn.policies.checkpoint_policy import CheckpointPolicy
 
     return CheckpointPolicy(load_checkpoint(Path(path)))
 

@@ -13,9 +13,9 @@ import torch
 from teamvla_envs.env.messages import MessageChannel
 from teamvla_envs.errors import UserError
 
-from teamvla_learn.policies.acting import check_fit, warn_of_length
 from teamvla_learn.policies.arm_view import OWN_CAMERA, ArmInput, shared_cameras
 from teamvla_learn.policies.checkpoint import Checkpoint
+from teamvla_learn.policies.checkpoint_policy import check_fit, warn_of_length
 from teamvla_learn.policies.ensembling import make_ensemble
 from teamvla_learn.policies.msg_passing import ArmThoughts, MsgPassingVLA
 

@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from teamvla_learn.data.normalization import Statistics
 from teamvla_learn.policies.action_head import ActionHead, ActionSpace, Head, HeadConfig
 from teamvla_learn.policies.losses import masked_mean
-from teamvla_learn.policies.trunk import make_trunk
+from teamvla_learn.policies.mlp import make_trunk
 
 FREQUENCIES = 8
 

@@ -20,7 +20,7 @@ def pointing_cost(seen: Iterable[tuple[Located, Tensor]]) -> Tensor:
 
     Args:
         seen: What was found in the pictures of a camera, and where the first channels' things are, (B, T, 2), as
-            :func:`teamvla_learn.data.places.find_places` tells. Those that are not in the picture do not count.
+            :func:`teamvla_learn.data.keypoints.find_places` tells. Those that are not in the picture do not count.
     """
     costs, counts = [], []
     for located, places in seen:

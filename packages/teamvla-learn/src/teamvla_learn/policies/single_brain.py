@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from teamvla_learn.data.batch import Batch, PolicyInput
 from teamvla_learn.data.layout import PartLayout
 from teamvla_learn.data.normalization import Normalization
-from teamvla_learn.encoders.by_name import make_language, make_vision
+from teamvla_learn.encoders.factory import make_language, make_vision
 from teamvla_learn.encoders.language import LanguageConfig
 from teamvla_learn.encoders.proprioception import ProprioceptionEncoder
 from teamvla_learn.encoders.spatial_softmax import POINT_SIZE, Located
@@ -22,10 +22,10 @@ from teamvla_learn.policies.draws import batch_generator
 from teamvla_learn.policies.flow_head import make_head
 from teamvla_learn.policies.fusion import AttentionFusion, Fusion
 from teamvla_learn.policies.losses import LossTerm, LossWeights
+from teamvla_learn.policies.mlp import make_trunk
 from teamvla_learn.policies.normalize import Normalize
 from teamvla_learn.policies.pointing import pointing_cost
-from teamvla_learn.policies.team_motion import team_costs
-from teamvla_learn.policies.trunk import make_trunk
+from teamvla_learn.policies.team_losses import team_costs
 
 
 @dataclass(frozen=True)

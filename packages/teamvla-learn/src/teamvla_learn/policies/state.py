@@ -13,8 +13,8 @@ from teamvla_learn.policies.base import LearnedPolicy
 from teamvla_learn.policies.draws import batch_generator
 from teamvla_learn.policies.flow_head import make_head
 from teamvla_learn.policies.losses import LossTerm, LossWeights
+from teamvla_learn.policies.mlp import make_trunk
 from teamvla_learn.policies.normalize import Normalize
-from teamvla_learn.policies.trunk import make_trunk
 
 
 @dataclass(frozen=True)

@@ -9,10 +9,10 @@ from teamvla_envs.errors import UserError
 from teamvla_envs.outside import shown
 
 from teamvla_learn.data.layout import PartLayout
+from teamvla_learn.data.metadata import DemoSource
 from teamvla_learn.data.normalization import Normalization, Statistics
 from teamvla_learn.data.samples import MultiTaskDataset
-from teamvla_learn.data.source import DemoSource
-from teamvla_learn.encoders.by_name import Tokenizer, fit_tokenizer
+from teamvla_learn.encoders.factory import Tokenizer, fit_tokenizer
 from teamvla_learn.encoders.language import LanguageConfig
 from teamvla_learn.policies.action_head import ActionSpace
 from teamvla_learn.policies.auxiliary import AuxiliaryTarget

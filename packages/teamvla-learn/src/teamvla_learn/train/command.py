@@ -46,7 +46,7 @@ def train(
     """
     from teamvla_learn.policies.checkpoint import load_checkpoint
     from teamvla_learn.train.begun import checkpoint_folder, kind_of
-    from teamvla_learn.train.continuing import check_kind, check_network_kept, warn_of_network
+    from teamvla_learn.train.init_from import check_kind, check_network_kept, warn_of_network
     from teamvla_learn.train.run import TrainingJob, run_training
     from teamvla_learn.train.settings import check_counts, layered_settings
 

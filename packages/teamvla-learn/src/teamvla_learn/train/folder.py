@@ -25,7 +25,7 @@ from teamvla_learn.policies.checkpoint import (
 )
 from teamvla_learn.policies.checkpoint_info import CheckpointInfo
 from teamvla_learn.train import tensorboard
-from teamvla_learn.train.log import LOG_FILE
+from teamvla_learn.train.logging import LOG_FILE
 from teamvla_learn.train.resuming import STATE_FILE, save_state
 from teamvla_learn.train.settings import SETTINGS_FILE
 from teamvla_learn.train.trainer import Trainer

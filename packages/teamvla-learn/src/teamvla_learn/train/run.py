@@ -13,29 +13,29 @@ from teamvla_envs.cores import usable_cores
 from teamvla_envs.errors import UserError
 from teamvla_envs.interrupts import check_interrupt, deferred_interrupts, interrupt_noted
 
-from teamvla_learn.data.assemble import BatchAssembler
 from teamvla_learn.data.augment import Augmentation
 from teamvla_learn.data.cache import default_folder
+from teamvla_learn.data.collate import BatchAssembler
 from teamvla_learn.data.dataset import load_demos
+from teamvla_learn.data.metadata import DemoSource
 from teamvla_learn.data.samples import MultiTaskDataset
-from teamvla_learn.data.source import DemoSource
-from teamvla_learn.encoders.by_name import Tokenizer
+from teamvla_learn.encoders.factory import Tokenizer
 from teamvla_learn.policies.base import LearnedPolicy
 from teamvla_learn.policies.checkpoint import Checkpoint, load_checkpoint, save_weights
 from teamvla_learn.policies.checkpoint_info import CheckpointInfo
 from teamvla_learn.train.build import build_policy, build_tokenizer, check_sentences, describe
 from teamvla_learn.train.config import TrainConfig
-from teamvla_learn.train.continuing import continued
+from teamvla_learn.train.data_parallel import Processes, join_processes
 from teamvla_learn.train.display import reading_progress, training_progress
-from teamvla_learn.train.episodes import success_rates
 from teamvla_learn.train.folder import BestCheckpoint, check_out, check_same, create_folder
-from teamvla_learn.train.log import append_row, cut_log
+from teamvla_learn.train.init_from import continued
+from teamvla_learn.train.logging import append_row, cut_log
 from teamvla_learn.train.precision import native_precision
-from teamvla_learn.train.processes import Processes, join_processes
 from teamvla_learn.train.resuming import load_state, save_state
 from teamvla_learn.train.settings import Settings
 from teamvla_learn.train.tensorboard import event_file
 from teamvla_learn.train.trainer import LogRow, Trainer
+from teamvla_learn.train.validate import success_rates
 
 SAVE_EVERY_S = 60.0
 

@@ -19,7 +19,7 @@ from teamvla_learn.policies.options import PolicyOptions
 from teamvla_learn.train.begun import checkpoint_folder, kind_of
 from teamvla_learn.train.build import PolicyKind
 from teamvla_learn.train.config import TrainConfig
-from teamvla_learn.train.layers import apply_layer, leaves, read_layer, to_plain
+from teamvla_learn.train.config_layers import apply_layer, leaves, read_layer, to_plain
 from teamvla_learn.train.schedule import Budget
 
 SETTINGS_FILE = "train.yaml"

@@ -18,7 +18,7 @@ from torch import Tensor
 from teamvla_learn.data.batch import Batch
 from teamvla_learn.policies.base import LearnedPolicy
 from teamvla_learn.policies.losses import weighted_sum
-from teamvla_learn.train.processes import Processes
+from teamvla_learn.train.data_parallel import Processes
 
 MakeBatch = Callable[[int, np.ndarray], Batch]  # gets the number of the part and its samples
 

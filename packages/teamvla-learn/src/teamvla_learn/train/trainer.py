@@ -12,17 +12,17 @@ from typing import Any
 import numpy as np
 import torch
 
-from teamvla_learn.data.assemble import BatchAssembler
 from teamvla_learn.data.batch import Batch
+from teamvla_learn.data.collate import BatchAssembler
 from teamvla_learn.data.loader import step_generator
-from teamvla_learn.data.order import SampleOrder
+from teamvla_learn.data.sampler import SampleOrder
 from teamvla_learn.policies.base import LearnedPolicy
 from teamvla_learn.policies.losses import LossTerm, weighted_sum
-from teamvla_learn.train.ahead import MadeAhead
-from teamvla_learn.train.averaging import WeightAverage
 from teamvla_learn.train.config import TrainConfig
+from teamvla_learn.train.data_parallel import Processes
+from teamvla_learn.train.ema import WeightAverage
 from teamvla_learn.train.optimizer import Optimizer
-from teamvla_learn.train.processes import Processes
+from teamvla_learn.train.prefetch import MadeAhead
 from teamvla_learn.train.schedule import learning_rate_factor
 from teamvla_learn.train.sharding import ShardedGradient
 

@@ -1,0 +1,152 @@
+"""Random draws that do not belong to the task: posture, motor gains, friction, cameras, light, colors, noise, delay.
+
+Every level consumes the same uniform numbers, so that a seed gives the same goal and sentence at every level. Cameras,
+light and colors have streams of their own, keyed by the episode and by their names: adding a camera changes no other
+draw.
+"""
+
+import hashlib
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from teamvla_envs.arrays import arange, array_namespace
+from teamvla_envs.randomization import Randomization
+from teamvla_envs.scene.compose import Scene
+
+Fields = dict[tuple[str, str], np.ndarray]
+
+
+class WorldDraw:
+    """Draws what is not the task's.
+
+    Args:
+        randomization: How far things vary.
+        scene: Whose cameras and arms they are.
+        colored: Names of the geoms whose colors the task sets.
+    """
+
+    def __init__(self, randomization: Randomization, scene: Scene, colored: tuple[str, ...]):
+        self.randomization, self._colored = randomization, colored
+        self._cameras = tuple(camera.name for camera in scene.cameras)
+        self._joints = (scene.num_arms, len(scene.robots[0].joints))
+
+    @property
+    def count(self) -> int:
+        """Number of uniform numbers a world consumes."""
+        return self._own + self._skipped + 2
+
+    @property
+    def _own(self) -> int:
+        """Posture, gains and friction."""
+        return 2 * self._joints[0] * self._joints[1] + 1
+
+    @property
+    def _skipped(self) -> int:
+        """Numbers between those of the arms and the noise key, which version 0.1 used for cameras, light and colors.
+
+        They are consumed so that seeds keep their episodes; their number depends on the team and the task alone.
+        """
+        cameras = 2 + self._joints[0]
+        return 7 * cameras + 3 * (len(self._colored) + 2)
+
+    def __call__(self, u: np.ndarray, colors: Mapping[str, np.ndarray]) -> tuple[Fields, dict[str, np.ndarray]]:
+        """Turn uniform numbers into model fields and facts of n worlds.
+
+        Args:
+            u: Shape ``(n, count)``, in [0, 1).
+            colors: Colors that the task drew, geom name to ``(n, 4)``.
+
+        Returns:
+            Model fields, those that vary only, and facts: ``posture`` (n, A, J) [rad] relative to home, ``noise_key``
+            (n,) uint64, ``delay`` (n,) int64.
+        """
+        r, joints = self.randomization, self._joints[0] * self._joints[1]
+        key = np.floor(u[:, -2] * 2**52).astype(np.uint64)
+        arms = (2 * u[:, : self._own] - 1).reshape(len(u), -1)
+        posture, gains, friction = arms[:, :joints], arms[:, joints : 2 * joints], arms[:, 2 * joints]
+
+        def stream(name: str, size: int) -> np.ndarray:
+            return 2 * named_uniform(key, name, size) - 1
+
+        result: Fields = {}
+        if r.gains:
+            result["gain", ""] = 1 + r.gains * gains.reshape(len(u), *self._joints)
+        if r.friction:
+            result["friction", ""] = 1 + r.friction * friction
+        for name in self._cameras:
+            if r.camera_shift:
+                reach = r.camera_shift * (0.2 if name.startswith("wrist_") else 1.0)
+                result["camera_shift", name] = reach * stream(f"camera_shift/{name}", 3)
+            if r.camera_turn:
+                result["camera_turn", name] = r.camera_turn * stream(f"camera_turn/{name}", 3)
+            if r.camera_fovy:
+                result["camera_fovy", name] = r.camera_fovy * stream(f"camera_fovy/{name}", 1)[:, 0]
+        if r.light:
+            result["light", ""] = r.light * stream("light", 3)
+        if r.colors:
+            for name in self._colored:
+                rgb = (colors[name][:, :3] + r.colors * stream(f"color/{name}", 3)).clip(0.0, 1.0)
+                result["geom_rgba", name] = np.concatenate([rgb, colors[name][:, 3:]], axis=1)
+            result["tint", "table_top"] = r.colors * stream("color/table_top", 3)
+        facts = {
+            "posture": r.posture * posture.reshape(len(u), *self._joints),
+            "noise_key": key,
+            "delay": np.minimum(np.floor(u[:, -1] * (r.delay + 1)), r.delay).astype(np.int64),
+        }
+        return result, facts
+
+
+def named_uniform(key: np.ndarray, name: str, size: int) -> np.ndarray:
+    """Uniform numbers that are a function of an episode and a name alone.
+
+    Args:
+        key: Shape ``(n,)`` uint64, one per episode.
+        name: Name of the stream.
+        size: Numbers per world.
+
+    Returns:
+        Shape ``(n, size)`` float64, in [0, 1).
+    """
+    stream = int.from_bytes(hashlib.sha256(name.encode()).digest()[:8], "little", signed=True)
+    seed = _splitmix(_splitmix(key.astype(np.int64)) ^ stream)
+    counters = seed[:, None] + np.arange(size)
+    return _shifted(_splitmix(_splitmix(counters)), 11) * 2.0**-53
+
+
+def counter_noise(key: Any, step: Any, size: int, stream: int = 0) -> Any:
+    """Standard normal numbers that are a function of the arguments alone, so that they need no stored generator.
+
+    Splitmix64 (Steele, Lea, Flood: "Fast splittable pseudorandom number generators", 2014) as a hash of a counter, then
+    the transform of Box and Muller (1958).
+
+    Args:
+        key: Shape ``(N,)`` uint64, or int64 of the same bits.
+        step: Shape ``(N,)`` int64, of the kind (numpy or torch) that is returned.
+        size: Numbers per world.
+        stream: Different streams are independent of one another.
+
+    Returns:
+        Shape ``(N, size)`` float64.
+    """
+    xp, half = array_namespace(step), (size + 1) // 2
+    # Signed, because torch has no arithmetic of uint64; both wrap around.
+    seed = _splitmix(xp.astype(key, xp.int64) ^ (xp.astype(step, xp.int64) << 53)) + (stream << 32)
+    counters = seed[:, None] + arange(2 * half, step)
+    uniform = xp.astype(_shifted(_splitmix(_splitmix(counters)), 11), xp.float64) * 2.0**-53
+    radius = xp.sqrt(-2 * xp.log1p(-uniform[:, :half]))
+    angle = 2 * np.pi * uniform[:, half:]
+    return xp.concat([radius * xp.cos(angle), radius * xp.sin(angle)], axis=1)[:, :size]
+
+
+def _splitmix(x: Any) -> Any:
+    x = x + (0x9E3779B97F4A7C15 - 2**64)
+    x = (x ^ _shifted(x, 30)) * (0xBF58476D1CE4E5B9 - 2**64)
+    x = (x ^ _shifted(x, 27)) * (0x94D049BB133111EB - 2**64)
+    return x ^ _shifted(x, 31)
+
+
+def _shifted(x: Any, bits: int) -> Any:
+    """The bits of int64 numbers shifted to the right, zeros coming in."""
+    return (x >> bits) & (2 ** (64 - bits) - 1)

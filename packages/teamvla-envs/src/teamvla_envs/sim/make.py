@@ -1,0 +1,77 @@
+"""Which simulator and which renderer go with a device."""
+
+import re
+from collections.abc import Sequence
+from importlib.util import find_spec
+from typing import Protocol
+
+from teamvla_envs.arguments import check_choice
+from teamvla_envs.errors import UserError
+from teamvla_envs.scene.compose import Scene
+from teamvla_envs.scene.visual_meshes import Skin
+from teamvla_envs.sim.cameras import CameraRenderer
+from teamvla_envs.sim.host import HostSimulator
+from teamvla_envs.sim.simulator import Simulator
+from teamvla_envs.world import Array, ModelFields
+
+SOLVERS = ("auto", "mujoco", "warp")
+
+
+class Renderer(Protocol):
+    """Renders cameras of some worlds; see :class:`CameraRenderer`."""
+
+    def render(
+        self,
+        cameras: Sequence[str],
+        height: int,
+        width: int,
+        body_pos: Array,
+        body_quat: Array,
+        fields: ModelFields,
+        channel: str = "rgb",
+    ) -> Array:
+        """Images, shape ``(n, cameras, height, width)``, rgb with a last axis of 3."""
+        ...
+
+    def close(self) -> None:
+        """Free what it holds."""
+        ...
+
+
+def choose_simulator(
+    device: str,
+    solver: str,
+    num_threads: int | None,
+    scene: Scene,
+    body_names: tuple[str, ...],
+    num_worlds: int,
+    joint_names: tuple[str, ...],
+) -> Simulator:
+    """The simulator of a device: MuJoCo's threads on ``"cpu"``, mujoco_warp on CUDA and where ``"warp"`` is asked for.
+
+    Raises:
+        ValueError: If there is no such device, or the solver does not run there.
+    """
+    if not isinstance(device, str) or not re.fullmatch(r"cpu|cuda(:\d+)?", device):
+        raise UserError(f"device: got {device!r}, allowed are 'cpu', 'cuda' and 'cuda:0', 'cuda:1', …")
+    check_choice("solver", solver, SOLVERS)
+    if device == "cpu" and solver != "warp":
+        return HostSimulator(scene, body_names, num_worlds, num_threads, joint_names)
+    if solver == "mujoco":
+        raise UserError(f"solver: 'mujoco' runs on 'cpu' alone, on device {device!r} allowed are 'auto' and 'warp'")
+    if find_spec("torch") is None:
+        raise UserError(f"device: {device!r} with solver {solver!r} needs torch: install teamvla-envs[device]")
+    from teamvla_envs.sim.device import DeviceSimulator
+
+    return DeviceSimulator(scene, body_names, num_worlds, device, joint_names)
+
+
+def choose_renderer(simulator: Simulator, num_threads: int | None, skins: Sequence[Skin]) -> Renderer:
+    """The renderer that takes the arrays of a simulator."""
+    if isinstance(simulator, HostSimulator):
+        return CameraRenderer(simulator.scene, simulator.template, num_threads, skins)
+    from teamvla_envs.sim.device import DeviceSimulator
+    from teamvla_envs.sim.device_cameras import DeviceCameraRenderer
+
+    assert isinstance(simulator, DeviceSimulator)
+    return DeviceCameraRenderer(simulator, skins)

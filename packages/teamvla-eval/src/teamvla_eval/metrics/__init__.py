@@ -1,0 +1,1 @@
+"""Episode records, metrics, summaries and comparisons."""

@@ -1,0 +1,163 @@
+"""What a benchmark shows in the terminal: a progress bar while it runs, a table when it is done."""
+
+from collections.abc import Generator, Sequence
+from contextlib import contextmanager, suppress
+from typing import TYPE_CHECKING, Any
+
+from teamvla_eval.metrics.failures import END_UNSTABLE
+from teamvla_eval.metrics.summary import summarize, summarize_by_goal
+from teamvla_eval.report.format import encodable, interval, p_value, percent, percent_points, seconds
+from teamvla_eval.report.output import make_console
+from teamvla_eval.results.results import BenchResults
+from teamvla_eval.rollout.suite import EpisodeCallback
+
+if TYPE_CHECKING:
+    from rich.table import Table
+    from rich.text import Text
+
+    from teamvla_eval.commands.history import HistoryEntry
+    from teamvla_eval.metrics.episode_record import EpisodeRecord
+
+_WIDEST = 10_000  # [characters]
+
+
+@contextmanager
+def episode_progress(title: str, episodes: int) -> Generator[EpisodeCallback]:
+    """A progress bar over episodes, on standard error; yields the callback that moves it on.
+
+    Where standard error cannot be written, there is no bar.
+    """
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+    columns: tuple[Any, ...] = (
+        TextColumn("{task.description}", markup=False),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("{task.fields[solved]} solved"),
+        TimeElapsedColumn(),
+    )
+    console = make_console(stderr=True)
+    bar = Progress(*columns, console=console)
+    task = bar.add_task(printable(title, console.encoding).plain, total=episodes, solved=0)
+    solved = 0
+
+    def move_on(record: "EpisodeRecord") -> None:
+        nonlocal solved
+        solved += record.success
+        bar.update(task, advance=1, solved=solved)
+
+    with suppress(OSError, UnicodeError):
+        bar.start()
+    try:
+        yield move_on
+    finally:
+        with suppress(OSError, UnicodeError):
+            bar.stop()
+
+
+def print_results(results: BenchResults) -> None:
+    """Show the results on standard output: one table over policies and tasks, goal variants below each."""
+    table = _table("policy", "task", "goal")
+    swapped = bool(results.settings.get("swap_instruction"))
+    unstable = any(record.end_reason == END_UNSTABLE for suite in results.suites for record in suite.records)
+    for title in ("episodes", "success", "95% CI", "median time"):
+        table.add_column(title, justify="right")
+    for title, wanted in (("success as said", swapped), ("unstable", unstable)):
+        if wanted:
+            table.add_column(title, justify="right")
+    for suite in results.suites:
+        rows = {"all": summarize(suite.records), **summarize_by_goal(suite.records)}
+        for number, (goal, summary) in enumerate(rows.items()):
+            _add_row(
+                table,
+                suite.policy if number == 0 else "",
+                suite.task if number == 0 else "",
+                goal,
+                str(summary.episodes),
+                percent(summary.success_rate),
+                interval(summary.wilson_95),
+                seconds(summary.time_to_success.median_s),
+                *([percent(summary.said_success_rate or 0.0)] if swapped else []),
+                *([str(summary.unstable)] if unstable else []),
+                style="bold" if number == 0 else "dim",
+            )
+        table.add_section()
+    _print(table)
+
+
+def print_comparisons(results: BenchResults) -> None:
+    """Show the first policy against each other one, episode by episode; nothing for a single policy."""
+    table = _table("policies", "task")
+    for title in ("only the first", "only the second", "difference", "95% CI", "McNemar p"):
+        table.add_column(title, justify="right")
+    for a, b, task, c in results.comparisons():
+        bounds = " to ".join(map(percent_points, c.difference_95))
+        counts = str(c.only_a), str(c.only_b)
+        _add_row(table, f"{a} – {b}", task, *counts, percent_points(c.difference), bounds, p_value(c.p_value))
+    if table.row_count:
+        _print(table)
+
+
+def print_history(entries: "Sequence[HistoryEntry]") -> None:
+    """Show runs of the history, one row each."""
+    table = _table("when (UTC)", "policy", "task")
+    for title in ("episodes", "success", "95% CI", "per s"):
+        table.add_column(title, justify="right")
+    for entry in entries:
+        _add_row(
+            table,
+            entry.started[2:16].replace("T", " "),
+            entry.policy,
+            entry.task,
+            str(entry.episodes),
+            percent(entry.success_rate),
+            interval(entry.wilson_95),
+            "–" if entry.episodes_per_s is None else f"{entry.episodes_per_s:.1f}",
+        )
+    _print(table)
+
+
+def printable(name: str, encoding: str = "utf-8") -> "Text":
+    """A name as text to show: brackets are no markup, and control characters do not reach the terminal.
+
+    Args:
+        name: The name.
+        encoding: Of the terminal.
+    """
+    from rich.text import Text
+
+    shown = "".join(character if character.isprintable() else "�" for character in name)
+    return Text(encodable(shown, encoding))
+
+
+def _table(*names: str) -> "Table":
+    """A table whose first columns are names, which are not broken into several lines."""
+    from rich.table import Table
+
+    table = Table()
+    for title in names:
+        table.add_column(title, no_wrap=True)
+    return table
+
+
+def _add_row(table: "Table", *cells: str, style: str | None = None) -> None:
+    """Add a row to a table for standard output."""
+    encoding = make_console().encoding
+    table.add_row(*(printable(cell, encoding) for cell in cells), style=style)
+
+
+def _print(table: "Table") -> None:
+    """Print a table on standard output, as wide as its names need, even if the terminal is not."""
+    console = make_console()
+    options = console.options.update(max_width=_WIDEST)
+    widest = []
+    for column in table.columns:
+        widths = [console.measure(cell, options=options) for cell in (column.header, *column.cells)]
+        widest.append(max(width.maximum for width in widths))
+        column.width = widest[-1] if column.no_wrap else max(width.minimum for width in widths)
+    needed = console.measure(table, options=options).maximum
+    spare = max(console.width - needed, 0)
+    for column, width in zip(table.columns, widest, strict=True):
+        added = min(width - (column.width or 0), spare)
+        column.width, spare = (column.width or 0) + added, spare - added
+    make_console(width=max(console.width, needed)).print(table)

@@ -1,0 +1,79 @@
+"""The report: one HTML file that holds everything it shows, to open from disk or to mail around."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from teamvla_eval.metrics.summary import summarize, summarize_by_goal
+from teamvla_eval.report.html import render_page
+from teamvla_eval.report.plots import learning_curve, success_bars
+from teamvla_eval.report.videos import Clip
+from teamvla_eval.results.results import BenchResults, write_atomically
+
+
+@dataclass(frozen=True)
+class Training:
+    """How a policy was trained.
+
+    Attributes:
+        minutes: (L,) training time of each log line [min].
+        losses: Label to (L,) losses; None where a line has none.
+        stages: What was done and how long each part took [s].
+    """
+
+    minutes: Sequence[float]
+    losses: Mapping[str, Sequence[float | None]]
+    stages: Mapping[str, float]
+
+
+@dataclass(frozen=True)
+class Report:
+    """What the page says; the results' first policy is the one it is about.
+
+    Attributes:
+        eyebrow: Line above the title.
+        title: Headline.
+        lead: One or two sentences below it.
+        results: All policies on one task, over the same seeds.
+        clips: Videos to show.
+        commands: Command lines that repeat the work.
+        training: How the first policy was trained.
+    """
+
+    eyebrow: str
+    title: str
+    lead: str
+    results: BenchResults
+    clips: Sequence[Clip] = ()
+    commands: Sequence[str] = ()
+    training: Training | None = None
+
+
+def write_report(report: Report, path: Path) -> None:
+    """Write the page, complete or not at all."""
+    write_atomically(path, render_report(report))
+
+
+def render_report(report: Report) -> str:
+    """The page as HTML text without any reference to something outside of it."""
+    results, training = report.results, report.training
+    summaries = {suite.policy: summarize(suite.records) for suite in results.suites}
+    first = results.suites[0]
+    by_goal = {goal.replace("_", " "): summary for goal, summary in summarize_by_goal(first.records).items()}
+    return render_page(
+        "report.html",
+        eyebrow=report.eyebrow,
+        title=report.title,
+        lead=report.lead,
+        footer=" · ".join(f"{name} {version}" for name, version in results.versions.items()),
+        first=first.policy,
+        summaries=summaries,
+        settings=results.settings,
+        success_bars=success_bars(summaries, [first.policy]),
+        goal_bars=success_bars(by_goal, list(by_goal)),
+        clips=report.clips,
+        training=training,
+        learning_curve=None if training is None else learning_curve(training.minutes, training.losses),
+        episodes=list(zip(*(suite.records for suite in results.suites), strict=True)),
+        commands=report.commands or [results.command],
+    )

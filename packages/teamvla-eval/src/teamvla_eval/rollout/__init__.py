@@ -1,0 +1,1 @@
+"""Rollouts: policies in vector environments."""

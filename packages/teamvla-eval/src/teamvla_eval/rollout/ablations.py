@@ -1,0 +1,139 @@
+"""Policies with something taken away from them: an arm, their eyes, some of their messages."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from teamvla_envs.arrays import to_numpy
+from teamvla_envs.errors import UserError
+
+if TYPE_CHECKING:
+    from teamvla_envs.env.vector import TeamVectorEnv
+    from teamvla_envs.policies import Policy
+
+    from teamvla_eval.rollout.evaluate import EvaluationSettings
+
+
+def ablated(policy: "Policy", settings: "EvaluationSettings") -> "Policy":
+    """The policy with what the settings take away from it, and with the arithmetic that they ask for."""
+    from teamvla_eval.rollout.per_world import OneByOne
+
+    if settings.drop_messages is not None:
+        policy = LossyMessages(policy, settings.drop_messages)
+    if settings.blind:
+        policy = Blind(policy)
+    if settings.deterministic:
+        policy = OneByOne(policy)
+    if settings.freeze_arm is not None:
+        policy = FrozenArm(policy, settings.freeze_arm)
+    return policy
+
+
+class FrozenArm:
+    """A policy of whose actions one arm executes none: it keeps its posture, with an open gripper.
+
+    Args:
+        policy: The policy.
+        arm: Index of the arm.
+    """
+
+    def __init__(self, policy: "Policy", arm: int):
+        self._policy, self._arm = policy, arm
+        self._env: TeamVectorEnv | None = None
+
+    @property
+    def env_kwargs(self) -> Mapping[str, Any]:
+        """Those of the policy."""
+        return self._policy.env_kwargs
+
+    def bind(self, env: "TeamVectorEnv") -> None:
+        """Take the environment; ValueError if it lacks the arm."""
+        if not 0 <= self._arm < env.num_arms:
+            raise UserError(f"freeze-arm is {self._arm}, the arms are 0 to {env.num_arms - 1}")
+        self._env = env
+        self._policy.bind(env)
+
+    def reset(self, mask: np.ndarray) -> None:
+        """Tell the policy."""
+        self._policy.reset(mask)
+
+    def act(self, obs: Any) -> np.ndarray:
+        """The policy's actions (N, A*D), except for the frozen arm."""
+        env = self._env
+        assert env is not None, "bind(env) comes before act"
+        actions = np.array(self._policy.act(obs), dtype=np.float32).reshape(env.num_envs, env.num_arms, -1)
+        actions[:, self._arm] = to_numpy(env.hold_actions(gripper=1.0)).reshape(actions.shape)[:, self._arm]
+        return actions.reshape(env.num_envs, -1)
+
+
+class Blind:
+    """A policy whose cameras show black.
+
+    Args:
+        policy: The policy; it must see cameras.
+    """
+
+    def __init__(self, policy: "Policy"):
+        self._policy = policy
+
+    @property
+    def env_kwargs(self) -> Mapping[str, Any]:
+        """Those of the policy."""
+        return self._policy.env_kwargs
+
+    def bind(self, env: "TeamVectorEnv") -> None:
+        """Take the environment; ValueError if it shows no images."""
+        if env.obs_mode == "state":
+            raise UserError("blind: it acts on the state and sees no cameras")
+        self._policy.bind(env)
+
+    def reset(self, mask: np.ndarray) -> None:
+        """Tell the policy."""
+        self._policy.reset(mask)
+
+    def act(self, obs: Any) -> np.ndarray:
+        """The policy's actions (N, A*D) in the dark."""
+        dark = {
+            key: {camera: np.zeros_like(image) for camera, image in value.items()}
+            for key, value in obs.items()
+            if isinstance(value, dict)
+        }
+        return self._policy.act(obs | dark)
+
+
+class LossyMessages:
+    """A policy whose arms lose some of what they tell one another.
+
+    Args:
+        policy: A policy with a ``channel`` (:class:`teamvla_envs.env.messages.ChannelSettings`) and, once bound, a
+            ``bus``.
+        drop_rate: Probability that a receiver does not get a message.
+    """
+
+    def __init__(self, policy: "Policy", drop_rate: float):
+        self._policy: Any = policy
+        self._drop_rate = drop_rate
+
+    @property
+    def env_kwargs(self) -> Mapping[str, Any]:
+        """Those of the policy."""
+        kwargs: Mapping[str, Any] = self._policy.env_kwargs
+        return kwargs
+
+    def bind(self, env: "TeamVectorEnv") -> None:
+        """Take the environment; ValueError if the policy sends no messages."""
+        if hasattr(self._policy, "channel"):
+            self._policy.channel = replace(self._policy.channel, drop_rate=self._drop_rate)
+        self._policy.bind(env)
+        if getattr(self._policy, "bus", None) is None:
+            raise UserError("drop-messages: its arms send no messages")
+
+    def reset(self, mask: np.ndarray) -> None:
+        """Tell the policy."""
+        self._policy.reset(mask)
+
+    def act(self, obs: Any) -> np.ndarray:
+        """The policy's actions (N, A*D)."""
+        actions: np.ndarray = self._policy.act(obs)
+        return actions

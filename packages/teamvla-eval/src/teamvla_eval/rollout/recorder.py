@@ -1,0 +1,81 @@
+"""Simulator states of whole episodes, kept while a rollout runs; only episodes one wants to see are rendered.
+
+A state is some hundreds of numbers and an image is some hundred thousand, so keeping every state of every
+episode is cheap, and nobody has to know beforehand which episode will be worth a video.
+"""
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from teamvla_envs.env.vector import TeamVectorEnv
+
+State = dict[str, np.ndarray]
+
+
+@dataclass(frozen=True)
+class Trajectory:
+    """All states of one episode.
+
+    Attributes:
+        seed: Seed of the episode.
+        states: Arrays of ``env.get_state()`` stacked over time, first axis T + 1: the initial state, then the
+            state after every control step.
+    """
+
+    seed: int
+    states: State
+
+    def __len__(self) -> int:
+        """Number of states, T + 1."""
+        return len(next(iter(self.states.values())))
+
+
+class StateRecorder:
+    """Keeps the states of chosen episodes during :func:`teamvla_eval.rollout.suite.run_suite`.
+
+    Args:
+        seeds: Seeds of the episodes to keep; None keeps all.
+    """
+
+    def __init__(self, seeds: Collection[int] | None = None):
+        self._seeds = None if seeds is None else frozenset(int(seed) for seed in seeds)
+        self._episodes: dict[int, list[State]] = {}
+        self._running: dict[int, list[State]] = {}
+
+    @property
+    def seeds(self) -> tuple[int, ...]:
+        """Seeds of the kept episodes, in the order in which they began."""
+        return tuple(self._episodes)
+
+    def trajectory(self, seed: int) -> Trajectory:
+        """The kept episode of a seed; of a seed that ran several times, the one that began last.
+
+        Raises:
+            KeyError: If no episode of this seed was kept.
+        """
+        if seed not in self._episodes:
+            raise KeyError(f"no states were kept for seed {seed}")
+        states = self._episodes[seed]
+        return Trajectory(seed, {key: np.stack([state[key] for state in states]) for key in states[0]})
+
+    def begin(self, env: "TeamVectorEnv", worlds: np.ndarray) -> None:
+        """Start an episode in each of the (N,) masked worlds with its present state."""
+        for world in np.flatnonzero(worlds).tolist():
+            seed = int(env.seeds[world])
+            self._running.pop(world, None)
+            if self._seeds is None or seed in self._seeds:
+                self._running[world] = self._episodes[seed] = []
+        self.capture(env, worlds)
+
+    def capture(self, env: "TeamVectorEnv", worlds: np.ndarray) -> None:
+        """Append the present state of the (N,) masked worlds to their episodes."""
+        kept = [world for world in np.flatnonzero(worlds).tolist() if world in self._running]
+        if not kept:
+            return
+        state = env.get_state()
+        for world in kept:
+            self._running[world].append({key: value[world].copy() for key, value in state.items()})

@@ -1,0 +1,134 @@
+"""Batches out of a dataset: the chosen samples as tensors, each different sentence tokenized once."""
+
+from collections.abc import Iterator, Mapping, Sequence
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from teamvla_learn.data.augment import Augmentation, augment, drop_words
+from teamvla_learn.data.batch import Batch, PolicyInput
+from teamvla_learn.data.samples import MultiTaskDataset
+from teamvla_learn.encoders.factory import Tokenizer
+from teamvla_learn.encoders.tokenizer import PAD_TOKEN
+
+
+class BatchAssembler:
+    """Makes batches of one dataset.
+
+    Args:
+        dataset: The samples.
+        tokenizer: Numbers the words; None leaves the sentences out.
+        chunk_length: K, actions per sample.
+        max_tokens: Words of a sentence that are kept.
+        augmentation: How much pictures and sentences change at random; None leaves them as they are.
+        auxiliary: Parts of the privileged state that the batches carry as targets; None for all.
+        history: H, observations per sample, the present one last. With more than one, pictures, proprioception and
+            privileged state have a second axis H.
+    """
+
+    def __init__(
+        self,
+        dataset: MultiTaskDataset,
+        tokenizer: Tokenizer | None,
+        chunk_length: int,
+        max_tokens: int,
+        augmentation: Augmentation | None = None,
+        auxiliary: Sequence[str] | None = None,
+        history: int = 1,
+    ):
+        if history < 1:
+            raise ValueError(f"history is {history}, expected at least 1")
+        self.dataset = dataset
+        self._chunk_length, self._history = chunk_length, history
+        self._augmentation = augmentation if augmentation != Augmentation() else None
+        self._names = tuple(dataset.parts if auxiliary is None else auxiliary)
+        self._sizes = [dataset.parts[name] for name in self._names]
+        parts = [dataset.part(name) for name in self._names]
+        if parts:  # side by side, so that one look-up finds them all
+            self._targets = np.concatenate([values for values, _ in parts], axis=1)
+            self._known = np.stack([known for _, known in parts], axis=1)
+        self._tokens: np.ndarray | None = None
+        if tokenizer is not None:
+            self._unknown = tokenizer.unknown
+            different = sorted({sentence for sentences in dataset.sentences for sentence in sentences})
+            self._tokens = tokenizer.encode(different, max_tokens)
+            number = {sentence: index for index, sentence in enumerate(different)}
+            self._choices = [np.array([number[s] for s in sentences]) for sentences in dataset.sentences]
+
+    def batch(self, indices: np.ndarray, rng: np.random.Generator | None = None) -> Batch:
+        """Return samples as a batch.
+
+        Args:
+            indices: (B,) samples.
+            rng: Chooses one of the sentences that are true of each sample, and changes words and pictures; without it
+                each is told in its own and seen as it was.
+        """
+        data = self.dataset
+        actions, valid = data.action_chunks(indices, self._chunk_length)
+        tokens, sentence = self._sentences(indices, rng)
+        rows = indices if self._history == 1 else data.windows(indices, self._history)
+        pixels, places = self._pictures(indices, rows, rng)
+        seen = PolicyInput(
+            pixels=pixels,
+            agent_pos=torch.from_numpy(data.agent_pos[rows]),
+            environment_state=torch.from_numpy(data.environment_state[rows]),
+            tokens=tokens,
+            sentence=sentence,
+        )
+        return Batch(
+            seen,
+            torch.from_numpy(actions),
+            torch.from_numpy(valid),
+            *self._auxiliary(indices),
+            places,
+            _seed(actions, pixels),
+        )
+
+    def sweep(self, batch_size: int, limit: int) -> Iterator[Batch]:
+        """Yield up to ``limit`` samples, spread evenly over the dataset, in order."""
+        count = min(len(self.dataset), limit)
+        chosen = np.linspace(0, len(self.dataset), count, endpoint=False, dtype=np.int64)
+        for start in range(0, count, batch_size):
+            yield self.batch(chosen[start : start + batch_size])
+
+    def _auxiliary(self, indices: np.ndarray) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
+        if not self._names:
+            return {}, {}
+        targets = torch.from_numpy(self._targets[indices]).split(self._sizes, dim=1)
+        known = torch.from_numpy(self._known[indices]).unbind(1)
+        return dict(zip(self._names, targets, strict=True)), dict(zip(self._names, known, strict=True))
+
+    def _pictures(
+        self, indices: np.ndarray, rows: np.ndarray, rng: np.random.Generator | None
+    ) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
+        """Return what every camera sees, and where things are in it."""
+        pixels, places = {}, {}
+        for camera, block in self.dataset.pixels.items():
+            pictures, where = block[rows], self.dataset.places[camera][indices]
+            if rng is not None and self._augmentation is not None:
+                pictures, shifts = augment(pictures, rng, self._augmentation)
+                height, width = pictures.shape[-3:-1]
+                where = where + (shifts[:, None, ::-1] / (width, height)).astype(np.float32)
+            pixels[camera], places[camera] = torch.from_numpy(pictures), torch.from_numpy(where)
+        return pixels, places
+
+    def _sentences(self, indices: np.ndarray, rng: np.random.Generator | None) -> tuple[Tensor | None, Tensor | None]:
+        if self._tokens is None:
+            return None, None
+        choices = [self._choices[demo] for demo in self.dataset.demo[indices]]
+        draws = np.zeros(len(indices)) if rng is None else rng.random(len(indices))
+        chosen = np.array([choice[int(draw * len(choice))] for choice, draw in zip(choices, draws, strict=True)])
+        different, which = np.unique(chosen, return_inverse=True)
+        tokens = self._tokens[different]
+        if rng is not None and self._augmentation is not None and self._unknown is not None:
+            drop_words(tokens, rng, self._augmentation.word_dropout, PAD_TOKEN, self._unknown)
+        return torch.from_numpy(tokens), torch.from_numpy(which)
+
+
+def _seed(actions: np.ndarray, pixels: Mapping[str, Tensor]) -> int:
+    """Return a number made of the actions and of every picture's middle row."""
+    total = int(np.ascontiguousarray(actions).view(np.int32).sum(dtype=np.int64))
+    for image in pixels.values():
+        total = 31 * total + int(image[:, image.shape[1] // 2].sum(dtype=torch.int64))
+    return total % 2**63

@@ -73,7 +73,7 @@ def guessing(env: TeamVectorEnv) -> Callable[[], np.ndarray]:
     task, rng = env.task, np.random.default_rng(0)
     draws = np.stack([np.random.Generator(np.random.PCG64(int(seed))).random(task.draws) for seed in env.seeds])
     draws[:, task.goal_draw] = rng.random(env.num_envs)
-    facts = {f"episode.{key}": value for key, value in task.start(draws).episode.items()}
+    facts = {f"episode.{key}": value for key, value in task.initial_state(draws).facts.items()}
     other.reset(seed=0)
 
     def act() -> np.ndarray:
@@ -117,7 +117,7 @@ def run(case: Case, episodes: int, seed_offset: int) -> tuple[np.ndarray, np.nda
             for _ in range(case.wander):
                 env.step(rng.uniform(-1, 1, env.action_space.shape))
             # Where the random arm pushed the object off the table there is nothing left to do.
-            wanted = ~env.task.lost(env.world)
+            wanted = ~env.task.is_lost(env.world)
             act = case.act(env)
             info: dict[str, Any] = {}
             length, ended = np.zeros(len(chosen), int), ~wanted

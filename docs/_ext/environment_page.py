@@ -15,7 +15,7 @@ from teamvla_envs.env.vector import TeamVectorEnv
 from teamvla_envs.randomization import LEVELS
 from teamvla_envs.registration import environment_id
 from teamvla_envs.tasks.base import Task
-from teamvla_envs.tasks.instructions import Family
+from teamvla_envs.tasks.instructions import Paraphrases
 from wording import ACTION_PARTS, GOALS, OBSERVATION_PARTS, PHASES, REWARD_TERMS, STARTS, STATE_ARRAYS
 
 EXAMPLE_SEEDS = range(2_000_000, 2_000_008)
@@ -122,8 +122,8 @@ def _cameras(env: TeamVectorEnv) -> str:
 
 def _rewards(env: TeamVectorEnv) -> str:
     task, worlds = env.task, env.num_envs
-    nominal = task.start(np.full((worlds, task.draws), 0.5))
-    signals = task.signals(env.world, nominal.episode, task.blank_memory(worlds))
+    nominal = task.initial_state(np.full((worlds, task.draws), 0.5))
+    signals = task.signals(env.world, nominal.facts, task.initial_memory(worlds))
     terms = task.reward_terms(signals)
     words = REWARD_TERMS[task.name]
     _check_names(terms, words)
@@ -134,7 +134,7 @@ def _rewards(env: TeamVectorEnv) -> str:
 
 def _start(task: Task) -> str:
     corners = np.random.default_rng(0).integers(0, 2, (4096, task.draws)) * np.nextafter(1.0, 0.0)
-    starts = [type(task)(task.num_arms, randomization=level).start(corners) for level in LEVELS]
+    starts = [type(task)(task.num_arms, randomization=level).initial_state(corners) for level in LEVELS]
     rows = []
     for name, quantity in STARTS[task.name].items():
         rows.append((name, *(_range(np.asarray(quantity.read(start))) for start in starts), quantity.unit))
@@ -145,7 +145,7 @@ def _start(task: Task) -> str:
 
 def _sentences(task: Task) -> str:
     module = import_module(type(task).__module__)
-    families = {name: value for name, value in vars(module).items() if isinstance(value, Family)}
+    families = {name: value for name, value in vars(module).items() if isinstance(value, Paraphrases)}
     blocks = []
     for name, family in families.items():
         rows = [("training", sentence) for sentence in family.train] + [("held out", s) for s in family.unseen]

@@ -144,7 +144,7 @@ GOALS: dict[str, dict[str, str]] = {
 
 @dataclass(frozen=True)
 class Drawn:
-    """A quantity that a start draws: its unit and how it is read off a ``Start``; shape ``(n, …)``."""
+    """A quantity that a start draws: its unit and how it is read off a ``InitialState``; shape ``(n, …)``."""
 
     unit: str
     read: Callable[[Any], Any]
@@ -159,10 +159,10 @@ STARTS: dict[str, Mapping[str, Drawn]] = {
         "bar, x": Drawn("m", lambda start: start.body_pose["bar"][:, 0]),
         "bar, y": Drawn("m", lambda start: start.body_pose["bar"][:, 1]),
         "bar, yaw": Drawn("rad", lambda start: _yaw(start.body_pose["bar"])),
-        "bar, length": Drawn("m", lambda start: start.episode["length"]),
+        "bar, length": Drawn("m", lambda start: start.facts["length"]),
         "bar, mass": Drawn("kg", lambda start: start.fields["body_mass", "bar"]),
-        "lower stand, height": Drawn("m", lambda start: start.episode["stand_pos"][..., 2].min(axis=1)),
-        "taller stand, height": Drawn("m", lambda start: start.episode["stand_pos"][..., 2].max(axis=1)),
+        "lower stand, height": Drawn("m", lambda start: start.facts["stand_pos"][..., 2].min(axis=1)),
+        "taller stand, height": Drawn("m", lambda start: start.facts["stand_pos"][..., 2].max(axis=1)),
     },
     "handoff": {
         "sticks, distance of the center from the giver's base along its heading": Drawn(
@@ -170,8 +170,8 @@ STARTS: dict[str, Mapping[str, Drawn]] = {
         ),
         "sticks, offset across that heading": Drawn("m", lambda start: start.body_pose["stick_0"][:, 1]),
         "sticks, yaw": Drawn("rad", lambda start: _yaw(start.body_pose["stick_0"])),
-        "sticks, length": Drawn("m", lambda start: start.episode["length"]),
-        "sticks, width and height": Drawn("m", lambda start: start.episode["width"]),
+        "sticks, length": Drawn("m", lambda start: start.facts["length"]),
+        "sticks, width and height": Drawn("m", lambda start: start.facts["width"]),
         "sticks, mass": Drawn("kg", lambda start: start.fields["body_mass", "stick_0"]),
     },
     "drawer": {
@@ -180,8 +180,8 @@ STARTS: dict[str, Mapping[str, Drawn]] = {
         ),
         "cubes, y": Drawn("m", lambda start: start.body_pose["cube_0_0"][:, 1]),
         "cubes, yaw": Drawn("rad", lambda start: _yaw(start.body_pose["cube_0_0"])),
-        "smaller cubes, edge": Drawn("m", lambda start: start.episode["size"].min(axis=1)),
-        "bigger cubes, edge": Drawn("m", lambda start: start.episode["size"].max(axis=1)),
+        "smaller cubes, edge": Drawn("m", lambda start: start.facts["size"].min(axis=1)),
+        "bigger cubes, edge": Drawn("m", lambda start: start.facts["size"].max(axis=1)),
         "cubes, mass": Drawn("kg", lambda start: start.fields["body_mass", "cube_0_0"]),
     },
 }

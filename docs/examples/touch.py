@@ -5,8 +5,8 @@ import teamvla_envs
 from teamvla_envs.arrays import array_namespace
 from teamvla_envs.kinematics import Chains
 from teamvla_envs.scene.props import Pad, Prop, Table
-from teamvla_envs.tasks.base import Array, Arrays, Start, Task, ToolGoals, pick
-from teamvla_envs.tasks.instructions import Family, vocabulary
+from teamvla_envs.tasks.base import Array, Arrays, InitialState, Task, ToolGoals, pick
+from teamvla_envs.tasks.instructions import Paraphrases
 from teamvla_envs.world import WorldState
 
 COLORS = {"green": (0.10, 0.55, 0.20, 1.0), "pink": (0.95, 0.40, 0.62, 1.0)}
@@ -14,7 +14,7 @@ NAMES = tuple(COLORS)
 DISCS = tuple(f"disc_{arm}_{place}" for arm in range(2) for place in range(2))
 PLACES = np.array([[-0.25, -0.12, 0.0], [-0.25, 0.12, 0.0], [0.25, -0.12, 0.0], [0.25, 0.12, 0.0]])  # [m]
 ABOVE = 0.05  # [m] how far above its disc a tool has to be
-TOUCH = Family(
+TOUCH = Paraphrases(
     train=("touch the {color} discs", "both arms, go to {color}", "each arm to its {color} disc"),
     unseen=("reach for the discs that are {color}",),
 )
@@ -39,7 +39,7 @@ class Touch(Task):
         """Pairs of bodies whose contact is measured: what should not touch."""
         return (("arm_0/base", "arm_1/base"), ("arm_0/link2", "table"), ("arm_1/link2", "table"))
 
-    def place(self, u: np.ndarray) -> Start:
+    def sample(self, u: np.ndarray) -> InitialState:
         """Draw the goal, and which disc has which color."""
         goal, swapped = pick(u[:, 0], 2), np.stack([pick(u[:, 1], 2), pick(u[:, 2], 2)], -1)
         rgba = np.array(list(COLORS.values()))
@@ -49,44 +49,39 @@ class Touch(Task):
             for place in range(2)
         }
         discs = 2 * np.arange(2) + (goal[:, None] ^ swapped)  # of the named color, one per arm
-        episode = {"goal": goal, "disc_pos": PLACES[discs], "wording": u[:, 3]}
-        return Start(body_pose={}, fields=fields, episode=episode)
+        facts = {"goal": goal, "disc_pos": PLACES[discs], "wording": u[:, 3]}
+        return InitialState(body_pose={}, fields=fields, facts=facts)
 
-    def instruction(self, episode: Arrays, world: int) -> str:
+    def instruction(self, facts: Arrays, world: int) -> str:
         """The sentence of one world."""
-        return TOUCH.choose(float(episode["wording"][world]), self.split, color=NAMES[int(episode["goal"][world])])
+        return TOUCH.choose(float(facts["wording"][world]), self.split, color=NAMES[int(facts["goal"][world])])
 
-    def sentences(self, episode: Arrays, world: int) -> tuple[str, ...]:
+    def sentences(self, facts: Arrays, world: int) -> tuple[str, ...]:
         """All sentences that would have been true."""
-        return TOUCH.every(self.split, color=NAMES[int(episode["goal"][world])])
+        return TOUCH.every(self.split, color=NAMES[int(facts["goal"][world])])
 
-    @classmethod
-    def vocabulary(cls) -> tuple[str, ...]:
-        """Templates and the words that fill them."""
-        return vocabulary((TOUCH,), NAMES)
-
-    def blank_memory(self, n: int) -> dict[str, np.ndarray]:
+    def initial_memory(self, n: int) -> dict[str, np.ndarray]:
         """Nothing has to be remembered."""
         return {}
 
-    def remember(self, signals: Arrays) -> dict[str, Array]:
+    def update_memory(self, signals: Arrays) -> dict[str, Array]:
         """Nothing has to be remembered."""
         return {}
 
-    def signals(self, world: WorldState, episode: Arrays, memory: Arrays) -> dict[str, Array]:
+    def signals(self, world: WorldState, facts: Arrays, memory: Arrays) -> dict[str, Array]:
         """What every other method reads."""
         xp = array_namespace(world.tool_pos)
-        target = episode["disc_pos"] + xp.asarray([0.0, 0.0, ABOVE])
+        target = facts["disc_pos"] + xp.asarray([0.0, 0.0, ABOVE])
         way = target - world.tool_pos
         return {"target": target, "way": way, "distance": xp.sqrt(xp.sum(way * way, axis=-1))}
 
-    def succeeds(self, signals: Arrays) -> Array:
+    def is_success(self, signals: Arrays) -> Array:
         """Both tools are within 2 cm."""
         return array_namespace(signals["distance"]).all(signals["distance"] < 0.02, axis=-1)
 
-    def hold_steps(self, episode: Arrays) -> Array:
+    def hold_steps(self, facts: Arrays) -> Array:
         """0.4 s."""
-        return 0 * episode["goal"] + 10
+        return 0 * facts["goal"] + 10
 
     def reward_terms(self, signals: Arrays) -> dict[str, tuple[float, Array]]:
         """Name to weight and value in [0, 1]."""
@@ -95,16 +90,16 @@ class Touch(Task):
 
     def phase(self, signals: Arrays) -> Array:
         """Index into ``phases``."""
-        return array_namespace(signals["distance"]).where(self.succeeds(signals), 1, 0)
+        return array_namespace(signals["distance"]).where(self.is_success(signals), 1, 0)
 
-    def state_parts(self, world: WorldState, episode: Arrays, signals: Arrays) -> dict[str, Array]:
+    def state_parts(self, world: WorldState, facts: Arrays, signals: Arrays) -> dict[str, Array]:
         """The privileged observation."""
         xp = array_namespace(world.joint_pos)
         n = world.joint_pos.shape[0]
-        goal = xp.astype(episode["goal"][:, None] == xp.arange(2), world.joint_pos.dtype)
+        goal = xp.astype(facts["goal"][:, None] == xp.arange(2), world.joint_pos.dtype)
         return {"tool_to_disc": xp.reshape(signals["way"], (n, -1)), "goal": goal}
 
-    def tool_goals(self, world: WorldState, chains: Chains, episode: Arrays, signals: Arrays) -> ToolGoals:
+    def tool_goals(self, world: WorldState, chains: Chains, facts: Arrays, signals: Arrays) -> ToolGoals:
         """The expert: straight to the disc, hands as they are at home."""
         xp = array_namespace(world.joint_pos)
         _, home = chains.frames(chains.rest[None])

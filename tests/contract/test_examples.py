@@ -56,11 +56,11 @@ def test_public_checkers_find_no_fault(touch: Any, obs_mode: str):
 def test_its_sentences_are_true_of_the_discs(touch: Any):
     task = touch.Touch()
     u = np.random.default_rng(0).random((20, task.draws))
-    start = task.start(u)
+    start = task.initial_state(u)
     for world in range(20):
-        color = touch.NAMES[int(start.episode["goal"][world])]
-        assert color in task.instruction(start.episode, world)
-        for arm, target in enumerate(start.episode["disc_pos"][world]):
+        color = touch.NAMES[int(start.facts["goal"][world])]
+        assert color in task.instruction(start.facts, world)
+        for arm, target in enumerate(start.facts["disc_pos"][world]):
             disc = int(np.flatnonzero((target == touch.PLACES).all(-1))[0])
             assert disc // 2 == arm
             rgba = start.fields["geom_rgba", f"{touch.DISCS[disc]}_disc"][world]

@@ -73,5 +73,5 @@ def test_the_single_and_the_parallel_view_tell_the_reason():
 def test_nothing_is_lost_at_the_start(task: str):
     env = TeamVectorEnv(task, 16, num_threads=1, randomization="hard")
     env.reset(seed=0)
-    assert not env.task.lost(env.world).any()
+    assert not env.task.is_lost(env.world).any()
     env.close()

@@ -91,7 +91,7 @@ def test_sizes_of_the_unseen_split_never_occur_in_training():
     for name in registered_tasks():
         task = get_task(name)
         u = np.random.default_rng(0).random((500, task.draws))
-        train, unseen = (task(split=split).start(u).fields for split in ("train", "unseen"))
+        train, unseen = (task(split=split).initial_state(u).fields for split in ("train", "unseen"))
         sizes = [key for key in train if key[0] == "geom_size"]
         assert sizes
         held_out = [(unseen[key].min(axis=0), unseen[key].max(axis=0)) for key in sizes]
@@ -107,8 +107,8 @@ def test_sizes_of_the_unseen_split_never_occur_in_training():
 def test_shares_scale_a_tasks_ranges(share: float):
     task = get_task("lift")
     u = np.random.default_rng(0).random((200, task.draws))
-    whole = task(randomization="default").start(u).body_pose["bar"][:, :2]
-    scaled = task(randomization=Randomization(poses=share)).start(u).body_pose["bar"][:, :2]
+    whole = task(randomization="default").initial_state(u).body_pose["bar"][:, :2]
+    scaled = task(randomization=Randomization(poses=share)).initial_state(u).body_pose["bar"][:, :2]
     assert_allclose(scaled, share * whole, atol=1e-12)
 
 
@@ -236,7 +236,7 @@ def test_shades_of_the_unseen_split_never_occur_in_training(name: str):
     seen, unseen = (
         {
             tuple(rgba)
-            for key, values in task(split=split).start(u).fields.items()
+            for key, values in task(split=split).initial_state(u).fields.items()
             if key[0] == "geom_rgba"
             for rgba in values
         }

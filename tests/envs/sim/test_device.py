@@ -16,13 +16,12 @@ from teamvla_envs.sim.device import DeviceSimulator
 from teamvla_envs.sim.host import HostSimulator
 from teamvla_envs.sim.make import choose_simulator
 from teamvla_envs.sim.model_fields import VARIED
-from teamvla_envs.tasks.base import Start
 from teamvla_envs.tasks.lift import Lift
 
 
-def draw_starts(num_worlds: int) -> Start:
+def draw_starts(num_worlds: int) -> InitialState:
     """Random starts of Lift; world i begins alike for any number of worlds."""
-    return Lift().start(np.stack([np.random.default_rng(i).random(Lift.draws) for i in range(num_worlds)]))
+    return Lift().initial_state(np.stack([np.random.default_rng(i).random(Lift.draws) for i in range(num_worlds)]))
 
 
 def begin(simulator: DeviceSimulator | HostSimulator, worlds: np.ndarray | None = None) -> None:

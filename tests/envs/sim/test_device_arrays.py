@@ -45,9 +45,9 @@ def everything(env: TeamVectorEnv, world: Any, chains: Any, opening: Any, facts:
     goals = task.tool_goals(world, chains, facts, signals)
     motion = follow(goals, world, chains)
     named = {
-        "signals": signals, "memory": task.remember(signals), "success": task.succeeds(signals),
-        "hold": task.hold_steps(facts), "lost": task.lost(world), "phase": task.phase(signals),
-        "joint_work": task.joint_work(signals), "roles": task.roles(signals),
+        "signals": signals, "memory": task.update_memory(signals), "success": task.is_success(signals),
+        "hold": task.hold_steps(facts), "lost": task.is_lost(world), "phase": task.phase(signals),
+        "joint_work": task.is_cooperative(signals), "roles": task.roles(signals),
         "reward": {name: value for name, (_, value) in task.reward_terms(signals).items()},
         "observation": environment_state(agent, parts), "peers": peer_summary(world),
         "goals": {field.name: getattr(goals, field.name) for field in fields(goals)}, "motion": motion,

@@ -12,7 +12,7 @@ from teamvla_envs.scene.compose import Scene, compose
 from teamvla_envs.scene.loads import CrateBar
 from teamvla_envs.scene.props import Stand, Table
 from teamvla_envs.sim.host import SUBSTEPS, HostSimulator
-from teamvla_envs.tasks.base import Start
+from teamvla_envs.tasks.base import InitialState
 from teamvla_envs.tasks.lift import Lift
 
 from tests.conftest import FinishEpisodes
@@ -32,10 +32,10 @@ def make_simulator(lift_scene: Scene) -> Iterator[Callable[..., HostSimulator]]:
         simulator.close()
 
 
-def draw_starts(num_worlds: int) -> Start:
+def draw_starts(num_worlds: int) -> InitialState:
     """Random starts of Lift; world i begins alike for any number of worlds."""
     draws = [np.random.default_rng(i).random(Lift.draws) for i in range(num_worlds)]
-    return Lift().start(np.stack(draws))
+    return Lift().initial_state(np.stack(draws))
 
 
 def begin(simulator: HostSimulator) -> None:
@@ -54,10 +54,10 @@ def wander(simulator: HostSimulator, steps: int, active: np.ndarray | None = Non
         simulator.advance(simulator.joint_target + motion, gripper, active)
 
 
-def freshly_compiled(start: Start, world: int) -> mujoco.MjModel:
+def freshly_compiled(start: InitialState, world: int) -> mujoco.MjModel:
     """MuJoCo's own model of one world of ``start``, its sizes and masses written into the MJCF."""
-    front, back = start.episode["stand_pos"][world]
-    bar = CrateBar(length=float(start.episode["length"][world]), mass=float(start.fields["body_mass", "bar"][world]))
+    front, back = start.facts["stand_pos"][world]
+    bar = CrateBar(length=float(start.facts["length"][world]), mass=float(start.fields["body_mass", "bar"][world]))
     props = (Table(), Stand("stand_front", tuple(front)), Stand("stand_back", tuple(back)), bar)
     return mujoco.MjModel.from_xml_string(compose(["panda", "panda"], props).xml)
 
@@ -112,7 +112,7 @@ def test_a_randomized_world_moves_like_one_compiled_with_these_sizes_and_masses(
     env = make_lift(1, autoreset_mode="Disabled")
     env.reset(seed=3)
     state = env.get_state()
-    start = Start({}, {("body_mass", "bar"): state["field.body_mass.bar"]},
+    start = InitialState({}, {("body_mass", "bar"): state["field.body_mass.bar"]},
                   {key: state[f"episode.{key}"] for key in ("stand_pos", "length")})  # fmt: skip
     model = freshly_compiled(start, 0)
     model.geom_friction[:, 0] *= state["field.friction."][0]

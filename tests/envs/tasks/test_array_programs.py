@@ -48,13 +48,13 @@ def test_a_task_computes_the_same_in_torch(team: Team, make_env: MakeEnv):
         task, signals = env.task, env.task.signals(world, facts, memory)
         return {
             "signals": signals,
-            "remember": task.remember(signals),
-            "succeeds": task.succeeds(signals),
-            "lost": task.lost(world),
+            "remember": task.update_memory(signals),
+            "succeeds": task.is_success(signals),
+            "lost": task.is_lost(world),
             "hold_steps": task.hold_steps(facts),
             "reward_terms": task.reward_terms(signals),
             "phase": task.phase(signals),
-            "joint_work": task.joint_work(signals),
+            "joint_work": task.is_cooperative(signals),
             "roles": task.roles(signals),
             "state_parts": task.state_parts(world, facts, signals),
             "tool_goals": task.tool_goals(world, chains, facts, signals),

@@ -34,7 +34,7 @@ GOALS = Drawer.goals
 def draw_episodes(count: int, split: str = "train") -> tuple[Drawer, Mapping[str, np.ndarray]]:
     """A task and the facts of ``count`` random episodes of it."""
     task = Drawer(split=split)
-    return task, task.start(np.random.default_rng(0).random((count, Drawer.draws))).episode
+    return task, task.initial_state(np.random.default_rng(0).random((count, Drawer.draws))).facts
 
 
 # -- the cabinet ---------------------------------------------------------------------------------------------------
@@ -179,27 +179,27 @@ def solved(make_env: MakeEnv) -> TeamVectorEnv:
     begin(env)
     for _ in range(220):
         env.step(env.expert_actions())
-    assert succeeds(env).all()
+    assert is_success(env).all()
     return env
 
 
-def succeeds(env: TeamVectorEnv, **changes: Any) -> np.ndarray:
+def is_success(env: TeamVectorEnv, **changes: Any) -> np.ndarray:
     """Whether the present state, changed in some of its named arrays, counts as reaching the goal."""
     state = env.get_state() | changes
     facts = {key.split(".")[1]: value for key, value in state.items() if key.startswith("episode.")}
     world = changes.get("world", env.world)
     signals = env.task.signals(world, facts, {"opened": state["memory.opened"]})
-    return np.asarray(env.task.succeeds(signals))
+    return np.asarray(env.task.is_success(signals))
 
 
 def test_a_drawer_that_was_never_open_does_not_count(solved: TeamVectorEnv):
-    assert not succeeds(solved, **{"memory.opened": np.zeros(8, bool)}).any()
+    assert not is_success(solved, **{"memory.opened": np.zeros(8, bool)}).any()
 
 
 def test_another_cube_or_another_drawer_does_not_count(solved: TeamVectorEnv):
     facts = part_of(solved, "episode")
-    assert not succeeds(solved, **{"episode.color": 1 - facts["color"]}).any()
-    assert not succeeds(solved, **{"episode.drawer": 1 - facts["drawer"]}).any()
+    assert not is_success(solved, **{"episode.color": 1 - facts["color"]}).any()
+    assert not is_success(solved, **{"episode.drawer": 1 - facts["drawer"]}).any()
 
 
 def test_a_second_cube_of_another_color_in_the_drawer_spoils_it(solved: TeamVectorEnv):
@@ -208,7 +208,7 @@ def test_a_second_cube_of_another_color_in_the_drawer_spoils_it(solved: TeamVect
     pos[rows, facts["target"] ^ 1] = pos[rows, facts["target"]] + (0.05, 0, 0) * np.sign(
         -pos[rows, facts["target"], :1]
     )
-    assert not succeeds(solved, world=replace(solved.world, body_pos=pos)).any()
+    assert not is_success(solved, world=replace(solved.world, body_pos=pos)).any()
 
 
 @pytest.mark.parametrize("which", ["named", "other"])
@@ -216,7 +216,7 @@ def test_both_drawers_must_be_shut(solved: TeamVectorEnv, which: str):
     drawer, rows = part_of(solved, "episode")["drawer"], np.arange(8)
     slides = solved.world.prop_joint_pos.copy()
     slides[rows, drawer if which == "named" else 1 - drawer] = SHUT + 0.001
-    assert not succeeds(solved, world=replace(solved.world, prop_joint_pos=slides)).any()
+    assert not is_success(solved, world=replace(solved.world, prop_joint_pos=slides)).any()
 
 
 # -- the sentence --------------------------------------------------------------------------------------------------
@@ -275,9 +275,9 @@ def test_every_way_to_name_a_cube_and_a_drawer_occurs():
 
 def test_each_split_has_its_own_arrangements_of_colors():
     for split, pairs in COLOR_PAIRS.items():
-        start = Drawer(split=split).start(np.random.default_rng(0).random((1000, Drawer.draws)))
-        colors = start.episode["cube_color"]
-        arranged = [start.episode["front_color"]]
+        start = Drawer(split=split).initial_state(np.random.default_rng(0).random((1000, Drawer.draws)))
+        colors = start.facts["cube_color"]
+        arranged = [start.facts["front_color"]]
         for side in range(2):
             y = np.stack([start.body_pose[f"cube_{side}_{color}"][:, 1] for color in range(2)], axis=-1)
             arranged.append(np.take_along_axis(colors, y.argsort(axis=-1), axis=-1))
@@ -289,7 +289,7 @@ def test_each_split_has_its_own_arrangements_of_colors():
 
 
 def test_starts_are_spread_as_documented_and_no_two_cubes_touch():
-    start = Drawer().start(np.random.default_rng(0).random((4000, Drawer.draws)))
+    start = Drawer().initial_state(np.random.default_rng(0).random((4000, Drawer.draws)))
     for i, name in enumerate(CUBES):
         pose, side = start.body_pose[name], 2 * (i // 2) - 1
         yaw = 2 * np.arctan2(pose[:, 6], pose[:, 3])
@@ -297,7 +297,7 @@ def test_starts_are_spread_as_documented_and_no_two_cubes_touch():
             (side * pose[:, 0], 0.15, 0.25),
             (pose[:, 1], -0.305, -0.015),
             (yaw, -np.pi / 4, np.pi / 4),
-            (start.episode["size"][:, i], 0.030, 0.045),
+            (start.facts["size"][:, i], 0.030, 0.045),
             (start.fields["body_mass", name], 0.05, 0.20),
         ):
             slack = 0.01 * (high - low)
@@ -310,8 +310,8 @@ def test_starts_are_spread_as_documented_and_no_two_cubes_touch():
 
 def test_without_randomization_all_cubes_have_one_size_per_rank_and_stand_straight():
     task = Drawer(randomization="none")
-    start = task.start(np.random.default_rng(0).random((50, Drawer.draws)))
+    start = task.initial_state(np.random.default_rng(0).random((50, Drawer.draws)))
     for name in CUBES:
         assert_allclose(start.body_pose[name][:, 3:], np.tile([1.0, 0, 0, 0], (50, 1)), atol=1e-12)
         assert len(np.unique(start.fields["body_mass", name])) == 1
-    assert set(start.episode["goal"]) == {0, 1, 2, 3}
+    assert set(start.facts["goal"]) == {0, 1, 2, 3}

@@ -7,7 +7,7 @@ import pytest
 from numpy.testing import assert_array_equal
 from teamvla_envs.tasks import drawer_sentences, handoff_sentences, lift_sentences
 from teamvla_envs.tasks.base import COLOR_PAIRS
-from teamvla_envs.tasks.instructions import Family
+from teamvla_envs.tasks.instructions import Paraphrases
 
 from tests.envs.tasks.conftest import LARGER, PAIRS, TEAMS, MakeEnv, Team, begin, each, turned
 
@@ -16,7 +16,7 @@ FAMILIES = {
     name: value
     for module in (lift_sentences, handoff_sentences, drawer_sentences)
     for name, value in vars(module).items()
-    if isinstance(value, Family)
+    if isinstance(value, Paraphrases)
 }
 
 
@@ -52,16 +52,16 @@ def test_who_guesses_the_goal_succeeds_by_chance(team: Team, make_env: MakeEnv):
 @each(TEAMS)
 def test_the_scene_is_drawn_without_regard_to_the_goal(team: Team):
     task, draws = team.cls(team.num_arms), np.random.default_rng(0).random((1000, team.cls.draws))
-    first, columns = task.start(draws), np.arange(task.draws)
-    starts = [task.start(np.where(columns == column, 1 - draws, draws)) for column in columns]
-    changing = [not np.array_equal(start.episode["goal"], first.episode["goal"]) for start in starts]
+    first, columns = task.initial_state(draws), np.arange(task.draws)
+    starts = [task.initial_state(np.where(columns == column, 1 - draws, draws)) for column in columns]
+    changing = [not np.array_equal(start.facts["goal"], first.facts["goal"]) for start in starts]
     assert_array_equal(np.flatnonzero(changing), task.goal_draw)
     other = starts[task.goal_draw]
     for name, pose in first.body_pose.items():
         assert_array_equal(other.body_pose[name], pose)
     for field, values in first.fields.items():
         assert_array_equal(other.fields[field], values)
-    shares = np.bincount(first.episode["goal"], minlength=len(task.goals)) / 1000
+    shares = np.bincount(first.facts["goal"], minlength=len(task.goals)) / 1000
     assert np.abs(shares - 1 / len(task.goals)).max() < 0.05
 
 
@@ -79,7 +79,7 @@ def test_what_is_left_of_the_state_without_the_goal_parts_does_not_depend_on_the
 
 
 @pytest.mark.parametrize("family", FAMILIES.values(), ids=FAMILIES)
-def test_a_family_has_enough_paraphrases_and_none_of_the_held_out_ones_in_training(family: Family):
+def test_a_family_has_enough_paraphrases_and_none_of_the_held_out_ones_in_training(family: Paraphrases):
     assert len(set(family.train)) >= 12
     assert len(set(family.unseen)) >= 6
     assert not set(family.train) & set(family.unseen)

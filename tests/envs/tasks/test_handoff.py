@@ -28,7 +28,7 @@ GOALS = Handoff.goals
 def draw_episodes(count: int, split: str = "train", num_arms: int = 2) -> tuple[Handoff, Mapping[str, np.ndarray]]:
     """A task and the facts of ``count`` random episodes of it."""
     task = Handoff(num_arms, split=split)
-    return task, task.start(np.random.default_rng(0).random((count, Handoff.draws))).episode
+    return task, task.initial_state(np.random.default_rng(0).random((count, Handoff.draws))).facts
 
 
 def named_stick(env: TeamVectorEnv) -> np.ndarray:
@@ -96,14 +96,14 @@ def solved(make_env: MakeEnv) -> TeamVectorEnv:
     begin(env)
     for _ in range(240):
         env.step(env.expert_actions())
-    assert succeeds(env).all()
+    assert is_success(env).all()
     return env
 
 
-def succeeds(env: TeamVectorEnv, world: Any = None, **memory: np.ndarray) -> np.ndarray:
+def is_success(env: TeamVectorEnv, world: Any = None, **memory: np.ndarray) -> np.ndarray:
     """Whether the present state, with another world or memory, counts as reaching the goal."""
     facts, remembered = part_of(env, "episode"), part_of(env, "memory") | memory
-    return np.asarray(env.task.succeeds(env.task.signals(world or env.world, facts, remembered)))
+    return np.asarray(env.task.is_success(env.task.signals(world or env.world, facts, remembered)))
 
 
 def test_a_stick_that_a_hand_still_touches_does_not_count(solved: TeamVectorEnv):
@@ -111,30 +111,30 @@ def test_a_stick_that_a_hand_still_touches_does_not_count(solved: TeamVectorEnv)
     for arm in range(2):
         contacts = solved.world.contact_count.copy()
         contacts[rows, 2 * facts["stick"] + arm] = 1
-        assert not succeeds(solved, replace(solved.world, contact_count=contacts)).any()
+        assert not is_success(solved, replace(solved.world, contact_count=contacts)).any()
 
 
 def test_the_other_stick_or_the_other_pad_does_not_count(solved: TeamVectorEnv):
     stick, rows = part_of(solved, "episode")["stick"], np.arange(8)
     pos = solved.world.body_pos.copy()
     pos[rows, 1 - stick], pos[rows, stick] = pos[rows, stick], pos[rows, 1 - stick]
-    assert not succeeds(solved, replace(solved.world, body_pos=pos)).any()
+    assert not is_success(solved, replace(solved.world, body_pos=pos)).any()
     pos = solved.world.body_pos.copy()
     pos[..., 1] *= -1
-    assert not succeeds(solved, replace(solved.world, body_pos=pos)).any()
+    assert not is_success(solved, replace(solved.world, body_pos=pos)).any()
 
 
 def test_a_stick_above_the_pad_does_not_count(solved: TeamVectorEnv):
     pos = solved.world.body_pos.copy()
     pos[..., 2] += 0.011
-    assert not succeeds(solved, replace(solved.world, body_pos=pos)).any()
+    assert not is_success(solved, replace(solved.world, body_pos=pos)).any()
 
 
 def test_a_stick_that_was_not_in_every_hand_does_not_count(solved: TeamVectorEnv):
     for arm in range(2):
         passed = np.ones((8, 2), bool)
         passed[:, arm] = False
-        assert not succeeds(solved, passed=passed).any()
+        assert not is_success(solved, passed=passed).any()
 
 
 def test_a_stick_that_was_dropped_on_its_pad_does_not_count_until_it_is_laid_down(
@@ -246,7 +246,7 @@ def test_a_stick_that_rolled_by_quarters_has_the_same_pose(make_env: MakeEnv, qu
 @pytest.mark.parametrize("num_arms", [2, 3, 4])
 def test_sticks_start_within_reach_of_their_own_arm_alone_and_off_every_pad(num_arms: int):
     task = Handoff(num_arms)
-    start = task.start(np.random.default_rng(0).random((2000, Handoff.draws)))
+    start = task.initial_state(np.random.default_rng(0).random((2000, Handoff.draws)))
     bases = np.array([task._base(arm)[0] for arm in range(num_arms)])
     pads = np.array([task._pad_pos(s, p) for s in range(2) for p in range(2)])
     for s in range(2):
@@ -258,9 +258,9 @@ def test_sticks_start_within_reach_of_their_own_arm_alone_and_off_every_pad(num_
 
 
 def test_without_randomization_all_sticks_start_alike():
-    start = Handoff(randomization="none").start(np.random.default_rng(0).random((50, Handoff.draws)))
+    start = Handoff(randomization="none").initial_state(np.random.default_rng(0).random((50, Handoff.draws)))
     for s in range(2):
         pose = start.body_pose[f"stick_{s}"]
         assert_array_equal(pose, np.broadcast_to(pose[0], pose.shape))
         assert len(np.unique(start.fields["body_mass", f"stick_{s}"])) == 1
-    assert set(start.episode["goal"]) == {0, 1, 2, 3}
+    assert set(start.facts["goal"]) == {0, 1, 2, 3}

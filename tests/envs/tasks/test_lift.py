@@ -23,7 +23,7 @@ GOALS = Lift.goals
 def draw_episodes(count: int, split: str = "train") -> tuple[Lift, Mapping[str, np.ndarray]]:
     """A task and the facts of ``count`` random episodes of it."""
     task = Lift(split=split)
-    return task, task.start(np.random.default_rng(0).random((count, Lift.draws))).episode
+    return task, task.initial_state(np.random.default_rng(0).random((count, Lift.draws))).facts
 
 
 # -- the expert ----------------------------------------------------------------------------------------------------
@@ -137,14 +137,14 @@ def test_each_split_has_its_own_arrangements_of_colors():
 
 def test_starts_are_spread_as_documented():
     task = Lift()
-    start = task.start(np.random.default_rng(0).random((4000, Lift.draws)))
+    start = task.initial_state(np.random.default_rng(0).random((4000, Lift.draws)))
     pose = start.body_pose["bar"]
     yaw = 2 * np.arctan2(pose[:, 6], pose[:, 3])
     for values, low, high in (
         (pose[:, 0], -0.06, 0.06),
         (pose[:, 1], -0.06, 0.06),
         (yaw, -0.6, 0.6),
-        (start.episode["length"], 0.40, 0.70),
+        (start.facts["length"], 0.40, 0.70),
         (start.fields["body_mass", "bar"], 0.5, 1.5),
     ):
         slack = 0.01 * (high - low)
@@ -154,7 +154,7 @@ def test_starts_are_spread_as_documented():
 
 def test_without_randomization_the_bar_always_starts_alike():
     task = Lift(randomization="none")
-    start = task.start(np.random.default_rng(0).random((50, Lift.draws)))
-    for values in (start.body_pose["bar"], start.episode["length"], start.fields["body_mass", "bar"]):
+    start = task.initial_state(np.random.default_rng(0).random((50, Lift.draws)))
+    for values in (start.body_pose["bar"], start.facts["length"], start.fields["body_mass", "bar"]):
         assert_array_equal(values, np.broadcast_to(values[0], values.shape))
-    assert set(start.episode["goal"]) == {0, 1, 2}
+    assert set(start.facts["goal"]) == {0, 1, 2}

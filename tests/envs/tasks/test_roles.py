@@ -23,7 +23,7 @@ def make():
 
 def work(env):
     """(N,) whether work is joint, (N, A) whether each arm does its part, now."""
-    return env.task.joint_work(env.signals), env.task.roles(env.signals)
+    return env.task.is_cooperative(env.signals), env.task.roles(env.signals)
 
 
 @pytest.mark.parametrize(("task", "arms"), [("lift", 2), ("lift", 3), ("handoff", 2), ("handoff", 3), ("drawer", 2)])

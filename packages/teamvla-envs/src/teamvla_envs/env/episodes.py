@@ -12,7 +12,7 @@ from teamvla_envs.env import generators
 from teamvla_envs.env.state_checks import Range, fact_ranges
 from teamvla_envs.env.world_draws import WorldDraw
 from teamvla_envs.sim.simulator import Simulator
-from teamvla_envs.tasks.base import Start, Task
+from teamvla_envs.tasks.base import InitialState, Task
 
 SUCCESS, LOST, TIME_LIMIT, UNSTABLE = 1, 2, 3, 4
 # "" while the episode runs
@@ -31,7 +31,7 @@ class Episodes:
         simulator: Whose kind of arrays the running numbers are.
 
     Attributes:
-        facts: The task's numeric facts of each episode on the host, first axis N; see ``Start.episode``.
+        facts: The task's numeric facts of each episode on the host, first axis N; see ``InitialState.facts``.
         fields: Model fields that differ from world to world on the host, first axis N.
         memory: What the task remembers from step to step, first axis N.
         held: For how many steps in a row the goal was reached, shape ``(N,)``.
@@ -43,17 +43,17 @@ class Episodes:
 
     def __init__(self, task: Task, num_envs: int, draw: WorldDraw, action_size: int, simulator: Simulator):
         self._task, self.num_envs = task, num_envs
-        nominal = task.start(np.full((num_envs, task.draws), 0.5))
+        nominal = task.initial_state(np.full((num_envs, task.draws), 0.5))
         colors = {geom: values for (field, geom), values in nominal.fields.items() if field == "geom_rgba"}
         fields, facts = draw(np.full((num_envs, draw.count), 0.5), colors)
         del facts["posture"]
-        nominal = replace(nominal, fields=nominal.fields | fields, episode=nominal.episode | facts)
+        nominal = replace(nominal, fields=nominal.fields | fields, facts=nominal.facts | facts)
         self.nominal = nominal
-        self.facts = {key: values.copy() for key, values in nominal.episode.items()}
+        self.facts = {key: values.copy() for key, values in nominal.facts.items()}
         self.fields = {key: values.copy() for key, values in nominal.fields.items()}
         self._send, self._fetch = simulator.send, simulator.fetch
         self._sent: dict[str, Any] | None = None
-        self.memory: dict[str, Any] = {key: self._send(blank) for key, blank in task.blank_memory(num_envs).items()}
+        self.memory: dict[str, Any] = {key: self._send(blank) for key, blank in task.initial_memory(num_envs).items()}
         self.held, self.steps = self._send(np.zeros(num_envs, np.int64)), self._send(np.zeros(num_envs, np.int64))
         self.end = self._send(np.zeros(num_envs, np.int64))
         self.pending = self._send(np.zeros((num_envs, task.randomization.delay, action_size)))
@@ -82,13 +82,13 @@ class Episodes:
             draws[row] = generator.random(count)
         return draws
 
-    def begin(self, worlds: np.ndarray, start: Start) -> None:
+    def begin(self, worlds: np.ndarray, start: InitialState) -> None:
         """Begin new episodes in some worlds."""
-        for key, values in start.episode.items():
+        for key, values in start.facts.items():
             self.facts[key][worlds] = values
         for field, values in start.fields.items():
             self.fields[field][worlds] = values
-        blank = self._task.blank_memory(len(worlds))
+        blank = self._task.initial_memory(len(worlds))
         self.memory = {key: _replaced(values, worlds, self._send(blank[key])) for key, values in self.memory.items()}
         self.held, self.steps, self.end = (_replaced(counts, worlds, 0) for counts in (self.held, self.steps, self.end))
         self._sent, self._unnamed[worlds] = None, True
@@ -156,7 +156,7 @@ class Episodes:
     def ranges(self) -> dict[str, Range]:
         """Least and largest values of some arrays of :meth:`state`."""
         task = self._task
-        starts = task.start(np.random.default_rng(0).random((_STARTS, task.draws))).episode
+        starts = task.initial_state(np.random.default_rng(0).random((_STARTS, task.draws))).facts
         known = {f"episode.{key}": limits for key, limits in fact_ranges(starts).items()}
         return known | {
             "end": (0, len(END_REASONS) - 1),

@@ -183,7 +183,7 @@ class TeamVectorEnv(Remade, WorldAccess, gym.vector.VectorEnv):
         self._rest = np.stack([get_robot(name).home for name in robots])
         self._mode = ActionMode(action_mode, self._sim.chains, self._sim.send(opening))
         self.action_size = self._mode.size
-        nominal = self.task.start(np.full((1, self.task.draws), 0.5)).fields
+        nominal = self.task.initial_state(np.full((1, self.task.draws), 0.5)).fields
         colored = tuple(geom for field, geom in nominal if field == "geom_rgba")
         self._draw = WorldDraw(self.task.randomization, scene, colored)
         team_action = self.num_arms * self.action_size
@@ -256,11 +256,11 @@ class TeamVectorEnv(Remade, WorldAccess, gym.vector.VectorEnv):
         for row, world in enumerate(worlds if goal_draws else ()):
             if (goal_draw := goal_draws[world]) is not None:
                 draws[row, task.goal_draw] = goal_draw
-        start = task.start(draws[:, : task.draws])
+        start = task.initial_state(draws[:, : task.draws])
         colors = {geom: values for (field, geom), values in start.fields.items() if field == "geom_rgba"}
         fields, facts = self._draw(draws[:, task.draws :], colors)
         posture = facts.pop("posture")
-        start = replace(start, fields=start.fields | fields, episode=start.episode | facts)
+        start = replace(start, fields=start.fields | fields, facts=start.facts | facts)
         self._sim.reset(worlds, rest + posture, start.body_pose, start.fields)
         self._episodes.begin(worlds, start)
         if self.task.randomization.delay:
@@ -320,7 +320,7 @@ class TeamVectorEnv(Remade, WorldAccess, gym.vector.VectorEnv):
             unstable: Which worlds' physics failed, shape ``(N,)`` bool, ``None`` for none.
         """
         signals, episodes = self._signals, self._episodes
-        now = self.task.succeeds(signals)
+        now = self.task.is_success(signals)
         xp = array_namespace(now)
         held = xp.where(now, episodes.held + 1, 0)
         if active is None:
@@ -330,7 +330,7 @@ class TeamVectorEnv(Remade, WorldAccess, gym.vector.VectorEnv):
             episodes.held, episodes.steps = xp.where(active, held, episodes.held), episodes.steps + active
             self._pictures.outdate(self._sim.fetch(active))
         success = episodes.held >= self.task.hold_steps(episodes.told)
-        lost = ~success & self.task.lost(self._current)
+        lost = ~success & self.task.is_lost(self._current)
         late = ~success & ~lost & (episodes.steps >= self.max_episode_steps)
         end = SUCCESS * success + LOST * lost + TIME_LIMIT * late
         if unstable is not None:
@@ -368,7 +368,7 @@ class TeamVectorEnv(Remade, WorldAccess, gym.vector.VectorEnv):
         """Read the simulator and evaluate the task's signals."""
         self._world = world = self._sim.world()
         self._signals = self.task.signals(world, self._episodes.told, self._episodes.memory)
-        self._episodes.memory = self.task.remember(self._signals)
+        self._episodes.memory = self.task.update_memory(self._signals)
         return world
 
     def _observe(self) -> Any:

@@ -34,19 +34,19 @@ TABLE_EDGE = Table().half_size  # [m]
 
 
 @dataclass(frozen=True)
-class Start:
+class InitialState:
     """Where n worlds begin.
 
     Attributes:
         body_pose: Free body to position and quaternion wxyz, shape ``(n, 7)``.
         fields: Model fields that differ from world to world, first axis n.
-        episode: Numeric facts of the episode that signals, sentences and observations read, first axis n.
+        facts: Numeric facts of the episode that signals, sentences and observations read, first axis n.
             ``goal`` (n,) indexes ``Task.goals``.
     """
 
     body_pose: dict[str, np.ndarray]
     fields: dict[tuple[str, str], np.ndarray]
-    episode: dict[str, np.ndarray]
+    facts: dict[str, np.ndarray]
 
 
 @dataclass(frozen=True)
@@ -131,7 +131,7 @@ class Task(ABC):
     def contact_pairs(self) -> tuple[tuple[str, str], ...]:
         """Pairs of bodies (with their subtrees) whose contacts the task reads."""
 
-    def start(self, u: np.ndarray) -> Start:
+    def initial_state(self, u: np.ndarray) -> InitialState:
         """Starts for n worlds from uniform numbers, as far as split and randomization let them vary.
 
         Args:
@@ -148,7 +148,7 @@ class Task(ABC):
         r = self.randomization
         for columns, share in ((self.pose_draws, r.poses), (self.size_draws, r.sizes), (self.mass_draws, r.masses)):
             u[:, list(columns)] = 0.5 + share * (u[:, list(columns)] - 0.5)
-        start = self.place(u)
+        start = self.sample(u)
         if self.split == "unseen":
             shades = {key: _shade(rgba) for key, rgba in start.fields.items() if key[0] == "geom_rgba"}
             start = replace(start, fields=start.fields | shades)
@@ -174,7 +174,7 @@ class Task(ABC):
         return known & (pick(u, 2) == 1)
 
     @abstractmethod
-    def place(self, u: np.ndarray) -> Start:
+    def sample(self, u: np.ndarray) -> InitialState:
         """Starts for n worlds.
 
         Args:
@@ -183,24 +183,19 @@ class Task(ABC):
         """
 
     @abstractmethod
-    def instruction(self, episode: Arrays, world: int) -> str:
+    def instruction(self, facts: Arrays, world: int) -> str:
         """The sentence that tells one world's goal."""
 
     @abstractmethod
-    def sentences(self, episode: Arrays, world: int) -> tuple[str, ...]:
+    def sentences(self, facts: Arrays, world: int) -> tuple[str, ...]:
         """Every sentence of the split that is true of one world's goal, in whatever words it could be told."""
 
-    @classmethod
     @abstractmethod
-    def vocabulary(cls) -> tuple[str, ...]:
-        """Every sentence part of the training split."""
-
-    @abstractmethod
-    def signals(self, world: WorldState, episode: Arrays, memory: Arrays) -> dict[str, Array]:
+    def signals(self, world: WorldState, facts: Arrays, memory: Arrays) -> dict[str, Array]:
         """Named arrays that reward, success, phases, observations and expert read."""
 
     @abstractmethod
-    def remember(self, signals: Arrays) -> dict[str, Array]:
+    def update_memory(self, signals: Arrays) -> dict[str, Array]:
         """What the task must remember until the next step, from this step's signals (empty arrays at a start).
 
         A state may be looked at more than once, for example after another world was reset: signals made with this
@@ -208,7 +203,7 @@ class Task(ABC):
         """
 
     @abstractmethod
-    def blank_memory(self, n: int) -> dict[str, np.ndarray]:
+    def initial_memory(self, n: int) -> dict[str, np.ndarray]:
         """The memory at the start of an episode."""
 
     @abstractmethod
@@ -216,10 +211,10 @@ class Task(ABC):
         """Dense reward: name to weight and value in [0, 1], shape ``(N,)``."""
 
     @abstractmethod
-    def succeeds(self, signals: Arrays) -> Array:
+    def is_success(self, signals: Arrays) -> Array:
         """Whether the goal is reached in this step, shape ``(N,)`` bool."""
 
-    def lost(self, world: WorldState) -> Array:
+    def is_lost(self, world: WorldState) -> Array:
         """Whether a free body has left the table, which ends the episode; shape ``(N,)`` bool."""
         xp = array_namespace(world.body_pos)
         x, y, z = world.body_pos[..., 0], world.body_pos[..., 1], world.body_pos[..., 2]
@@ -227,14 +222,14 @@ class Task(ABC):
         return beyond.any(-1)
 
     @abstractmethod
-    def hold_steps(self, episode: Arrays) -> Array:
+    def hold_steps(self, facts: Arrays) -> Array:
         """For how many control steps in a row the goal must be reached, shape ``(N,)``."""
 
     @abstractmethod
     def phase(self, signals: Arrays) -> Array:
         """Index into ``phases``, inferred from the state alone, shape ``(N,)``."""
 
-    def joint_work(self, signals: Arrays) -> Array:
+    def is_cooperative(self, signals: Arrays) -> Array:
         """Whether the arms depend on one another in this state, shape ``(N,)`` bool; never, unless a task says when."""
         xp = array_namespace(next(iter(signals.values())))
         return xp.zeros(next(iter(signals.values())).shape[0], dtype=bool)
@@ -242,17 +237,17 @@ class Task(ABC):
     def roles(self, signals: Arrays) -> Array:
         """Whether each arm does its part in the present phase, shape ``(N, A)`` bool.
 
-        The coordination score reads it where there is :meth:`joint_work`.
+        The coordination score reads it where there is :meth:`is_cooperative`.
         """
         xp = array_namespace(next(iter(signals.values())))
         return xp.ones((next(iter(signals.values())).shape[0], self.num_arms), dtype=bool)
 
     @abstractmethod
-    def state_parts(self, world: WorldState, episode: Arrays, signals: Arrays) -> dict[str, Array]:
+    def state_parts(self, world: WorldState, facts: Arrays, signals: Arrays) -> dict[str, Array]:
         """Privileged observation beside proprioception: name to ``(N, k)``."""
 
     @abstractmethod
-    def tool_goals(self, world: WorldState, chains: Chains, episode: Arrays, signals: Arrays) -> ToolGoals:
+    def tool_goals(self, world: WorldState, chains: Chains, facts: Arrays, signals: Arrays) -> ToolGoals:
         """The expert: what the tools should do next, from any state, without a clock or memory."""
 
 

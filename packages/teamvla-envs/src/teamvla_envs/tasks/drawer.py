@@ -8,9 +8,8 @@ from teamvla_envs.geometry import clip_norm, rotation_about_z, wrap_angle
 from teamvla_envs.kinematics import Chains
 from teamvla_envs.scene.compose import ARM_COLORS, BASE_RADIUS
 from teamvla_envs.scene.props import Cabinet, Cube, Prop, Table, box_inertia
-from teamvla_envs.tasks.base import Array, Arrays, Start, Task, ToolGoals, pick
+from teamvla_envs.tasks.base import Array, Arrays, InitialState, Task, ToolGoals, pick
 from teamvla_envs.tasks.drawer_sentences import INTO, OPENER
-from teamvla_envs.tasks.instructions import vocabulary
 from teamvla_envs.world import WorldState
 
 CUBE_COLORS = {
@@ -82,7 +81,7 @@ class Drawer(Task):
             ("arm_0/base", "arm_1/base"),
         )
 
-    def place(self, u: np.ndarray) -> Start:
+    def sample(self, u: np.ndarray) -> InitialState:
         """Draw goal, colors, and the places, sizes and masses of the cubes."""
         n = len(u)
         by_place, front_color = self.draw_pairs(u[:, 20]), self.draw_pairs(u[:, 21])
@@ -110,10 +109,10 @@ class Drawer(Task):
                 fields["geom_rgba", f"{name}_{part}"] = np.array(list(FRONT_COLORS.values()))[front_color[:, i]]
         goal = pick(u[:, 25], 4)
         drawer, named = goal // 2, goal % 2
-        return Start(
+        return InitialState(
             body_pose=poses,
             fields=fields,
-            episode={
+            facts={
                 "goal": goal,
                 "drawer": drawer,
                 "color": named,
@@ -128,49 +127,42 @@ class Drawer(Task):
             },
         )
 
-    def instruction(self, episode: Arrays, world: int) -> str:
+    def instruction(self, facts: Arrays, world: int) -> str:
         """Name the cube by color or size, the drawer by place, by color or by the arm that opens it."""
-        cubes, drawers, arm = self._names(episode, world)
-        cube, wording = cubes[int(episode["cube_word"][world])], float(episode["wording"][world])
-        way = int(episode["drawer_word"][world])
+        cubes, drawers, arm = self._names(facts, world)
+        cube, wording = cubes[int(facts["cube_word"][world])], float(facts["wording"][world])
+        way = int(facts["drawer_word"][world])
         if way == len(drawers):
             return OPENER.choose(wording, self.split, cube=cube, arm=arm)
         return INTO.choose(wording, self.split, cube=cube, drawer=drawers[way])
 
-    def sentences(self, episode: Arrays, world: int) -> tuple[str, ...]:
+    def sentences(self, facts: Arrays, world: int) -> tuple[str, ...]:
         """All wordings with every name of the cube and of the drawer."""
-        cubes, drawers, arm = self._names(episode, world)
+        cubes, drawers, arm = self._names(facts, world)
         pairs = [(cube, drawer) for cube in cubes for drawer in drawers]
         into = (told for cube, drawer in pairs for told in INTO.every(self.split, cube=cube, drawer=drawer))
         return (*into, *(told for cube in cubes for told in OPENER.every(self.split, cube=cube, arm=arm)))
 
-    def _names(self, episode: Arrays, world: int) -> tuple[tuple[str, ...], tuple[str, ...], str]:
+    def _names(self, facts: Arrays, world: int) -> tuple[tuple[str, ...], tuple[str, ...], str]:
         """What the goal's cube and drawer can be called, and the arm that opens the drawer."""
-        drawer, color = divmod(int(episode["goal"][world]), 2)
-        cubes = CUBE_NAMES[int(episode["cube_color"][world, color])], SIZE_NAMES[int(episode["bigger"][world] == color)]
-        drawers = PLACE_NAMES[drawer], FRONT_NAMES[int(episode["front_color"][world, drawer])]
+        drawer, color = divmod(int(facts["goal"][world]), 2)
+        cubes = CUBE_NAMES[int(facts["cube_color"][world, color])], SIZE_NAMES[int(facts["bigger"][world] == color)]
+        drawers = PLACE_NAMES[drawer], FRONT_NAMES[int(facts["front_color"][world, drawer])]
         return tuple(map(_a, cubes)), tuple(f"the {name} drawer" for name in drawers), ARM_NAMES[drawer]
 
-    @classmethod
-    def vocabulary(cls) -> tuple[str, ...]:
-        """Templates and the words that fill them."""
-        cubes = [_a(name) for name in (*CUBE_NAMES, *SIZE_NAMES)]
-        drawers = [f"the {name} drawer" for name in (*PLACE_NAMES, *FRONT_NAMES)]
-        return vocabulary((INTO, OPENER), (*cubes, *drawers, *ARM_NAMES))
-
-    def blank_memory(self, n: int) -> dict[str, np.ndarray]:
+    def initial_memory(self, n: int) -> dict[str, np.ndarray]:
         """The drawer was not open yet."""
         return {"opened": np.zeros(n, bool)}
 
-    def remember(self, signals: Arrays) -> dict[str, Array]:
+    def update_memory(self, signals: Arrays) -> dict[str, Array]:
         """Whether the named drawer has been open."""
         return {"opened": signals["opened"]}
 
-    def signals(self, world: WorldState, episode: Arrays, memory: Arrays) -> dict[str, Array]:
+    def signals(self, world: WorldState, facts: Arrays, memory: Arrays) -> dict[str, Array]:
         """The named drawer and cube, what lies in the drawer, and the grasp point of every arm."""
         xp = array_namespace(world.joint_pos)
         rows, arms = arange(world.joint_pos.shape[0], world.joint_pos), arange(self.num_arms, world.joint_pos)
-        drawer, target = episode["drawer"], episode["target"]
+        drawer, target = facts["drawer"], facts["target"]
         filler = 1 - drawer  # the bottom handle is on the side of arm_0, the top one on that of arm_1
         pulled, other = world.prop_joint_pos[rows, drawer], world.prop_joint_pos[rows, 1 - drawer]
         slid = stack_last(0 * pulled, -pulled, 0 * pulled)
@@ -181,8 +173,8 @@ class Drawer(Task):
         width, depth, height = CABINET.size
         contained = (xp.abs(local[..., 0]) < width / 2) & (local[..., 1] > 0) & (local[..., 1] < depth)
         contained = contained & (local[..., 2] > 0) & (local[..., 2] < height)
-        lying = contained & (local[..., 2] - episode["size"] / 2 < CABINET.wall + 0.018)
-        named = arange(len(CUBES), drawer) % 2 == episode["color"][:, None]
+        lying = contained & (local[..., 2] - facts["size"] / 2 < CABINET.wall + 0.018)
+        named = arange(len(CUBES), drawer) % 2 == facts["color"][:, None]
         right = contained & named
         inside = right.any(-1) & ~(contained & ~named).any(-1)
 
@@ -190,7 +182,7 @@ class Drawer(Task):
         pulling = arms == drawer[:, None]
         pinch = xp.where(pulling[..., None], handle[:, None], pos[:, None])
         offset = world.tool_pos - pinch
-        cube_size = episode["size"][rows, target]
+        cube_size = facts["size"][rows, target]
         size = xp.where(pulling, CABINET.handles[0].width, cube_size[:, None])
         opening = world.gripper_opening
         firm = (opening > size - 0.006) & (opening < size + 0.003)
@@ -218,15 +210,15 @@ class Drawer(Task):
         y = FRONT_Y - pulled.clip(OPEN, CABINET.travel) + DROP_Y
         return stack_last(x, y, origin[:, 2] + CABINET.wall + cube_size / 2 + 0.004)
 
-    def succeeds(self, signals: Arrays) -> Array:
+    def is_success(self, signals: Arrays) -> Array:
         """The named cube is in the named drawer, both are shut, and nobody touches cube or drawer."""
         s = signals
         shut = (s["pulled"] < SHUT) & (s["other"] < SHUT / 2)
         return s["inside"] & s["opened"] & shut & ~s["touching"].any(-1)
 
-    def hold_steps(self, episode: Arrays) -> Array:
+    def hold_steps(self, facts: Arrays) -> Array:
         """0.4 s."""
-        return 0 * episode["goal"] + 10
+        return 0 * facts["goal"] + 10
 
     def reward_terms(self, signals: Arrays) -> dict[str, tuple[float, Array]]:
         """Handle and cube are reached, the drawer opens, the cube gets into it, the drawer is shut and let go."""
@@ -254,7 +246,7 @@ class Drawer(Task):
         resting = xp.where(s["touching"].any(-1), 6, 7)
         return xp.where(s["placed"], xp.where(s["pulled"] < SHUT, resting, 5), working)
 
-    def joint_work(self, signals: Arrays) -> Array:
+    def is_cooperative(self, signals: Arrays) -> Array:
         """While the cube is held and so is the drawer, or is open, or has the cube over it; until it is shut again."""
         s = signals
         both = s["cube_held"] & (s["handle_held"] | (s["pulled"] > SHUT) | (s["lateral"] < 0.03))
@@ -270,7 +262,7 @@ class Drawer(Task):
         filler = ~over | (s["pulled"] >= OPEN)
         return xp.where(s["pulling"], puller[:, None], filler[:, None])
 
-    def state_parts(self, world: WorldState, episode: Arrays, signals: Arrays) -> dict[str, Array]:
+    def state_parts(self, world: WorldState, facts: Arrays, signals: Arrays) -> dict[str, Array]:
         """The named cube in the pose nearest to the hand, all cubes, both drawers, and the goal."""
         s, n = signals, world.joint_pos.shape[0]
         xp = array_namespace(world.joint_pos)
@@ -281,7 +273,7 @@ class Drawer(Task):
         return {
             "object_pos": s["pos"],
             "object_rot6d": stack_last(cos, sin, zero, -sin, cos, zero),
-            "object_vel": world.body_vel[rows, episode["target"]],
+            "object_vel": world.body_vel[rows, facts["target"]],
             "object_size": s["cube_size"][:, None],
             "cube_pos": xp.reshape(world.body_pos, (n, 12)),
             "drawer_pos": world.prop_joint_pos,
@@ -291,7 +283,7 @@ class Drawer(Task):
             "puller": xp.astype(s["pulling"], dtype),
             "object_to_goal": s["to_goal"],
             "goal_pos": s["drop"],
-            "goal": xp.astype(episode["goal"][:, None] == arange(4, rows), dtype),
+            "goal": xp.astype(facts["goal"][:, None] == arange(4, rows), dtype),
         }
 
     def _cube_yaw(self, world: WorldState, s: Arrays) -> Array:
@@ -316,7 +308,7 @@ class Drawer(Task):
         wanted = xp.where(near, xp.atan2(hand[:, 1], hand[:, 0]), ahead)
         return wanted + wrap_angle(xp.atan2(axis[:, 1], axis[:, 0]) - wanted, np.pi / 2)
 
-    def tool_goals(self, world: WorldState, chains: Chains, episode: Arrays, signals: Arrays) -> ToolGoals:
+    def tool_goals(self, world: WorldState, chains: Chains, facts: Arrays, signals: Arrays) -> ToolGoals:
         """The puller opens the drawer and holds it, the filler brings the cube; then the puller shuts it."""
         s = signals
         xp = array_namespace(world.joint_pos)

@@ -1,9 +1,9 @@
 """The sentences of Drawer: which cube goes into which drawer, or into the drawer of which arm."""
 
-from teamvla_envs.tasks.instructions import Family
+from teamvla_envs.tasks.instructions import Paraphrases
 
 # {cube}: "a yellow cube" or "a bigger cube"; {drawer}: "the bottom drawer" or "the green drawer".
-INTO = Family(
+INTO = Paraphrases(
     (
         "put {cube} into {drawer}",
         "open {drawer} and put {cube} into it",
@@ -28,7 +28,7 @@ INTO = Family(
     ),
 )
 # {arm}: "red", the arm at whose side the drawer has its handle.
-OPENER = Family(
+OPENER = Paraphrases(
     (
         "let the {arm} arm open its drawer and put {cube} into it",
         "put {cube} into the {arm} arm's drawer",

@@ -10,9 +10,9 @@ from teamvla_envs.geometry import clip_norm
 from teamvla_envs.kinematics import Chains
 from teamvla_envs.scene.compose import ARM_COLORS, BASE_RADIUS
 from teamvla_envs.scene.props import Pad, Prop, Stick, Table, box_inertia
-from teamvla_envs.tasks.base import Array, Arrays, Start, Task, ToolGoals, pick
+from teamvla_envs.tasks.base import Array, Arrays, InitialState, Task, ToolGoals, pick
 from teamvla_envs.tasks.handoff_sentences import PASS, RELAY
-from teamvla_envs.tasks.instructions import Family, vocabulary
+from teamvla_envs.tasks.instructions import Paraphrases
 from teamvla_envs.world import WorldState
 
 STICK_COLORS = {
@@ -103,7 +103,7 @@ class Handoff(Task):
         places = [self._in_front_of(self._last(stick), PAD_REACH, side * PAD_ASIDE) for side in (-1, 1)]
         return sorted(places, key=lambda place: place[1])[pad]
 
-    def place(self, u: np.ndarray) -> Start:
+    def sample(self, u: np.ndarray) -> InitialState:
         """Draw goal, colors and the poses, sizes and masses of both sticks."""
         n = len(u)
         poses, fields, lengths, widths = {}, {}, [], []
@@ -136,10 +136,10 @@ class Handoff(Task):
         pads = np.array([[self._pad_pos(s, p) for p in range(2)] for s in range(2)])
         width = np.stack(widths, -1)
         goal_pos = np.concatenate([pads[stick, pad], width[rows, stick][:, None] / 2], -1)
-        return Start(
+        return InitialState(
             body_pose=poses,
             fields=fields,
-            episode={
+            facts={
                 "goal": goal,
                 "stick": stick,
                 "goal_pos": goal_pos,
@@ -153,59 +153,53 @@ class Handoff(Task):
             },
         )
 
-    def instruction(self, episode: Arrays, world: int) -> str:
+    def instruction(self, facts: Arrays, world: int) -> str:
         """Name the stick by color or by its arm, the pad by color or by side."""
-        sticks, pads = self._names(episode, world)
-        words = {"stick": sticks[int(episode["stick_word"][world])], "arm": self._last_name(episode, world)}
-        words["pad"] = pads[int(episode["pad_word"][world]) % len(pads)]
-        return self._family.choose(float(episode["wording"][world]), self.split, **words)
+        sticks, pads = self._names(facts, world)
+        words = {"stick": sticks[int(facts["stick_word"][world])], "arm": self._last_name(facts, world)}
+        words["pad"] = pads[int(facts["pad_word"][world]) % len(pads)]
+        return self._family.choose(float(facts["wording"][world]), self.split, **words)
 
-    def sentences(self, episode: Arrays, world: int) -> tuple[str, ...]:
+    def sentences(self, facts: Arrays, world: int) -> tuple[str, ...]:
         """All wordings with every name of the stick and of the pad."""
-        sticks, pads = self._names(episode, world)
-        pairs, arm = [(stick, pad) for stick in sticks for pad in pads], self._last_name(episode, world)
+        sticks, pads = self._names(facts, world)
+        pairs, arm = [(stick, pad) for stick in sticks for pad in pads], self._last_name(facts, world)
         return tuple(
             told for stick, pad in pairs for told in self._family.every(self.split, stick=stick, pad=pad, arm=arm)
         )
 
     @property
-    def _family(self) -> Family:
+    def _family(self) -> Paraphrases:
         return PASS if self.num_arms == 2 else RELAY
 
-    def _last_name(self, episode: Arrays, world: int) -> str:
+    def _last_name(self, facts: Arrays, world: int) -> str:
         """Of the arm in front of which the goal's pad lies."""
-        return ARM_NAMES[self._last(int(episode["stick"][world]))]
+        return ARM_NAMES[self._last(int(facts["stick"][world]))]
 
-    def _names(self, episode: Arrays, world: int) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    def _names(self, facts: Arrays, world: int) -> tuple[tuple[str, ...], tuple[str, ...]]:
         """What the goal's stick and pad can be called; sides mean something across a table for two only."""
-        stick, pad = divmod(int(episode["goal"][world]), 2)
-        color = STICK_NAMES[int(episode["stick_color"][world, stick])]
-        pads = (PAD_NAMES[int(episode["pad_color"][world, stick, pad])], SIDE_NAMES[pad])
+        stick, pad = divmod(int(facts["goal"][world]), 2)
+        color = STICK_NAMES[int(facts["stick_color"][world, stick])]
+        pads = (PAD_NAMES[int(facts["pad_color"][world, stick, pad])], SIDE_NAMES[pad])
         sticks = (f"the {color} stick", f"the {ARM_NAMES[stick]} arm's stick")
         return sticks, pads if self.num_arms == 2 else pads[:1]
 
-    @classmethod
-    def vocabulary(cls) -> tuple[str, ...]:
-        """Templates and the words that fill them."""
-        sticks = [*(f"the {name} stick" for name in STICK_NAMES), *(f"the {arm} arm's stick" for arm in ARM_NAMES[:2])]
-        return vocabulary((PASS, RELAY), (*sticks, *PAD_NAMES, *SIDE_NAMES, *ARM_NAMES))
-
-    def blank_memory(self, n: int) -> dict[str, np.ndarray]:
+    def initial_memory(self, n: int) -> dict[str, np.ndarray]:
         """No hand has held the named stick."""
         return {"passed": np.zeros((n, self.num_arms), bool), "laid": np.ones(n, bool)}
 
-    def remember(self, signals: Arrays) -> dict[str, Array]:
+    def update_memory(self, signals: Arrays) -> dict[str, Array]:
         """Which hands have held the named stick alone, and whether it was low when it was held last."""
         return {"passed": signals["passed"], "laid": signals["laid"]}
 
-    def signals(self, world: WorldState, episode: Arrays, memory: Arrays) -> dict[str, Array]:
+    def signals(self, world: WorldState, facts: Arrays, memory: Arrays) -> dict[str, Array]:
         """The named stick, who holds it, whose turn it is, and the grasp point of every arm."""
         xp = array_namespace(world.joint_pos)
         rows, arms = arange(world.joint_pos.shape[0], world.joint_pos), arange(self.num_arms, world.joint_pos)
-        stick = episode["stick"]
+        stick = facts["stick"]
         pos, rot = world.body_pos[rows, stick], world.body_rot[rows, stick]
         axis = rot[:, :, 0]
-        length, width = episode["length"][rows, stick], episode["width"][rows, stick]
+        length, width = facts["length"][rows, stick], facts["width"][rows, stick]
         bases = like(self._bases, world.joint_pos)
         rod = axis[:, None]
         lever = world.tool_pos - pos[:, None]
@@ -250,7 +244,7 @@ class Handoff(Task):
         flip = xp.where(held[:, None] & ~holding, -lead_side[:, None], flip)
         toward = rod * flip[..., None]  # from the arm's grasp point to the free end
         offset = world.tool_pos - (pos[:, None] - toward * inset[..., None])
-        to_goal = episode["goal_pos"] - pos
+        to_goal = facts["goal_pos"] - pos
         lateral = norm(to_goal[:, :2])
         tilt = xp.acos(norm(axis[:, :2]).clip(0.0, 1.0))
         return {
@@ -261,16 +255,16 @@ class Handoff(Task):
             "on_goal": finished & (lateral < 0.03) & (xp.abs(to_goal[:, 2]) < 0.006) & (tilt < 0.1),
         }  # fmt: skip
 
-    def succeeds(self, signals: Arrays) -> Array:
+    def is_success(self, signals: Arrays) -> Array:
         """Every hand has held the named stick, and it was laid on the named pad where nobody touches it."""
         s = signals
         xp = array_namespace(s["tilt"])
         lies = (s["lateral"] < 0.05) & (xp.abs(s["to_goal"][:, 2]) < 0.01) & ~s["touching"].any(-1)
         return lies & s["finished"]
 
-    def hold_steps(self, episode: Arrays) -> Array:
+    def hold_steps(self, facts: Arrays) -> Array:
         """0.4 s."""
-        return 0 * episode["goal"] + 10
+        return 0 * facts["goal"] + 10
 
     def reward_terms(self, signals: Arrays) -> dict[str, tuple[float, Array]]:
         """The leading arm reaches and grasps, the stick travels hand by hand, and lies free on the pad."""
@@ -303,7 +297,7 @@ class Handoff(Task):
         working = xp.where(s["held"], carried, xp.where(closing, 1, 0))
         return xp.where(s["on_goal"], xp.where(s["touching"].any(-1), 6, 7), working)
 
-    def joint_work(self, signals: Arrays) -> Array:
+    def is_cooperative(self, signals: Arrays) -> Array:
         """While the stick is held or in the air."""
         s = signals
         return (s["held"] | (s["pos"][:, 2] - s["width"] / 2 > LAID)) & ~s["on_goal"]
@@ -318,30 +312,30 @@ class Handoff(Task):
         met = norm(s["pos"] - like(MEETING, s["pos"])) < 0.04
         come = ~met[:, None] | (s["distance"] < 0.15)
         part = xp.where(lead, s["holding"], xp.where(following, come, ~s["holding"]))
-        return part | ~self.joint_work(s)[:, None]
+        return part | ~self.is_cooperative(s)[:, None]
 
-    def state_parts(self, world: WorldState, episode: Arrays, signals: Arrays) -> dict[str, Array]:
+    def state_parts(self, world: WorldState, facts: Arrays, signals: Arrays) -> dict[str, Array]:
         """The named stick first, then both, and the goal."""
         s, n = signals, world.joint_pos.shape[0]
         xp = array_namespace(world.joint_pos)
         rows = arange(n, world.joint_pos)
         toward = s["toward"][rows, s["lead"]]
-        goal = xp.astype(episode["goal"][:, None] == arange(4, rows), world.joint_pos.dtype)
+        goal = xp.astype(facts["goal"][:, None] == arange(4, rows), world.joint_pos.dtype)
         lead = xp.astype(s["lead"][:, None] == arange(self.num_arms, rows), world.joint_pos.dtype)
         return {
             "object_pos": s["pos"],
             "object_rot6d": xp.concat([toward, _upper_side(s["rot"])], axis=-1),
-            "object_vel": world.body_vel[rows, episode["stick"]],
+            "object_vel": world.body_vel[rows, facts["stick"]],
             "object_size": stack_last(s["length"], s["width"]),
             "stick_pos": xp.reshape(world.body_pos, (n, 6)),
             "tool_to_grasp": xp.reshape(-s["offset"], (n, -1)),
             "lead": lead,
             "object_to_goal": s["to_goal"],
-            "goal_pos": episode["goal_pos"],
+            "goal_pos": facts["goal_pos"],
             "goal": goal,
         }
 
-    def tool_goals(self, world: WorldState, chains: Chains, episode: Arrays, signals: Arrays) -> ToolGoals:
+    def tool_goals(self, world: WorldState, chains: Chains, facts: Arrays, signals: Arrays) -> ToolGoals:
         """The lead picks and carries, the next arm takes the free end, everyone else keeps clear."""
         s = signals
         xp = array_namespace(world.joint_pos)
@@ -365,7 +359,7 @@ class Handoff(Task):
         pos, speed, grip = funnel(
             command, world.tool_pos, s["offset"], turn, s["opening"], s["width"][:, None], around, s["holding"], hover
         )
-        carry_pos, carry_rot = self._carry(world, command, tools[..., :3, :3], episode, s)
+        carry_pos, carry_rot = self._carry(world, command, tools[..., :3, :3], facts, s)
         pre_pos, pre_rot = self._expecting(s, wait_pos)
 
         take = following & (held & (meeting < 0.12)[:, None])
@@ -425,7 +419,7 @@ class Handoff(Task):
         return 0 * wait_pos + pos[:, None], _hands_along(0 * wait_pos - axis[:, None])
 
     def _carry(
-        self, world: WorldState, command: Array, tool_rot: Array, episode: Arrays, s: Arrays
+        self, world: WorldState, command: Array, tool_rot: Array, facts: Arrays, s: Arrays
     ) -> tuple[Array, Array]:
         """Tool poses that bring a held stick to the meeting place or down onto its pad.
 
@@ -434,7 +428,7 @@ class Handoff(Task):
         xp = array_namespace(command)
         last = s["last"]
         meeting = like(MEETING, command)
-        goal = xp.where(last[:, None], episode["goal_pos"], meeting)
+        goal = xp.where(last[:, None], facts["goal_pos"], meeting)
         way = goal[:, :2] - s["pos"][:, :2]
         lateral = norm(way)
         # The last arm keeps clear of its partner's hand before it moves off.

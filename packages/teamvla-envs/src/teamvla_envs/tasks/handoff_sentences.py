@@ -1,9 +1,9 @@
 """The sentences of Handoff: which stick is passed on, and on which pad it ends up."""
 
-from teamvla_envs.tasks.instructions import Family
+from teamvla_envs.tasks.instructions import Paraphrases
 
 # {stick}: "the yellow stick" or "the red arm's stick"; {pad}: "green" or "front". For two arms.
-PASS = Family(
+PASS = Paraphrases(
     (
         "pass {stick} over and lay it on the {pad} pad",
         "hand {stick} over and put it on the {pad} pad",
@@ -28,7 +28,7 @@ PASS = Family(
     ),
 )
 # {arm}: "teal", the arm that has the stick last, at whose pads it ends. For more than two arms.
-RELAY = Family(
+RELAY = Paraphrases(
     (
         "pass {stick} from arm to arm and lay it on the {arm} arm's {pad} pad",
         "hand {stick} on until the {arm} arm puts it on its {pad} pad",

@@ -19,10 +19,8 @@ from teamvla_envs.geometry import clip_norm, rot6d, rotation_about_z, wrap_angle
 from teamvla_envs.kinematics import Chains
 from teamvla_envs.randomization import Randomization
 from teamvla_envs.scene.props import Prop, Table
-from teamvla_envs.tasks.base import Array, Arrays, Start, Task, ToolGoals, pick
-from teamvla_envs.tasks.instructions import vocabulary
+from teamvla_envs.tasks.base import Array, Arrays, InitialState, Task, ToolGoals, pick
 from teamvla_envs.tasks.lift_loads import THICKNESS, load_of
-from teamvla_envs.tasks.lift_sentences import HOLD, PLACE, TRAY_HOLD, TRAY_PLACE
 from teamvla_envs.world import WorldState
 
 STAND_COLORS: dict[str, tuple[float, float, float, float]] = {
@@ -82,7 +80,7 @@ class Lift(Task):
             *((f"arm_{j}/base", f"arm_{k}/base") for k in arms for j in range(k)),
         )
 
-    def place(self, u: np.ndarray) -> Start:
+    def sample(self, u: np.ndarray) -> InitialState:
         """Draw goal, colors, heights, and the load's pose, size and mass."""
         n, load = len(u), self.load
         colors = self.draw_pairs(u[:, 5])
@@ -94,9 +92,9 @@ class Lift(Task):
         stand_pos[:, :, 2] = heights
         goal = pick(u[:, 9], 3)
         on_stand = stand_pos[np.arange(n), np.minimum(goal, 1)] + (0, 0, load.rest)
-        start = load.place(u[:, :5], taller)
+        start = load.sample(u[:, :5], taller)
         rgba = np.array(list(STAND_COLORS.values()))[colors]
-        return Start(
+        return InitialState(
             body_pose={load.body: start.pose},
             fields={
                 **start.fields,
@@ -105,7 +103,7 @@ class Lift(Task):
                 ("geom_rgba", "stand_front_block"): rgba[:, 0],
                 ("geom_rgba", "stand_back_block"): rgba[:, 1],
             },
-            episode={
+            facts={
                 "goal": goal,
                 "goal_pos": np.where((goal == 2)[:, None], np.array(HOLD_POS), on_stand),
                 "stand_pos": stand_pos,
@@ -117,51 +115,46 @@ class Lift(Task):
             },
         )
 
-    def instruction(self, episode: Arrays, world: int) -> str:
+    def instruction(self, facts: Arrays, world: int) -> str:
         """Name the stand by one of the load's expressions, or ask to hold the load up."""
-        goal, wording = int(episode["goal"][world]), float(episode["wording"][world])
+        goal, wording = int(facts["goal"][world]), float(facts["wording"][world])
         if goal == 2:
             return self.load.holding.choose(wording, self.split)
-        which = self._names(episode, world)[int(episode["expression"][world])]
+        which = self._names(facts, world)[int(facts["expression"][world])]
         return self.load.placing.choose(wording, self.split, which=which)
 
-    def sentences(self, episode: Arrays, world: int) -> tuple[str, ...]:
+    def sentences(self, facts: Arrays, world: int) -> tuple[str, ...]:
         """All wordings; a stand in each of its names."""
-        if int(episode["goal"][world]) == 2:
+        if int(facts["goal"][world]) == 2:
             return self.load.holding.every(self.split)
-        names = self._names(episode, world)
+        names = self._names(facts, world)
         return tuple(sentence for which in names for sentence in self.load.placing.every(self.split, which=which))
 
-    def _names(self, episode: Arrays, world: int) -> tuple[str, ...]:
+    def _names(self, facts: Arrays, world: int) -> tuple[str, ...]:
         """What the goal's stand can be called, in the order of the load's expressions."""
-        goal = int(episode["goal"][world])
+        goal = int(facts["goal"][world])
         names = {
-            "color": COLOR_NAMES[int(episode["colors"][world, goal])],
+            "color": COLOR_NAMES[int(facts["colors"][world, goal])],
             "side": SIDE_NAMES[goal],
-            "height": HEIGHT_NAMES[int(episode["taller"][world] == goal)],
+            "height": HEIGHT_NAMES[int(facts["taller"][world] == goal)],
         }
         return tuple(names[expression] for expression in self.load.expressions)
 
-    @classmethod
-    def vocabulary(cls) -> tuple[str, ...]:
-        """Templates and the words that fill them."""
-        return vocabulary((PLACE, HOLD, TRAY_PLACE, TRAY_HOLD), (*COLOR_NAMES, *SIDE_NAMES, *HEIGHT_NAMES))
-
-    def blank_memory(self, n: int) -> dict[str, np.ndarray]:
+    def initial_memory(self, n: int) -> dict[str, np.ndarray]:
         """Nothing went wrong yet."""
         return {fault: np.zeros(n, bool) for fault in self.load.faults}
 
-    def remember(self, signals: Arrays) -> dict[str, Array]:
+    def update_memory(self, signals: Arrays) -> dict[str, Array]:
         """Which of the load's faults happened since it was last lifted off the table."""
         return {fault: signals[fault] for fault in self.load.faults}
 
-    def signals(self, world: WorldState, episode: Arrays, memory: Arrays) -> dict[str, Array]:
+    def signals(self, world: WorldState, facts: Arrays, memory: Arrays) -> dict[str, Array]:
         """Load, grasp points, holds, errors and faults; see the code for the definition of each."""
         xp = array_namespace(world.joint_pos)
         pos, rot, load = world.body_pos[:, 0], world.body_rot[:, 0], self.load
         frame = load.frame(rot)
         rods = like(load.directions, pos) @ xp.matrix_transpose(frame[..., :2])
-        reach = load.reach(episode)[:, None]
+        reach = load.reach(facts)[:, None]
         offset = world.tool_pos - pos[:, None] - rods * reach[..., None]
         distance = norm(offset)
         opening = world.gripper_opening
@@ -172,8 +165,8 @@ class Lift(Task):
         thickest = THICKNESS + 0.003 + load.give * tilt[:, None]
         holding = around & (opening > THICKNESS - 0.006) & (opening < thickest)
         all_hold = holding.all(-1)
-        goal = episode["goal"]
-        to_goal = episode["goal_pos"] - pos
+        goal = facts["goal"]
+        to_goal = facts["goal_pos"] - pos
         lateral = norm(to_goal[:, :2])
         lying = (pos[:, 2] < load.rest + 0.005) & (tilt < 0.05)
         hold_goal, above = goal == 2, xp.abs(to_goal[:, 2])
@@ -190,7 +183,7 @@ class Lift(Task):
             "on_goal": ~hold_goal & (lateral < 0.02) & (above < 0.005) & (tilt < 0.035) & ~spoiled,
         }  # fmt: skip
 
-    def succeeds(self, signals: Arrays) -> Array:
+    def is_success(self, signals: Arrays) -> Array:
         """On the named stand, level and let go; or held up level by all arms."""
         s = signals
         level = (s["tilt"] < 0.0873) & ~s["spoiled"]
@@ -199,10 +192,10 @@ class Lift(Task):
         xp = array_namespace(s["tilt"])
         return level & xp.where(s["hold_goal"], held, placed)
 
-    def hold_steps(self, episode: Arrays) -> Array:
+    def hold_steps(self, facts: Arrays) -> Array:
         """0.4 s on a stand, 1 s in the air."""
-        xp = array_namespace(episode["goal"])
-        return xp.where(episode["goal"] == 2, 25, 10)
+        xp = array_namespace(facts["goal"])
+        return xp.where(facts["goal"] == 2, 25, 10)
 
     def reward_terms(self, signals: Arrays) -> dict[str, tuple[float, Array]]:
         """Reach, grasp, lift, keep level, approach the goal, let go there."""
@@ -236,7 +229,7 @@ class Lift(Task):
         resting = xp.where(s["touching"], 4, 5)
         return xp.where(s["on_goal"], resting, working)
 
-    def joint_work(self, signals: Arrays) -> Array:
+    def is_cooperative(self, signals: Arrays) -> Array:
         """While all hold the load or it is off the table, until it lies on the goal."""
         s = signals
         return (s["all_hold"] | self._aloft(s) | (s["tilt"] > 0.0873)) & ~s["on_goal"]
@@ -251,24 +244,24 @@ class Lift(Task):
     def _aloft(self, s: Arrays) -> Array:
         return s["pos"][:, 2] > self.load.rest + 0.02
 
-    def state_parts(self, world: WorldState, episode: Arrays, signals: Arrays) -> dict[str, Array]:
+    def state_parts(self, world: WorldState, facts: Arrays, signals: Arrays) -> dict[str, Array]:
         """Load, stands and goal."""
         s, n = signals, world.joint_pos.shape[0]
         xp = array_namespace(world.joint_pos)
-        goal = xp.astype(episode["goal"][:, None] == arange(3, world.joint_pos), world.joint_pos.dtype)
+        goal = xp.astype(facts["goal"][:, None] == arange(3, world.joint_pos), world.joint_pos.dtype)
         return {
             "object_pos": s["pos"],
             "object_rot6d": rot6d(s["frame"]),
             "object_vel": world.body_vel[:, 0],
-            **self.load.size_part(episode),
-            "stand_pos": xp.reshape(episode["stand_pos"], (n, 6)),
+            **self.load.size_part(facts),
+            "stand_pos": xp.reshape(facts["stand_pos"], (n, 6)),
             "tool_to_grasp": xp.reshape(-s["offset"], (n, -1)),
             "object_to_goal": s["to_goal"],
-            "goal_pos": episode["goal_pos"],
+            "goal_pos": facts["goal_pos"],
             "goal": goal,
         }
 
-    def tool_goals(self, world: WorldState, chains: Chains, episode: Arrays, signals: Arrays) -> ToolGoals:
+    def tool_goals(self, world: WorldState, chains: Chains, facts: Arrays, signals: Arrays) -> ToolGoals:
         """Funnel down to the grasp points, carry the load as one body, let go on the stand, rise."""
         s = signals
         xp = array_namespace(world.joint_pos)
@@ -280,7 +273,7 @@ class Lift(Task):
         hands = downward_grasp(yaw[:, None] + turns, natural)
 
         grasp_pos, speed, gripper = self._grasp(world, command, hands, s)
-        carry_pos, carry_yaw = self._carry(world, command, yaw, episode, s)
+        carry_pos, carry_yaw = self._carry(world, command, yaw, facts, s)
         carry, leave = s["all_hold"] & ~s["on_goal"], s["on_goal"]
         free = s["opening"] > THICKNESS + 0.02
         rise = command + like((0.0, 0.0, 0.02), command) * xp.astype(free, command.dtype)[..., None]
@@ -310,7 +303,7 @@ class Lift(Task):
         steady = xp.concat([command[..., :2], (command[..., 2] + level)[..., None]], axis=-1)
         return xp.where(s["holding"][..., None], steady, pos), speed, xp.where(grip, -1.0, 1.0)
 
-    def _carry(self, world: WorldState, command: Array, yaw: Array, episode: Arrays, s: Arrays) -> tuple[Array, Array]:
+    def _carry(self, world: WorldState, command: Array, yaw: Array, facts: Arrays, s: Arrays) -> tuple[Array, Array]:
         """Next commanded tool positions and yaw of a load that is moved as one rigid body."""
         xp = array_namespace(command)
         # The grasp offsets as they would be without the load's tilt, so that the next pose is a level one.
@@ -320,10 +313,10 @@ class Lift(Task):
         center = xp.mean(command - (level[:, None] @ offset[..., None])[..., 0], axis=1)
 
         # A load with which something went wrong must be laid on the table before it may be carried on.
-        goal = xp.where(s["spoiled"][:, None], like((0.0, 0.0, self.load.rest), command), episode["goal_pos"])
+        goal = xp.where(s["spoiled"][:, None], like((0.0, 0.0, self.load.rest), command), facts["goal_pos"])
         way = s["pos"][:, :2] - goal[:, :2]
         lateral = norm(way)
-        clearance = xp.max(episode["stand_pos"][:, :, 2], axis=-1) + 0.06 + self.load.rest
+        clearance = xp.max(facts["stand_pos"][:, :, 2], axis=-1) + 0.06 + self.load.rest
         hold = s["hold_goal"] & ~s["spoiled"]
         needed = goal[:, 2] + xp.where(hold, 0.0, clearance - goal[:, 2]) * smoothstep((lateral - 0.012) / 0.06)
         free = smoothstep(1 - (xp.where(hold, 0.16, needed - 0.02) - s["pos"][:, 2]) / 0.05)

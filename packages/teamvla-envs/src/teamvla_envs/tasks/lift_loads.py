@@ -11,7 +11,7 @@ from teamvla_envs.geometry import rotation_about_z, wrap_angle
 from teamvla_envs.scene.loads import CrateBar, Tray, crate_bar_inertia, tray_inertia
 from teamvla_envs.scene.props import Prop, Stand
 from teamvla_envs.tasks.base import Array, Arrays
-from teamvla_envs.tasks.instructions import Family
+from teamvla_envs.tasks.instructions import Paraphrases
 from teamvla_envs.tasks.lift_sentences import HOLD, PLACE, TRAY_HOLD, TRAY_PLACE
 
 THICKNESS, CRATE_HEIGHT = 0.03, 0.06  # [m]
@@ -67,8 +67,8 @@ class Load(ABC):
     inner: ClassVar[float]
     give: ClassVar[float]
     faults: ClassVar[tuple[str, ...]]
-    placing: ClassVar[Family]
-    holding: ClassVar[Family]
+    placing: ClassVar[Paraphrases]
+    holding: ClassVar[Paraphrases]
     directions: np.ndarray
     turns: np.ndarray
     stand_xy: np.ndarray
@@ -78,7 +78,7 @@ class Load(ABC):
         """Two stands and the load, at nominal sizes."""
 
     @abstractmethod
-    def place(self, u: np.ndarray, taller: np.ndarray) -> LoadStart:
+    def sample(self, u: np.ndarray, taller: np.ndarray) -> LoadStart:
         """Draw pose, size and mass.
 
         Args:
@@ -91,11 +91,11 @@ class Load(ABC):
         """The load's frame ``(N, 3, 3)`` from the body's orientation ``(N, 3, 3)``."""
 
     @abstractmethod
-    def reach(self, episode: Arrays) -> Array:
+    def reach(self, facts: Arrays) -> Array:
         """From the center to the grasp points, shape ``(N,)`` [m]."""
 
     @abstractmethod
-    def size_part(self, episode: Arrays) -> dict[str, Array]:
+    def size_part(self, facts: Arrays) -> dict[str, Array]:
         """The size as a part of the privileged observation, ``(N, 1)``."""
 
     @abstractmethod
@@ -147,7 +147,7 @@ class CrateBarLoad(Load):
             CrateBar(),
         )
 
-    def place(self, u: np.ndarray, taller: np.ndarray) -> LoadStart:
+    def sample(self, u: np.ndarray, taller: np.ndarray) -> LoadStart:
         """Anywhere near the center, longer or shorter."""
         n = len(u)
         x, y = 0.06 * (2 * u[:, :2] - 1).T
@@ -168,13 +168,13 @@ class CrateBarLoad(Load):
         flip = xp.where(rot[:, 0, 0] < 0, -1.0, 1.0)[:, None]
         return stack_last(rot[:, :, 0] * flip, rot[:, :, 1] * flip, rot[:, :, 2])
 
-    def reach(self, episode: Arrays) -> Array:
+    def reach(self, facts: Arrays) -> Array:
         """Near the ends."""
-        return episode["length"] / 2 - GRASP_INSET
+        return facts["length"] / 2 - GRASP_INSET
 
-    def size_part(self, episode: Arrays) -> dict[str, Array]:
+    def size_part(self, facts: Arrays) -> dict[str, Array]:
         """The length."""
-        return {"object_length": episode["length"][:, None]}
+        return {"object_length": facts["length"][:, None]}
 
     def level_offsets(self, frame: Array, yaw: Array, tools: Array) -> Array:
         """Take yaw and slope out of them; how the bar is rolled about its axis does not matter."""
@@ -224,7 +224,7 @@ class TrayLoad(Load):
         )
         return (*stands, self.tray)
 
-    def place(self, u: np.ndarray, taller: np.ndarray) -> LoadStart:
+    def sample(self, u: np.ndarray, taller: np.ndarray) -> LoadStart:
         """Near the center but away from the taller stand, which hands on the handles must not hit."""
         n, name = len(u), self.body
         away = self.stand_xy[taller] / np.sqrt((self.stand_xy[taller] ** 2).sum(-1, keepdims=True))
@@ -245,13 +245,13 @@ class TrayLoad(Load):
         yaw = xp.atan2(rot[:, 1, 0], rot[:, 0, 0])
         return rot @ rotation_about_z(wrap_angle(yaw, 2 * np.pi / self.tray.handles) - yaw)
 
-    def reach(self, episode: Arrays) -> Array:
+    def reach(self, facts: Arrays) -> Array:
         """On the handles."""
-        return episode["reach"]
+        return facts["reach"]
 
-    def size_part(self, episode: Arrays) -> dict[str, Array]:
+    def size_part(self, facts: Arrays) -> dict[str, Array]:
         """How far out the handles are held."""
-        return {"object_reach": episode["reach"][:, None]}
+        return {"object_reach": facts["reach"][:, None]}
 
     def level_offsets(self, frame: Array, yaw: Array, tools: Array) -> Array:
         """As the tray's frame sees them, but at one height: handles that slip must not drag the commands along."""

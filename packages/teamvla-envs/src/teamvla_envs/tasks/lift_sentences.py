@@ -1,6 +1,6 @@
 """The sentences of Lift: where the bar, or the tray of three and four arms, goes, or that it is held up."""
 
-from teamvla_envs.tasks.instructions import Family
+from teamvla_envs.tasks.instructions import Paraphrases
 
 _PLACE = (
     "put the bar on the {which} stand",
@@ -24,8 +24,8 @@ _PLACE_UNSEEN = (
     "the {which} stand is where the bar should go",
     "use both arms to set the bar on the {which} stand",
 )
-PLACE = Family(_PLACE, _PLACE_UNSEEN)
-HOLD = Family(
+PLACE = Paraphrases(_PLACE, _PLACE_UNSEEN)
+HOLD = Paraphrases(
     (
         "hold the bar up",
         "lift the bar and hold it",
@@ -49,7 +49,7 @@ HOLD = Family(
         "raise the bar off the table and keep holding it",
     ),
 )
-TRAY_PLACE = Family(
+TRAY_PLACE = Paraphrases(
     (
         "put the tray on the {which} stand",
         "place the tray on the {which} stand",
@@ -73,7 +73,7 @@ TRAY_PLACE = Family(
         "use all arms to set the tray on the {which} stand",
     ),
 )
-TRAY_HOLD = Family(
+TRAY_HOLD = Paraphrases(
     (
         "hold the tray up",
         "lift the tray and hold it",

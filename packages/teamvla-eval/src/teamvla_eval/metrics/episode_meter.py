@@ -89,7 +89,7 @@ class Meter:
         world, signals = env.world, env.signals
         now = {
             "phase": np.asarray(env.task.phase(signals)),
-            "joint": np.asarray(env.task.joint_work(signals)),
+            "joint": np.asarray(env.task.is_cooperative(signals)),
             "roles": np.asarray(env.task.roles(signals)),
             "force": np.asarray(world.contact_force),
             "height": np.asarray(world.body_pos[..., 2]),

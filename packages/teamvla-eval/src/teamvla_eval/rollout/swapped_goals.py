@@ -33,7 +33,7 @@ class SwappedGoals:
         self.success_step = np.zeros(n, np.int64)
         self._held, self._steps = np.zeros(n, np.int64), np.zeros(n, np.int64)
         self._facts: dict[str, np.ndarray] = {}
-        self._memory = self._task.blank_memory(n)
+        self._memory = self._task.initial_memory(n)
 
     def reset(self, seeds: list[int], worlds: np.ndarray) -> tuple[Any, dict[str, Any]]:
         """Begin the episodes of ``seeds`` in the (N,) masked worlds, with another goal said than the seed's."""
@@ -48,7 +48,7 @@ class SwappedGoals:
             self._facts = {key.removeprefix("episode."): value.copy() for key, value in facts.items()}
         for key, value in self._facts.items():
             value[rows] = facts[f"episode.{key}"][rows]
-        blank = self._task.blank_memory(len(rows))
+        blank = self._task.initial_memory(len(rows))
         for key, value in self._memory.items():
             value[rows] = blank[key]
         for count in (self.success_step, self._held, self._steps):
@@ -59,9 +59,9 @@ class SwappedGoals:
         """Take note of the step that the (N,) masked worlds just made."""
         task = self._task
         signals = task.signals(self._env.world, self._facts, self._memory)
-        self._memory = {key: np.array(value) for key, value in task.remember(signals).items()}
+        self._memory = {key: np.array(value) for key, value in task.update_memory(signals).items()}
         self._steps += worlds
-        self._held = np.where(worlds, np.where(task.succeeds(signals), self._held + 1, 0), self._held)
+        self._held = np.where(worlds, np.where(task.is_success(signals), self._held + 1, 0), self._held)
         reached = worlds & (self._held >= task.hold_steps(self._facts)) & (self.success_step == 0)
         self.success_step[reached] = self._steps[reached]
 

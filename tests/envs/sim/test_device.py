@@ -16,6 +16,7 @@ from teamvla_envs.sim.device import DeviceSimulator
 from teamvla_envs.sim.host import HostSimulator
 from teamvla_envs.sim.make import choose_simulator
 from teamvla_envs.sim.model_fields import VARIED
+from teamvla_envs.tasks.base import InitialState
 from teamvla_envs.tasks.lift import Lift
 
 

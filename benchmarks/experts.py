@@ -71,8 +71,8 @@ def guessing(env: TeamVectorEnv) -> Callable[[], np.ndarray]:
     """An expert that has not heard the sentence: it executes a goal drawn at random."""
     other = TeamVectorEnv(env.task_name, env.num_envs, autoreset_mode="Disabled")
     task, rng = env.task, np.random.default_rng(0)
-    draws = np.stack([np.random.Generator(np.random.PCG64(int(seed))).random(task.draws) for seed in env.seeds])
-    draws[:, task.goal_draw] = rng.random(env.num_envs)
+    draws = np.stack([np.random.Generator(np.random.PCG64(int(seed))).random(task.draws.count) for seed in env.seeds])
+    draws[:, task.draws.column("goal")] = rng.random(env.num_envs)
     facts = {f"episode.{key}": value for key, value in task.initial_state(draws).facts.items()}
     other.reset(seed=0)
 

@@ -3,7 +3,6 @@
 A page includes ``_generated/TASK_NAME.md`` files: the tables cannot drift from the code.
 """
 
-import inspect
 from collections.abc import Iterable, Sequence
 from importlib import import_module
 
@@ -16,7 +15,8 @@ from teamvla_envs.randomization import LEVELS
 from teamvla_envs.registration import environment_id
 from teamvla_envs.tasks.base import Task
 from teamvla_envs.tasks.instructions import Paraphrases
-from wording import ACTION_PARTS, GOALS, OBSERVATION_PARTS, PHASES, REWARD_TERMS, STARTS, STATE_ARRAYS
+from teamvla_envs.tasks.parts import ARM_PARTS
+from wording import ACTION_PARTS, GOALS, PEERS, PHASES, REWARD_TERMS, STATE_ARRAYS
 
 EXAMPLE_SEEDS = range(2_000_000, 2_000_008)
 
@@ -28,7 +28,7 @@ def environment_sections(name: str) -> dict[str, str]:
     try:
         return {
             "summary": _summary(env),
-            "description": prose(inspect.getdoc(type(env.task)) or "") + "\n",
+            "description": prose(env.task.description) + "\n",
             "agents": _agents(name),
             "actions": "\n".join(_actions(name, mode) for mode in actions.ACTION_MODES),
             "observations": _observations(env),
@@ -57,7 +57,7 @@ def _summary(env: TeamVectorEnv) -> str:
             f"`Box(-1, 1, ({env.num_arms * env.action_size},), float32)`, {env.action_size} entries an arm",
         ),
         ("observation space", f'`Box(-inf, inf, {single.shape}, float32)` with `obs_mode="state"`; see below'),
-        ("goal variants", f"{len(env.goals)}, told by the sentence alone"),
+        ("goal variants", f"{len(env.goals)}, distinguished by the instruction alone"),
         ("control step", f"{env.control_dt:g} s, {round(1 / env.control_dt)} Hz"),
         ("horizon", f"{env.task.horizon} control steps, {env.task.horizon * env.control_dt:g} s"),
         ("success is held for", " or ".join(f"{steps} steps ({steps * env.control_dt:g} s)" for steps in hold)),
@@ -73,7 +73,7 @@ def _agents(name: str) -> str:
     env.close()
     rows = [
         ("own proprioception", own, "`agent_pos` of this arm, as in the table of observations"),
-        ("peers", peers, OBSERVATION_PARTS["peers"][1]),
+        ("peers", peers, PEERS),
         ("scene", scene, "the task's own parts of `environment_state`"),
     ]
     return table(("part", "length", "meaning"), [*rows, ("**together**", own + peers + scene, "")])
@@ -102,12 +102,13 @@ def _actions(name: str, mode: str) -> str:
 
 def _observations(env: TeamVectorEnv) -> str:
     rows, start = [], 0
+    parts = {part.name: part for part in (*ARM_PARTS, *env.task.parts)}
     for part, length in env.environment_state_parts:
-        unit, meaning = OBSERVATION_PARTS[part.rpartition("/")[2]]
-        tells = " (tells the goal)" if part in env.task.goal_parts else ""
-        rows.append((_span(start, length), f"`{part}`", length, unit, meaning + tells))
+        known = parts[part.rpartition("/")[2]]
+        hidden = " (gives the goal away)" if known.goal else ""
+        rows.append((_span(start, length), f"`{part}`", length, known.unit, known.frame, known.description + hidden))
         start += length
-    return table(("index", "part", "length", "unit", "meaning"), rows)
+    return table(("index", "part", "length", "unit", "frame", "meaning"), rows)
 
 
 def _cameras(env: TeamVectorEnv) -> str:
@@ -122,7 +123,7 @@ def _cameras(env: TeamVectorEnv) -> str:
 
 def _rewards(env: TeamVectorEnv) -> str:
     task, worlds = env.task, env.num_envs
-    nominal = task.initial_state(np.full((worlds, task.draws), 0.5))
+    nominal = task.initial_state(np.full((worlds, task.draws.count), 0.5))
     signals = task.signals(env.world, nominal.facts, task.initial_memory(worlds))
     terms = task.reward_terms(signals)
     words = REWARD_TERMS[task.name]
@@ -133,14 +134,13 @@ def _rewards(env: TeamVectorEnv) -> str:
 
 
 def _start(task: Task) -> str:
-    corners = np.random.default_rng(0).integers(0, 2, (4096, task.draws)) * np.nextafter(1.0, 0.0)
-    starts = [type(task)(task.num_arms, randomization=level).initial_state(corners) for level in LEVELS]
     rows = []
-    for name, quantity in STARTS[task.name].items():
-        rows.append((name, *(_range(np.asarray(quantity.read(start))) for start in starts), quantity.unit))
+    for name, draw in task.draws.ranges.items():
+        spans = (_range(np.array(draw.span(level))) for level in LEVELS.values())
+        rows.append((f"`{name}`", draw.meaning, *spans, draw.unit))
     postures = (level.posture for level in LEVELS.values())
-    rows.append(("every joint, from home", *(_range(np.array([-angle, angle])) for angle in postures), "rad"))
-    return table(("quantity", *(f'`"{level}"`' for level in LEVELS), "unit"), rows)
+    rows.append(("", "every joint, from home", *(_range(np.array([-angle, angle])) for angle in postures), "rad"))
+    return table(("name", "quantity", *(f'`"{level}"`' for level in LEVELS), "unit"), rows)
 
 
 def _sentences(task: Task) -> str:

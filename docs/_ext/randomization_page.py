@@ -1,4 +1,4 @@
-"""The table of the randomization page: what each attribute varies, and its value at every level."""
+"""The table of the randomization page: meaning of each attribute, and its value at every level."""
 
 import inspect
 from dataclasses import fields
@@ -13,6 +13,6 @@ def randomization_table() -> str:
     parsed = parse(inspect.getdoc(Randomization) or "", style=DocstringStyle.GOOGLE)
     meanings = {param.arg_name: " ".join((param.description or "").split()) for param in parsed.params}
     rows = []
-    for name in (field.name for field in fields(Randomization)):
+    for name in (field.name for field in fields(Randomization) if field.name != "ranges"):
         rows.append((f"`{name}`", prose(meanings[name]), *(f"{getattr(level, name):g}" for level in LEVELS.values())))
     return table(("attribute", "what varies", *(f"`{name}`" for name in LEVELS)), rows)

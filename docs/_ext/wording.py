@@ -1,10 +1,4 @@
-"""What the names in the tables mean. The numbers come from the code; a name without words here fails the build."""
-
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from typing import Any
-
-import numpy as np
+"""Meanings of the names in the tables of the environment pages; a name without one fails the build."""
 
 # Part of an action -> (what 1.0 stands for, meaning)
 ACTION_PARTS: dict[str, tuple[str, str]] = {
@@ -15,34 +9,8 @@ ACTION_PARTS: dict[str, tuple[str, str]] = {
     "gripper": ("{opening} m", "commanded distance between the pads: -1 closed, +1 open"),
 }
 
-# Part of an observation -> (unit, meaning)
-OBSERVATION_PARTS: dict[str, tuple[str, str]] = {
-    "joint_pos": ("rad", "measured joint positions"),
-    "joint_vel": ("rad/s", "joint velocities"),
-    "gripper_opening": ("m", "distance between the pads"),
-    "gripper_target": ("m", "commanded distance between the pads"),
-    "tool_pos": ("m", "position of the tool frame, between the pads"),
-    "tool_rot6d": ("", "first two columns of the tool's rotation matrix"),
-    "peers": ("m", "for each other arm in order: its tool relative to the own, and its gripper's opening"),
-    "object_pos": ("m", "center of the object"),
-    "object_rot6d": ("", "two axes of the object, the same for equivalent poses"),
-    "object_vel": ("m/s, rad/s", "linear velocity in world axes, angular velocity in the object's axes"),
-    "object_length": ("m", "length of the bar"),
-    "object_reach": ("m", "from the center of the tray to the grasp points on its handles"),
-    "object_size": ("m", "length and width of the stick, or edge of the cube"),
-    "stand_pos": ("m", "centers of the stands' tops, front then back"),
-    "stick_pos": ("m", "centers of both sticks"),
-    "cube_pos": ("m", "centers of all cubes"),
-    "drawer_pos": ("m", "how far each drawer is open, bottom then top"),
-    "drawer_vel": ("m/s", "how fast"),
-    "handle_pos": ("m", "grasp point of the named drawer's handle"),
-    "tool_to_grasp": ("m", "for each arm, from its tool to its grasp point"),
-    "lead": ("", "one-hot: the arm whose turn it is"),
-    "puller": ("", "one-hot: the arm on the side of the handle"),
-    "object_to_goal": ("m", "from the object to the goal"),
-    "goal_pos": ("m", "where the object should be"),
-    "goal": ("", "one-hot goal variant"),
-}
+# The part that only agents of the parallel view observe.
+PEERS = "for each other arm in order: its tool relative to the own, and its gripper's opening"
 
 # First word of a state array's name -> content
 STATE_ARRAYS: dict[str, str] = {
@@ -138,50 +106,5 @@ GOALS: dict[str, dict[str, str]] = {
         "bottom_color_1": "a cube of the second color in the bottom drawer",
         "top_color_0": "a cube of the first color in the top drawer, which `arm_1` opens",
         "top_color_1": "a cube of the second color in the top drawer",
-    },
-}
-
-
-@dataclass(frozen=True)
-class Drawn:
-    """A quantity that a start draws: its unit and how it is read off a ``InitialState``; shape ``(n, …)``."""
-
-    unit: str
-    read: Callable[[Any], Any]
-
-
-def _yaw(pose: np.ndarray) -> np.ndarray:
-    return 2 * np.arctan2(pose[:, 6], pose[:, 3])
-
-
-STARTS: dict[str, Mapping[str, Drawn]] = {
-    "lift": {
-        "bar, x": Drawn("m", lambda start: start.body_pose["bar"][:, 0]),
-        "bar, y": Drawn("m", lambda start: start.body_pose["bar"][:, 1]),
-        "bar, yaw": Drawn("rad", lambda start: _yaw(start.body_pose["bar"])),
-        "bar, length": Drawn("m", lambda start: start.facts["length"]),
-        "bar, mass": Drawn("kg", lambda start: start.fields["body_mass", "bar"]),
-        "lower stand, height": Drawn("m", lambda start: start.facts["stand_pos"][..., 2].min(axis=1)),
-        "taller stand, height": Drawn("m", lambda start: start.facts["stand_pos"][..., 2].max(axis=1)),
-    },
-    "handoff": {
-        "sticks, distance of the center from the giver's base along its heading": Drawn(
-            "m", lambda start: start.body_pose["stick_0"][:, 0] + 0.70
-        ),
-        "sticks, offset across that heading": Drawn("m", lambda start: start.body_pose["stick_0"][:, 1]),
-        "sticks, yaw": Drawn("rad", lambda start: _yaw(start.body_pose["stick_0"])),
-        "sticks, length": Drawn("m", lambda start: start.facts["length"]),
-        "sticks, width and height": Drawn("m", lambda start: start.facts["width"]),
-        "sticks, mass": Drawn("kg", lambda start: start.fields["body_mass", "stick_0"]),
-    },
-    "drawer": {
-        "cubes, distance from the middle plane between the arms": Drawn(
-            "m", lambda start: -start.body_pose["cube_0_0"][:, 0]
-        ),
-        "cubes, y": Drawn("m", lambda start: start.body_pose["cube_0_0"][:, 1]),
-        "cubes, yaw": Drawn("rad", lambda start: _yaw(start.body_pose["cube_0_0"])),
-        "smaller cubes, edge": Drawn("m", lambda start: start.facts["size"].min(axis=1)),
-        "bigger cubes, edge": Drawn("m", lambda start: start.facts["size"].max(axis=1)),
-        "cubes, mass": Drawn("kg", lambda start: start.fields["body_mass", "cube_0_0"]),
     },
 }

@@ -55,7 +55,7 @@ def test_public_checkers_find_no_fault(touch: Any, obs_mode: str):
 
 def test_its_sentences_are_true_of_the_discs(touch: Any):
     task = touch.Touch()
-    u = np.random.default_rng(0).random((20, task.draws))
+    u = np.random.default_rng(0).random((20, task.draws.count))
     start = task.initial_state(u)
     for world in range(20):
         color = touch.NAMES[int(start.facts["goal"][world])]

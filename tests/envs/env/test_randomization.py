@@ -90,7 +90,7 @@ def test_hard_varies_everything(make_lift: MakeLift):
 def test_sizes_of_the_unseen_split_never_occur_in_training():
     for name in registered_tasks():
         task = get_task(name)
-        u = np.random.default_rng(0).random((500, task.draws))
+        u = np.random.default_rng(0).random((500, task.draws.count))
         train, unseen = (task(split=split).initial_state(u).fields for split in ("train", "unseen"))
         sizes = [key for key in train if key[0] == "geom_size"]
         assert sizes
@@ -106,7 +106,7 @@ def test_sizes_of_the_unseen_split_never_occur_in_training():
 @pytest.mark.parametrize("share", [0.0, 0.5, 1.1])
 def test_shares_scale_a_tasks_ranges(share: float):
     task = get_task("lift")
-    u = np.random.default_rng(0).random((200, task.draws))
+    u = np.random.default_rng(0).random((200, task.draws.count))
     whole = task(randomization="default").initial_state(u).body_pose["bar"][:, :2]
     scaled = task(randomization=Randomization(poses=share)).initial_state(u).body_pose["bar"][:, :2]
     assert_allclose(scaled, share * whole, atol=1e-12)
@@ -232,7 +232,7 @@ def test_cameras_light_and_colors_change_the_picture(make_lift: MakeLift):
 @pytest.mark.parametrize("name", registered_tasks())
 def test_shades_of_the_unseen_split_never_occur_in_training(name: str):
     task = get_task(name)
-    u = np.random.default_rng(0).random((200, task.draws))
+    u = np.random.default_rng(0).random((200, task.draws.count))
     seen, unseen = (
         {
             tuple(rgba)

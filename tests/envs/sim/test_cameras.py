@@ -8,7 +8,8 @@ from numpy.testing import assert_allclose, assert_array_equal
 from teamvla_envs.env.vector import TeamVectorEnv
 from teamvla_envs.scene.compose import Scene
 from teamvla_envs.sim.render_scene import segment_names
-from teamvla_envs.tasks.lift import COLOR_NAMES, STAND_COLORS
+from teamvla_envs.tasks.colors import SURFACE_COLORS
+from teamvla_envs.tasks.lift import COLOR_NAMES
 
 CAMERAS = ("front", "overhead", "wrist_0", "wrist_1")
 WORLDS = 4
@@ -109,7 +110,7 @@ def test_a_stand_shows_the_color_that_was_drawn_for_it(
 ):
     view = CAMERAS.index("overhead")
     drawn = env.get_state()["episode.colors"]
-    palette = 255 * np.array(list(STAND_COLORS.values()))[:, :3]
+    palette = 255 * np.array(list(SURFACE_COLORS.values()))[:, :3]
     for world in range(WORLDS):
         for s, name in enumerate(("stand_front", "stand_back")):
             pixels = colors[world, view][segments[world, view] == segment[name]]

@@ -212,7 +212,7 @@ def test_there_is_a_sensor_for_every_watched_pair(lift_scene: Scene, compiled: m
         (compiled.body(int(first)).name, compiled.body(int(second)).name)
         for first, second in zip(compiled.sensor_objid, compiled.sensor_refid, strict=True)
     ]
-    assert watched == list(lift_scene.contact_pairs)
+    assert watched == [(pair.first, pair.second) for pair in lift_scene.contact_pairs]
 
 
 def model_bytes(model: mujoco.MjModel) -> bytes:

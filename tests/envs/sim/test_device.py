@@ -22,7 +22,9 @@ from teamvla_envs.tasks.lift import Lift
 
 def draw_starts(num_worlds: int) -> InitialState:
     """Random starts of Lift; world i begins alike for any number of worlds."""
-    return Lift().initial_state(np.stack([np.random.default_rng(i).random(Lift.draws) for i in range(num_worlds)]))
+    return Lift().initial_state(
+        np.stack([np.random.default_rng(i).random(Lift.draws.count) for i in range(num_worlds)])
+    )
 
 
 def begin(simulator: DeviceSimulator | HostSimulator, worlds: np.ndarray | None = None) -> None:

@@ -18,6 +18,7 @@ from teamvla_envs.control.expert import follow
 from teamvla_envs.env.observations import agent_pos, environment_state, peer_summary, proprioception
 from teamvla_envs.env.vector import TeamVectorEnv
 from teamvla_envs.env.world_draws import counter_noise
+from teamvla_envs.world import ContactLayout
 
 TEAMS = (("lift", 2), ("lift", 3), ("handoff", 2), ("handoff", 3), ("drawer", 2))
 WORLDS, STEPS, EVERY = 3, 120, 4
@@ -30,6 +31,8 @@ def convert(value: Any, device: str, floats: torch.dtype) -> Any:
         return replace(value, **parts)
     if isinstance(value, Mapping):
         return {key: convert(array, device, floats) for key, array in value.items()}
+    if value is None or isinstance(value, ContactLayout):
+        return value
     array = np.array(value)
     if array.dtype == np.uint64:
         array = array.view(np.int64)
@@ -42,7 +45,7 @@ def everything(env: TeamVectorEnv, world: Any, chains: Any, opening: Any, facts:
     signals = task.signals(world, facts, memory)
     parts = task.state_parts(world, facts, signals)
     agent = agent_pos(proprioception(world))
-    goals = task.tool_goals(world, chains, facts, signals)
+    goals = task.make_expert().tool_goals(world, chains, facts, signals)
     motion = follow(goals, world, chains)
     named = {
         "signals": signals, "memory": task.update_memory(signals), "success": task.is_success(signals),

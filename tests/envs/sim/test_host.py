@@ -34,7 +34,7 @@ def make_simulator(lift_scene: Scene) -> Iterator[Callable[..., HostSimulator]]:
 
 def draw_starts(num_worlds: int) -> InitialState:
     """Random starts of Lift; world i begins alike for any number of worlds."""
-    draws = [np.random.default_rng(i).random(Lift.draws) for i in range(num_worlds)]
+    draws = [np.random.default_rng(i).random(Lift.draws.count) for i in range(num_worlds)]
     return Lift().initial_state(np.stack(draws))
 
 

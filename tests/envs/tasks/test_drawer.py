@@ -12,7 +12,6 @@ from teamvla_envs.env.vector import TeamVectorEnv
 from teamvla_envs.scene.props import Cabinet
 from teamvla_envs.sim.compile import compile_scene
 from teamvla_envs.sim.render_scene import segment_names
-from teamvla_envs.tasks.base import COLOR_PAIRS
 from teamvla_envs.tasks.drawer import (
     ARM_NAMES,
     CABINET,
@@ -24,6 +23,7 @@ from teamvla_envs.tasks.drawer import (
     SIZE_NAMES,
     Drawer,
 )
+from teamvla_envs.tasks.draws import COLOR_PAIRS
 
 from tests.conftest import FinishEpisodes
 from tests.envs.tasks.conftest import MakeEnv, begin, part_of
@@ -34,7 +34,7 @@ GOALS = Drawer.goals
 def draw_episodes(count: int, split: str = "train") -> tuple[Drawer, Mapping[str, np.ndarray]]:
     """A task and the facts of ``count`` random episodes of it."""
     task = Drawer(split=split)
-    return task, task.initial_state(np.random.default_rng(0).random((count, Drawer.draws))).facts
+    return task, task.initial_state(np.random.default_rng(0).random((count, Drawer.draws.count))).facts
 
 
 # -- the cabinet ---------------------------------------------------------------------------------------------------
@@ -166,7 +166,7 @@ def test_a_held_cube_never_jumps_and_hands_touch_only_what_they_should(
             (f"arm_{1 - puller}/hand", CUBES[int(facts["target"][world])]),
         }
         pairs = env._sim.scene.contact_pairs
-        assert {pair for pair, hit in zip(pairs, touched[world], strict=True) if hit} == wanted
+        assert {(p.first, p.second) for p, hit in zip(pairs, touched[world], strict=True) if hit} == wanted
 
 
 # -- success -------------------------------------------------------------------------------------------------------
@@ -275,7 +275,7 @@ def test_every_way_to_name_a_cube_and_a_drawer_occurs():
 
 def test_each_split_has_its_own_arrangements_of_colors():
     for split, pairs in COLOR_PAIRS.items():
-        start = Drawer(split=split).initial_state(np.random.default_rng(0).random((1000, Drawer.draws)))
+        start = Drawer(split=split).initial_state(np.random.default_rng(0).random((1000, Drawer.draws.count)))
         colors = start.facts["cube_color"]
         arranged = [start.facts["front_color"]]
         for side in range(2):
@@ -289,7 +289,7 @@ def test_each_split_has_its_own_arrangements_of_colors():
 
 
 def test_starts_are_spread_as_documented_and_no_two_cubes_touch():
-    start = Drawer().initial_state(np.random.default_rng(0).random((4000, Drawer.draws)))
+    start = Drawer().initial_state(np.random.default_rng(0).random((4000, Drawer.draws.count)))
     for i, name in enumerate(CUBES):
         pose, side = start.body_pose[name], 2 * (i // 2) - 1
         yaw = 2 * np.arctan2(pose[:, 6], pose[:, 3])
@@ -310,7 +310,7 @@ def test_starts_are_spread_as_documented_and_no_two_cubes_touch():
 
 def test_without_randomization_all_cubes_have_one_size_per_rank_and_stand_straight():
     task = Drawer(randomization="none")
-    start = task.initial_state(np.random.default_rng(0).random((50, Drawer.draws)))
+    start = task.initial_state(np.random.default_rng(0).random((50, Drawer.draws.count)))
     for name in CUBES:
         assert_allclose(start.body_pose[name][:, 3:], np.tile([1.0, 0, 0, 0], (50, 1)), atol=1e-12)
         assert len(np.unique(start.fields["body_mass", name])) == 1

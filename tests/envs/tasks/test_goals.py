@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from numpy.testing import assert_array_equal
 from teamvla_envs.tasks import drawer_sentences, handoff_sentences, lift_sentences
-from teamvla_envs.tasks.base import COLOR_PAIRS
+from teamvla_envs.tasks.draws import COLOR_PAIRS
 from teamvla_envs.tasks.instructions import Paraphrases
 
 from tests.envs.tasks.conftest import LARGER, PAIRS, TEAMS, MakeEnv, Team, begin, each, turned
@@ -51,12 +51,12 @@ def test_who_guesses_the_goal_succeeds_by_chance(team: Team, make_env: MakeEnv):
 
 @each(TEAMS)
 def test_the_scene_is_drawn_without_regard_to_the_goal(team: Team):
-    task, draws = team.cls(team.num_arms), np.random.default_rng(0).random((1000, team.cls.draws))
-    first, columns = task.initial_state(draws), np.arange(task.draws)
+    task, draws = team.cls(team.num_arms), np.random.default_rng(0).random((1000, team.cls.draws.count))
+    first, columns = task.initial_state(draws), np.arange(task.draws.count)
     starts = [task.initial_state(np.where(columns == column, 1 - draws, draws)) for column in columns]
     changing = [not np.array_equal(start.facts["goal"], first.facts["goal"]) for start in starts]
-    assert_array_equal(np.flatnonzero(changing), task.goal_draw)
-    other = starts[task.goal_draw]
+    assert_array_equal(np.flatnonzero(changing), task.draws.column("goal"))
+    other = starts[task.draws.column("goal")]
     for name, pose in first.body_pose.items():
         assert_array_equal(other.body_pose[name], pose)
     for field, values in first.fields.items():

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 from teamvla_envs.env.vector import TeamVectorEnv
-from teamvla_envs.tasks.base import COLOR_PAIRS
+from teamvla_envs.tasks.draws import COLOR_PAIRS
 from teamvla_envs.tasks.handoff import (
     ARM_NAMES,
     LAID,
@@ -28,7 +28,7 @@ GOALS = Handoff.goals
 def draw_episodes(count: int, split: str = "train", num_arms: int = 2) -> tuple[Handoff, Mapping[str, np.ndarray]]:
     """A task and the facts of ``count`` random episodes of it."""
     task = Handoff(num_arms, split=split)
-    return task, task.initial_state(np.random.default_rng(0).random((count, Handoff.draws))).facts
+    return task, task.initial_state(np.random.default_rng(0).random((count, Handoff.draws.count))).facts
 
 
 def named_stick(env: TeamVectorEnv) -> np.ndarray:
@@ -82,7 +82,7 @@ def test_a_held_stick_never_jumps_and_hands_touch_only_the_named_stick(
     assert fastest.max() < 0.7
     pairs = env._sim.scene.contact_pairs
     for world in range(20):
-        hit = {pair for pair, touch in zip(pairs, touched[world], strict=True) if touch}
+        hit = {(pair.first, pair.second) for pair, touch in zip(pairs, touched[world], strict=True) if touch}
         assert hit == {(f"arm_{arm}/hand", f"stick_{facts['stick'][world]}") for arm in range(2)}
 
 
@@ -108,9 +108,11 @@ def is_success(env: TeamVectorEnv, world: Any = None, **memory: np.ndarray) -> n
 
 def test_a_stick_that_a_hand_still_touches_does_not_count(solved: TeamVectorEnv):
     facts, rows = part_of(solved, "episode"), np.arange(8)
+    assert solved.world.contact_layout is not None
+    columns = solved.world.contact_layout.columns("grasp")
     for arm in range(2):
         contacts = solved.world.contact_count.copy()
-        contacts[rows, 2 * facts["stick"] + arm] = 1
+        contacts[rows, columns[arm, facts["stick"]]] = 1
         assert not is_success(solved, replace(solved.world, contact_count=contacts)).any()
 
 
@@ -201,7 +203,7 @@ def test_every_other_sentence_that_could_tell_the_goal_fits_it_alone(split: str,
 @pytest.mark.parametrize("num_arms", [3, 4])
 def test_the_arm_that_a_relay_names_is_the_one_in_front_of_the_goal(num_arms: int):
     task, facts = draw_episodes(200, num_arms=num_arms)
-    bases = np.array([task._base(arm)[0] for arm in range(num_arms)])
+    bases = np.array([task.base(arm)[0] for arm in range(num_arms)])
     for world in range(200):
         nearest = np.linalg.norm(bases - facts["goal_pos"][world, :2], axis=-1).argmin()
         said = task.instruction(facts, world).replace(f"the {ARM_NAMES[facts['stick'][world]]} arm's stick", "")
@@ -246,8 +248,8 @@ def test_a_stick_that_rolled_by_quarters_has_the_same_pose(make_env: MakeEnv, qu
 @pytest.mark.parametrize("num_arms", [2, 3, 4])
 def test_sticks_start_within_reach_of_their_own_arm_alone_and_off_every_pad(num_arms: int):
     task = Handoff(num_arms)
-    start = task.initial_state(np.random.default_rng(0).random((2000, Handoff.draws)))
-    bases = np.array([task._base(arm)[0] for arm in range(num_arms)])
+    start = task.initial_state(np.random.default_rng(0).random((2000, Handoff.draws.count)))
+    bases = np.array([task.base(arm)[0] for arm in range(num_arms)])
     pads = np.array([task._pad_pos(s, p) for s in range(2) for p in range(2)])
     for s in range(2):
         xy = start.body_pose[f"stick_{s}"][:, :2]
@@ -258,7 +260,7 @@ def test_sticks_start_within_reach_of_their_own_arm_alone_and_off_every_pad(num_
 
 
 def test_without_randomization_all_sticks_start_alike():
-    start = Handoff(randomization="none").initial_state(np.random.default_rng(0).random((50, Handoff.draws)))
+    start = Handoff(randomization="none").initial_state(np.random.default_rng(0).random((50, Handoff.draws.count)))
     for s in range(2):
         pose = start.body_pose[f"stick_{s}"]
         assert_array_equal(pose, np.broadcast_to(pose[0], pose.shape))

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 import numpy as np
 import pytest
 from numpy.testing import assert_array_equal
-from teamvla_envs.tasks.base import COLOR_PAIRS
+from teamvla_envs.tasks.draws import COLOR_PAIRS
 from teamvla_envs.tasks.lift import (
     COLOR_NAMES,
     HEIGHT_NAMES,
@@ -23,7 +23,7 @@ GOALS = Lift.goals
 def draw_episodes(count: int, split: str = "train") -> tuple[Lift, Mapping[str, np.ndarray]]:
     """A task and the facts of ``count`` random episodes of it."""
     task = Lift(split=split)
-    return task, task.initial_state(np.random.default_rng(0).random((count, Lift.draws))).facts
+    return task, task.initial_state(np.random.default_rng(0).random((count, Lift.draws.count))).facts
 
 
 # -- the expert ----------------------------------------------------------------------------------------------------
@@ -50,7 +50,7 @@ def test_a_held_bar_never_jumps(make_env: MakeEnv, finish_episodes: FinishEpisod
     fastest = np.zeros(30)
 
     def watch() -> np.ndarray:
-        held = (env.world.contact_count[:, :2] > 0).all(axis=1)
+        held = env.world.contacts("grasp").all(axis=(1, 2))
         speed = np.linalg.norm(env.world.body_vel[:, 0, :3], axis=-1)
         np.maximum(fastest, np.where(held, speed, 0.0), out=fastest)
         return env.expert_actions()
@@ -137,7 +137,7 @@ def test_each_split_has_its_own_arrangements_of_colors():
 
 def test_starts_are_spread_as_documented():
     task = Lift()
-    start = task.initial_state(np.random.default_rng(0).random((4000, Lift.draws)))
+    start = task.initial_state(np.random.default_rng(0).random((4000, Lift.draws.count)))
     pose = start.body_pose["bar"]
     yaw = 2 * np.arctan2(pose[:, 6], pose[:, 3])
     for values, low, high in (
@@ -154,7 +154,7 @@ def test_starts_are_spread_as_documented():
 
 def test_without_randomization_the_bar_always_starts_alike():
     task = Lift(randomization="none")
-    start = task.initial_state(np.random.default_rng(0).random((50, Lift.draws)))
+    start = task.initial_state(np.random.default_rng(0).random((50, Lift.draws.count)))
     for values in (start.body_pose["bar"], start.facts["length"], start.fields["body_mass", "bar"]):
         assert_array_equal(values, np.broadcast_to(values[0], values.shape))
     assert set(start.facts["goal"]) == {0, 1, 2}

@@ -22,7 +22,7 @@ pytestmark = pytest.mark.parametrize("num_arms", [3, 4])
 def draw(count: int, num_arms: int, split: str = "train") -> tuple[Lift, Mapping[str, np.ndarray]]:
     """A task and the facts of ``count`` random episodes of it."""
     task = Lift(num_arms, split=split)
-    return task, task.initial_state(np.random.default_rng(0).random((count, Lift.draws))).facts
+    return task, task.initial_state(np.random.default_rng(0).random((count, Lift.draws.count))).facts
 
 
 # -- the expert ----------------------------------------------------------------------------------------------------
@@ -147,7 +147,7 @@ def test_training_and_unseen_sentences_are_many_and_differ(num_arms: int):
 
 
 def test_starts_are_spread_as_documented(num_arms: int):
-    start = Lift(num_arms).initial_state(np.random.default_rng(0).random((4000, Lift.draws)))
+    start = Lift(num_arms).initial_state(np.random.default_rng(0).random((4000, Lift.draws.count)))
     pose = start.body_pose["tray"]
     yaw = 2 * np.arctan2(pose[:, 6], pose[:, 3])
     for values, low, high in (
@@ -162,7 +162,9 @@ def test_starts_are_spread_as_documented(num_arms: int):
 
 
 def test_a_start_keeps_clear_of_the_stands(num_arms: int):
-    start = Lift(num_arms, randomization="hard").initial_state(np.random.default_rng(0).random((4000, Lift.draws)))
+    start = Lift(num_arms, randomization="hard").initial_state(
+        np.random.default_rng(0).random((4000, Lift.draws.count))
+    )
     to_stand = start.facts["stand_pos"][..., :2] - start.body_pose["tray"][:, None, :2]
     outside = np.maximum(np.abs(to_stand) - TRAY_STAND_SIZE, 0)
     assert np.linalg.norm(outside, axis=-1).min() > TrayLoad(num_arms).tray.radius + 0.005

@@ -57,7 +57,7 @@ def test_an_arm_that_presses_on_the_table_pays_for_it():
         for _ in range(80):
             env.step(down)
             meter.capture(np.ones(1, bool), down)
-            force += float(env.world.contact_force[0, 2:].sum())
+            force += float(env.world.contact_forces("collision")[0].sum())
     finally:
         env.close()
     assert force > 0

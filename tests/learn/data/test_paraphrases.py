@@ -9,7 +9,7 @@ ENV_KWARGS = {"task": "lift", "num_arms": 2, "split": "train", "randomization": 
 def record(seed: int) -> tuple[str, dict[str, np.ndarray]]:
     """Sentence and recorded states of a demonstration of Lift of which only the beginning is known."""
     task = Lift()
-    facts = task.initial_state(np.random.default_rng(seed).random((1, task.draws))).facts
+    facts = task.initial_state(np.random.default_rng(seed).random((1, task.draws.count))).facts
     repeated = {f"episode.{key}": np.repeat(values, 3, axis=0) for key, values in facts.items()}
     return task.instruction(facts, 0), repeated | {"steps": np.arange(3)}
 

@@ -1,42 +1,41 @@
-"""What differs from episode to episode, as one configuration with named levels.
+"""Configuration of the differences between episodes, with named levels.
 
-A task draws goal, sentence, poses, sizes and masses; this module draws what is the same for every task: posture, motor
-gains, friction, cameras, light, colors, and the keys of observation noise and action delay. Every level consumes the
-same uniform numbers, so that a seed gives the same goal and sentence at every level. Cameras, light and colors have
-streams of their own, keyed by the episode and by their names: adding a camera changes no other draw.
+Every level consumes the same uniform numbers, so that a seed gives the same goal and instruction at every level.
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass, fields, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 
-from teamvla_envs.arguments import did_you_mean
+from teamvla_envs.arguments import check_mapping, did_you_mean
 from teamvla_envs.errors import UserError
 from teamvla_envs.outside import shown
 
 
 @dataclass(frozen=True)
 class Randomization:
-    """How far things vary around their nominal values; every number is 0 for "not at all".
+    """Widths of the variations around nominal values; 0 switches a variation off.
 
     Attributes:
-        poses: Share of a task's ranges of positions and yaws; 1 is the range on the task's page.
+        poses: Share of a task's ranges of positions and yaws; 1 is the range on the page of the task.
         sizes: Share of a task's ranges of sizes.
         masses: Share of a task's ranges of masses.
         posture: Half-range of the arms' joints around home [rad].
         friction: Relative half-range of all sliding friction.
         gains: Relative half-range of each arm joint's motor gain.
         camera_shift: Half-range of each camera's position along each axis [m]; a fifth of it for a wrist camera, which
-            would otherwise end up inside the hand.
+            could otherwise end up inside the hand.
         camera_turn: Half-range of each camera's rotation about each axis [rad].
         camera_fovy: Half-range of each camera's vertical field of view [deg].
         light: Relative half-range of brightness, and of the tilt of the light's direction [rad].
         colors: Half-range of each color channel of props, of 1.
-        noise: Standard deviation of what is added to every number of proprioception and privileged state, goals and
-            indicators excepted [rad, m, rad/s, m/s].
-        delay: Most control steps by which actions come late; the delay of an episode is constant.
+        noise: Standard deviation of the noise on every number of proprioception and privileged state, except for
+            indicators such as the goal [rad, m, rad/s, m/s].
+        delay: Largest delay of actions [control steps]; the delay of an episode is constant.
+        ranges: Ranges ``(low, high)`` of draws of the task, by name, which replace those that the task declares and
+            which neither shares nor splits change.
     """
 
     poses: float = 1.0
@@ -52,15 +51,21 @@ class Randomization:
     colors: float = 0.0
     noise: float = 0.0
     delay: int = 0
+    ranges: Mapping[str, tuple[float, float]] = field(default_factory=dict, hash=False)
 
     def __post_init__(self) -> None:
         """Refuse values that no scene can have."""
-        for field in fields(self):
-            value, most = getattr(self, field.name), _MOST[field.name]
+        for name, most in _MOST.items():
+            value = getattr(self, name)
             number = isinstance(value, (int, float, np.integer, np.floating)) and not isinstance(value, bool)
-            if not number or not 0 <= value <= most or (field.name == "delay" and value != int(value)):
-                kind = "a whole number" if field.name == "delay" else "a number"
-                raise UserError(f"randomization: {field.name} is {shown(value)}, expected {kind} from 0 to {most:g}")
+            if not number or not 0 <= value <= most or (name == "delay" and value != int(value)):
+                kind = "a whole number" if name == "delay" else "a number"
+                raise UserError(f"randomization: {name} is {shown(value)}, expected {kind} from 0 to {most:g}")
+
+    def to_json(self) -> dict[str, Any]:
+        """The mapping that :func:`get_randomization` reads: attributes, and ranges by name of draw."""
+        ranges = {name: [float(end) for end in ends] for name, ends in self.ranges.items()}
+        return {name: getattr(self, name) for name in _MOST} | ranges
 
 
 _MOST = {
@@ -78,22 +83,33 @@ LEVELS: dict[str, Randomization] = {
 }  # fmt: skip
 
 
-def get_randomization(level: "str | Randomization | Mapping[str, Any]") -> Randomization:
-    """The configuration of a level, or one that is given itself or as a mapping of its attributes.
+def get_randomization(level: "str | Randomization | Mapping[str, Any]", draws: Sequence[str] = ()) -> Randomization:
+    """The configuration of a level, or one given as such or as a mapping of its attributes and of ranges of draws.
+
+    Args:
+        level: Name of a level, a :class:`Randomization`, or a mapping.
+        draws: Names of the task's draws that have a range.
 
     Raises:
-        ValueError: If there is no such level or attribute; the message lists those there are.
+        UserError: If there is no such level, attribute or draw; the message lists those that exist.
     """
-    if isinstance(level, Randomization):
-        return level
     if isinstance(level, Mapping):
-        known = [field.name for field in fields(Randomization)]
-        for name in level:
-            if name not in known:
-                hint = did_you_mean(name, known)
-                raise UserError(f"randomization: unknown {name!r}{hint}, allowed are {', '.join(known)}")
-        return replace(Randomization(), **level)
+        attributes = {name: value for name, value in level.items() if name in (*_MOST, "ranges")}
+        ranges = {name: value for name, value in level.items() if name not in attributes}
+        _check_names(ranges, (*_MOST, *draws))
+        given = check_mapping("randomization: ranges", attributes.pop("ranges", {}), "a mapping of name to range")
+        level = replace(Randomization(), **attributes, ranges={**given, **ranges})
+    if isinstance(level, Randomization):
+        _check_names(level.ranges, draws)
+        return level
     if not isinstance(level, str) or level not in LEVELS:
         names = ", ".join(repr(name) for name in LEVELS)
         raise UserError(f"randomization: got {shown(level)}, allowed are {names}, or a Randomization")
     return LEVELS[level]
+
+
+def _check_names(given: Mapping[Any, Any], known: Sequence[str]) -> None:
+    for name in given:
+        if name not in known:
+            allowed = ", ".join(known) or "none"
+            raise UserError(f"randomization: unknown {name!r}{did_you_mean(name, known)}, allowed are {allowed}")

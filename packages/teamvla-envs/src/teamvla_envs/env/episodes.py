@@ -43,7 +43,7 @@ class Episodes:
 
     def __init__(self, task: Task, num_envs: int, draw: WorldDraw, action_size: int, simulator: Simulator):
         self._task, self.num_envs = task, num_envs
-        nominal = task.initial_state(np.full((num_envs, task.draws), 0.5))
+        nominal = task.initial_state(np.full((num_envs, task.draws.count), 0.5))
         colors = {geom: values for (field, geom), values in nominal.fields.items() if field == "geom_rgba"}
         fields, facts = draw(np.full((num_envs, draw.count), 0.5), colors)
         del facts["posture"]
@@ -156,7 +156,7 @@ class Episodes:
     def ranges(self) -> dict[str, Range]:
         """Least and largest values of some arrays of :meth:`state`."""
         task = self._task
-        starts = task.initial_state(np.random.default_rng(0).random((_STARTS, task.draws))).facts
+        starts = task.initial_state(np.random.default_rng(0).random((_STARTS, task.draws.count))).facts
         known = {f"episode.{key}": limits for key, limits in fact_ranges(starts).items()}
         return known | {
             "end": (0, len(END_REASONS) - 1),

@@ -2,7 +2,7 @@
 
 import threading
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, replace
+from dataclasses import replace
 from typing import Any
 
 import gymnasium as gym
@@ -170,7 +170,7 @@ class TeamVectorEnv(Remade, WorldAccess, gym.vector.VectorEnv):
             "task": task, "num_arms": num_arms, "robot": list(robots), "obs_mode": obs_mode,
             "action_mode": action_mode, "reward_mode": reward_mode, "cameras": list(self.cameras),
             "image_size": list(self.image_size), "image_channels": list(self.image_channels),
-            "randomization": randomization if isinstance(randomization, str) else asdict(self.task.randomization),
+            "randomization": randomization if isinstance(randomization, str) else self.task.randomization.to_json(),
             "split": split,
             "instruction_for": instruction_for, "max_episode_steps": None, "looks": looks,
         }  # fmt: skip
@@ -183,7 +183,7 @@ class TeamVectorEnv(Remade, WorldAccess, gym.vector.VectorEnv):
         self._rest = np.stack([get_robot(name).home for name in robots])
         self._mode = ActionMode(action_mode, self._sim.chains, self._sim.send(opening))
         self.action_size = self._mode.size
-        nominal = self.task.initial_state(np.full((1, self.task.draws), 0.5)).fields
+        nominal = self.task.initial_state(np.full((1, self.task.draws.count), 0.5)).fields
         colored = tuple(geom for field, geom in nominal if field == "geom_rgba")
         self._draw = WorldDraw(self.task.randomization, scene, colored)
         team_action = self.num_arms * self.action_size
@@ -252,13 +252,13 @@ class TeamVectorEnv(Remade, WorldAccess, gym.vector.VectorEnv):
         if len(worlds) == 0:
             return
         rest, task = self._rest, self.task
-        draws = self._episodes.draw(worlds, seeds, task.draws + self._draw.count)
+        draws = self._episodes.draw(worlds, seeds, task.draws.count + self._draw.count)
         for row, world in enumerate(worlds if goal_draws else ()):
             if (goal_draw := goal_draws[world]) is not None:
-                draws[row, task.goal_draw] = goal_draw
-        start = task.initial_state(draws[:, : task.draws])
+                draws[row, task.draws.column("goal")] = goal_draw
+        start = task.initial_state(draws[:, : task.draws.count])
         colors = {geom: values for (field, geom), values in start.fields.items() if field == "geom_rgba"}
-        fields, facts = self._draw(draws[:, task.draws :], colors)
+        fields, facts = self._draw(draws[:, task.draws.count :], colors)
         posture = facts.pop("posture")
         start = replace(start, fields=start.fields | fields, facts=start.facts | facts)
         self._sim.reset(worlds, rest + posture, start.body_pose, start.fields)
@@ -489,13 +489,17 @@ class TeamVectorEnv(Remade, WorldAccess, gym.vector.VectorEnv):
 
     @exclusive
     def expert_actions(self) -> Any:
-        """What the task's expert does in the present state, whatever led to it.
+        """Actions of the task's expert in the present state.
 
         Returns:
             Shape ``(N, A * D)``, float32, in the environment's action mode.
+
+        Raises:
+            UserError: If the task has no expert.
         """
         world, chains = self._current, self._sim.chains
-        goals = self.task.tool_goals(world, chains, self._episodes.told, self._signals)
+        expert = self.task.make_expert()
+        goals = expert.tool_goals(world, chains, self._episodes.told, self._signals)
         step = follow(goals, world, chains)
         return self._mode.encode(step, goals.gripper, world).reshape(self.num_envs, -1)
 

@@ -10,6 +10,7 @@ from teamvla_envs.errors import UserError
 from teamvla_envs.scene.props import COLLIDER_GROUP, Prop, Vec3
 from teamvla_envs.scene.robots import get_robot
 from teamvla_envs.scene.robots.spec import RobotSpec
+from teamvla_envs.world import ContactPair
 
 PHYSICS_DT = 0.004  # [s]
 BASE_RADIUS = RobotSpec.base_radius  # [m] where arms stand unless their robot says otherwise
@@ -62,7 +63,7 @@ class Scene:
         base_yaw: Heading of the arm bases, shape ``(A,)`` [rad].
         props: In the order in which the task lists them.
         cameras: Shared ones first, then one wrist camera an arm.
-        contact_pairs: Pairs of body names whose contact force the task watches; subtrees count with their root.
+        contact_pairs: Pairs of bodies whose contacts are measured.
     """
 
     xml: str
@@ -71,7 +72,7 @@ class Scene:
     base_yaw: tuple[float, ...]
     props: tuple[Prop, ...]
     cameras: tuple[CameraSpec, ...]
-    contact_pairs: tuple[tuple[str, str], ...]
+    contact_pairs: tuple[ContactPair, ...]
 
     @property
     def num_arms(self) -> int:
@@ -112,7 +113,7 @@ def shared_cameras(num_arms: int) -> tuple[CameraSpec, ...]:
     return (front, CameraSpec("overhead", (0.0, 0.0, 1.55), camera_quat((1, 0, 0), (0, 1, 0)), 55.0))
 
 
-def compose(robots: Sequence[str], props: Sequence[Prop], contact_pairs: Sequence[tuple[str, str]] = ()) -> Scene:
+def compose(robots: Sequence[str], props: Sequence[Prop], contact_pairs: Sequence[ContactPair] = ()) -> Scene:
     """Put arms on a circle, facing its center, and the props among them.
 
     Arm ``k`` of ``K`` stands at angle ``pi + 2 pi k / K``, as far out as its robot's ``base_radius`` says. Its names
@@ -121,7 +122,7 @@ def compose(robots: Sequence[str], props: Sequence[Prop], contact_pairs: Sequenc
     Args:
         robots: Robot names, one per arm.
         props: Props, added in this order.
-        contact_pairs: Pairs of body names to watch.
+        contact_pairs: Pairs of bodies whose contacts are measured.
 
     Returns:
         The scene.

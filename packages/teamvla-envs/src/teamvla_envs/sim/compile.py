@@ -40,7 +40,15 @@ def cache_key(scene: Scene) -> str:
     """Everything the compiled model depends on, hashed: scene, the code that compiles it, versions, processor."""
     code = [Path(file).read_text(encoding="utf-8") for file in (__file__, compose.__file__)]
     versions = [f"{package}={version(package)}" for package in _PACKAGES]
-    parts = [scene.xml, repr(scene.contact_pairs), *code, *versions, platform.system(), platform.machine()]
+    pairs = repr(tuple((pair.first, pair.second) for pair in scene.contact_pairs))
+    parts = [
+        scene.xml,
+        pairs,
+        *code,
+        *versions,
+        platform.system(),
+        platform.machine(),
+    ]
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()
 
 
@@ -173,9 +181,9 @@ def _finish(text: str, scene: Scene, source: Any) -> str:
             for key in ("actuatorfrcrange", "actuatorfrclimited"):  # Newton writes "no limit" as 1e6 N
                 element.attrib.pop(key, None)
     sensors = ET.SubElement(root, "sensor")
-    for i, (first, second) in enumerate(scene.contact_pairs):
+    for i, pair in enumerate(scene.contact_pairs):
         ET.SubElement(
-            sensors, "contact", name=f"contact_{i}", subtree1=first, subtree2=second, data="found force",
+            sensors, "contact", name=f"contact_{i}", subtree1=pair.first, subtree2=pair.second, data="found force",
             reduce="netforce", num="1",
         )  # fmt: skip
     return ET.tostring(root, encoding="unicode")

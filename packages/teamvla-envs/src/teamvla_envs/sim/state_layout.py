@@ -10,7 +10,7 @@ import numpy as np
 from teamvla_envs.geometry import matrix_from_quat
 from teamvla_envs.kinematics import Chains
 from teamvla_envs.scene.compose import Scene
-from teamvla_envs.world import Array, WorldState
+from teamvla_envs.world import Array, ContactLayout, WorldState
 
 
 @dataclass(frozen=True)
@@ -27,6 +27,7 @@ class Addresses:
         prop_vel: Shape ``(P,)``.
         joint_ctrl: Commands of the arm joints, shape ``(A, J)``.
         gripper_ctrl: Commands of the grippers, half an opening each, shape ``(A,)``.
+        contact_layout: Columns of the measured pairs of bodies.
     """
 
     joint_pos: np.ndarray
@@ -38,6 +39,7 @@ class Addresses:
     prop_vel: np.ndarray
     joint_ctrl: np.ndarray
     gripper_ctrl: np.ndarray
+    contact_layout: ContactLayout
 
     @classmethod
     def of(cls, model: Any, scene: Scene, body_names: tuple[str, ...], joint_names: tuple[str, ...]) -> "Addresses":
@@ -62,6 +64,7 @@ class Addresses:
             prop_vel=np.array([first_vel + m.jnt_dofadr[j] for j in slides], int),
             joint_ctrl=np.array([[by_joint[m.joint(f"arm_{k}/{j}").id] for j in robots[k].joints] for k in arms]),
             gripper_ctrl=np.array([by_tendon[m.tendon(f"arm_{k}/split").id] for k in arms]),
+            contact_layout=ContactLayout(scene.contact_pairs),
         )
 
     def at_rest(self, size: int, joint_pos: np.ndarray, opening: np.ndarray, poses: Sequence[np.ndarray]) -> np.ndarray:
@@ -135,4 +138,5 @@ class Addresses:
             contact_count=contacts[..., 0],
             prop_joint_pos=prop_pos,
             prop_joint_vel=prop_vel,
+            contact_layout=self.contact_layout,
         )

@@ -1,1 +1,1 @@
-"""One file is one task: its scene, goals, signals, reward, success and the expert that solves it."""
+"""Tasks: each is one file, with its expert in a second one."""

@@ -1,47 +1,48 @@
-"""What every task promises: a scene, random starts, signals, reward, success, phases, sentences and an expert.
+"""The interface of a task: scene, initial states, signals, reward, success, phases and instructions.
 
-A task is an array program: it maps arrays over N worlds to arrays over N worlds and loops over nothing.
+A task is an array program: it maps arrays over N worlds to arrays over N worlds and loops over nothing. A minimal task
+declares :attr:`Task.draws` and :attr:`Task.parts` and implements the five abstract methods; everything else has a
+default.
 """
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from inspect import cleandoc
 from typing import Any, ClassVar
 
 import numpy as np
 
 from teamvla_envs.arguments import check_choice
 from teamvla_envs.arrays import array_namespace
+from teamvla_envs.control.expert import Expert
 from teamvla_envs.errors import UserError
-from teamvla_envs.kinematics import Chains
 from teamvla_envs.randomization import Randomization, get_randomization
 from teamvla_envs.scene.compose import Scene, compose
 from teamvla_envs.scene.props import Prop, Table
-from teamvla_envs.world import WorldState
+from teamvla_envs.tasks.draws import Choice, Draws, Sample
+from teamvla_envs.tasks.instructions import Paraphrases
+from teamvla_envs.tasks.parts import Part, flagged
+from teamvla_envs.tasks.tables import document
+from teamvla_envs.world import ContactPair, WorldState
 
 Array = Any
 Arrays = Mapping[str, Array]  # named arrays, first axis N
 SPLITS = ("train", "unseen")
-# Which two of four colors come first and second: every color is in either place in both splits, and training has every
-# two colors in one order or in both, so that it tells each color from each other.
-COLOR_PAIRS = {
-    "train": ((1, 0), (2, 1), (3, 2), (0, 3), (0, 2), (2, 0), (1, 3), (3, 1)),
-    "unseen": ((0, 1), (1, 2), (2, 3), (3, 0)),
-}
-HELD_OUT_SIZES = (0.4, 0.6)  # share of each range of sizes that only the unseen split has
-DULLNESS = 0.2  # how far colors of the unseen split are mixed with gray
+DULLNESS = 0.2  # share of gray in the colors of the unseen split
 TABLE_EDGE = Table().half_size  # [m]
+HOLD_STEPS = 10  # 0.4 s
 
 
 @dataclass(frozen=True)
 class InitialState:
-    """Where n worlds begin.
+    """Initial states of n worlds.
 
     Attributes:
         body_pose: Free body to position and quaternion wxyz, shape ``(n, 7)``.
         fields: Model fields that differ from world to world, first axis n.
-        facts: Numeric facts of the episode that signals, sentences and observations read, first axis n.
-            ``goal`` (n,) indexes ``Task.goals``.
+        facts: Numeric facts of the episode that signals, instructions and observations read, first axis n. The draws
+            ``goal`` and ``wording`` are added to them.
     """
 
     body_pose: dict[str, np.ndarray]
@@ -49,75 +50,81 @@ class InitialState:
     facts: dict[str, np.ndarray]
 
 
-@dataclass(frozen=True)
-class ToolGoals:
-    """What an expert wants of the tools in the next control step.
-
-    Attributes:
-        pos: Wanted tool positions, shape ``(N, A, 3)`` [m].
-        rot: Wanted tool orientations, shape ``(N, A, 3, 3)``.
-        gripper: -1 closed, +1 open, shape ``(N, A)``.
-        speed: Largest tool displacement of this step, shape ``(N, A)`` [m].
-        together: Worlds in which the arms must move in step, shape ``(N,)`` bool.
-    """
-
-    pos: Array
-    rot: Array
-    gripper: Array
-    speed: Array
-    together: Array
-
-
 class Task(ABC):
-    """One kind of joint work for a team of arms.
+    """A cooperative task for a team of arms.
 
     Args:
         num_arms: Number of arms A.
-        split: ``"train"`` or ``"unseen"``: which sentences, sizes, shades and arrangements of colors are drawn.
-        randomization: Level, or a :class:`Randomization`; a task reads its shares of poses, sizes and masses.
+        split: ``"train"`` or ``"unseen"``: instructions, held-out ranges, shades and arrangements of colors.
+        randomization: Level, :class:`Randomization`, or a mapping of its attributes and of ranges by name of draw.
 
     Attributes:
         name: Registry key.
-        goals: Outcomes that only the instruction tells apart.
+        draws: The random quantities of an initial state. The draw ``goal`` is a :class:`Choice` whose options are the
+            goals; it must not decide anything else.
+        parts: Parts of the privileged observation, in order; see :meth:`state_parts`.
+        goals: Outcomes that only the instruction distinguishes.
         phases: Names of the phases, in order.
         bodies: Free bodies whose poses the task reads.
         joints: Joints of props whose positions the task reads.
-        draws: How many uniform numbers a start consumes.
-        pose_draws: Which of them are positions and yaws.
-        size_draws: Which of them are sizes.
-        mass_draws: Which of them are masses.
-        goal_draw: Which of them decides the goal, and nothing else: ``pick(u[:, goal_draw], len(goals))``.
-        goal_parts: Names of the state parts that give the goal away.
-        indicators: Names of the state parts that are not measured quantities: observation noise spares them.
+        arm_counts: Numbers of arms that the task supports.
         horizon: Default number of control steps after which an episode is truncated.
+        paraphrases: Templates of the instruction; see :meth:`words`.
+        expert: Class of the scripted expert, ``None`` for a task without one.
+        description: Docstring without the tables that are added to it.
     """
 
     name: ClassVar[str]
+    draws: Draws
+    parts: tuple[Part, ...]
     goals: ClassVar[tuple[str, ...]]
-    phases: ClassVar[tuple[str, ...]]
-    bodies: tuple[str, ...]
-    draws: ClassVar[int]
-    pose_draws: ClassVar[tuple[int, ...]] = ()
-    size_draws: ClassVar[tuple[int, ...]] = ()
-    mass_draws: ClassVar[tuple[int, ...]] = ()
-    goal_draw: ClassVar[int] = 0
-    goal_parts: ClassVar[tuple[str, ...]]
-    indicators: ClassVar[tuple[str, ...]] = ("goal",)
-    arm_counts: ClassVar[tuple[int, ...]] = (2,)
+    phases: ClassVar[tuple[str, ...]] = ("working", "done")
+    bodies: tuple[str, ...] = ()
     joints: ClassVar[tuple[str, ...]] = ()
+    arm_counts: ClassVar[tuple[int, ...]] = (2,)
     horizon: ClassVar[int] = 300
+    paraphrases: ClassVar[Paraphrases]
+    expert: ClassVar[type[Expert] | None] = None
+    description: ClassVar[str] = ""
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        """Derive the goals and the tables of the docstring from the declaration."""
+        super().__init_subclass__(**kwargs)
+        if "draws" in vars(cls):
+            goal = cls.draws.get("goal")
+            if not isinstance(goal, Choice):
+                raise TypeError(f"{cls.__name__}.draws has no goal=Choice(...), which every task needs")
+            cls.goals = goal.options
+            cls.description = cleandoc(cls.__doc__ or "")
+            cls.__doc__ = document(cls, cls.description)
 
     def __init__(
         self,
         num_arms: int = 2,
         split: str = "train",
-        randomization: str | Randomization | Mapping[str, float] = "default",
+        randomization: str | Randomization | Mapping[str, Any] = "default",
     ):
         if num_arms not in self.arm_counts:
             raise UserError(f"num_arms: got {num_arms!r}, allowed are {', '.join(map(repr, self.arm_counts))}")
         check_choice("split", split, SPLITS)
         self.num_arms, self.split = num_arms, split
-        self.randomization = get_randomization(randomization)
+        self.fit_team()
+        self.randomization = get_randomization(randomization, tuple(self.draws.ranges))
+        self.draws = self.draws.override(self.randomization.ranges)
+
+    def fit_team(self) -> None:
+        """Set the attributes that depend on the number of arms; nothing by default."""
+        return
+
+    @property
+    def goal_parts(self) -> tuple[str, ...]:
+        """Names of the parts that give the goal away."""
+        return flagged(self.parts, "goal")
+
+    @property
+    def indicators(self) -> tuple[str, ...]:
+        """Names of the parts that observation noise leaves as they are."""
+        return flagged(self.parts, "indicator")
 
     def scene(self, robots: tuple[str, ...]) -> Scene:
         """The scene of this task with these robots."""
@@ -125,90 +132,85 @@ class Task(ABC):
 
     @abstractmethod
     def props(self) -> tuple[Prop, ...]:
-        """What stands on the table, at nominal sizes."""
+        """Table, fixtures and objects, at nominal sizes."""
 
-    @abstractmethod
-    def contact_pairs(self) -> tuple[tuple[str, str], ...]:
-        """Pairs of bodies (with their subtrees) whose contacts the task reads."""
+    def contact_pairs(self) -> tuple[ContactPair, ...]:
+        """Pairs of bodies whose contacts are measured: hands with free bodies, arms with the table and each other."""
+        tables = tuple(prop.name for prop in self.props() if isinstance(prop, Table))
+        return (*self.grasps(*self.bodies), *self.collisions(*tables), *self.arm_collisions())
+
+    def grasps(self, *bodies: str) -> tuple[ContactPair, ...]:
+        """Pairs of each hand with each of some bodies."""
+        arms = range(self.num_arms)
+        return tuple(ContactPair(f"arm_{k}/hand", body, "grasp", arm=k, body=body) for body in bodies for k in arms)
+
+    def collisions(self, *others: str) -> tuple[ContactPair, ...]:
+        """Pairs of the moving links of each arm with bodies that it should not touch."""
+        return tuple(ContactPair(f"arm_{k}/link2", other) for k in range(self.num_arms) for other in others)
+
+    def arm_collisions(self) -> tuple[ContactPair, ...]:
+        """Pairs of each two arms."""
+        return tuple(ContactPair(f"arm_{j}/base", f"arm_{k}/base") for k in range(self.num_arms) for j in range(k))
 
     def initial_state(self, u: np.ndarray) -> InitialState:
-        """Starts for n worlds from uniform numbers, as far as split and randomization let them vary.
+        """Initial states of n worlds from uniform numbers.
 
         Args:
-            u: Shape ``(n, draws)``, in [0, 1).
+            u: Shape ``(n, draws.count)``, in [0, 1).
         """
-        u = np.array(u, dtype=np.float64)
-        sizes, (low, high) = list(self.size_draws), HELD_OUT_SIZES
-        gap = high - low
+        d = self.draws.sample(np.asarray(u, dtype=np.float64), self.split, self.randomization)
+        start = self.sample(d)
+        facts = {"goal": d.goal, **start.facts, "wording": d.wording if "wording" in d else np.zeros(len(d))}
+        fields = start.fields
         if self.split == "unseen":
-            u[:, sizes] = low + gap * u[:, sizes]
-        else:
-            kept = (1 - gap) * u[:, sizes]
-            u[:, sizes] = kept + gap * (kept >= low)
-        r = self.randomization
-        for columns, share in ((self.pose_draws, r.poses), (self.size_draws, r.sizes), (self.mass_draws, r.masses)):
-            u[:, list(columns)] = 0.5 + share * (u[:, list(columns)] - 0.5)
-        start = self.sample(u)
-        if self.split == "unseen":
-            shades = {key: _shade(rgba) for key, rgba in start.fields.items() if key[0] == "geom_rgba"}
-            start = replace(start, fields=start.fields | shades)
-        return start
+            fields = fields | {key: _shade(rgba) for key, rgba in fields.items() if key[0] == "geom_rgba"}
+        return replace(start, fields=fields, facts=facts)
 
     def draw_of_goal(self, goal: str) -> float:
-        """The number in column ``goal_draw`` that gives a start this goal.
+        """The uniform number in the column of the goal that selects this goal.
 
         Raises:
-            ValueError: If the task has no such goal; the message lists those it has.
+            UserError: If the task has no such goal; the message lists those it has.
         """
         check_choice("goal", goal, self.goals)
         return (self.goals.index(goal) + 0.5) / len(self.goals)
 
-    def draw_pairs(self, u: np.ndarray) -> np.ndarray:
-        """Ordered pairs of the split from uniform numbers ``(n,)``: indices of colors, shape ``(n, 2)``."""
-        pairs = np.array(COLOR_PAIRS[self.split])
-        return pairs[pick(u, len(pairs))]
-
-    def draw_mirrored(self, pairs: np.ndarray, u: np.ndarray) -> np.ndarray:
-        """Whether a second pair has the colors of ``pairs`` ``(n, 2)`` the other way round, if the split has that."""
-        known = (pairs[:, None, ::-1] == np.array(COLOR_PAIRS[self.split])).all(-1).any(-1)
-        return known & (pick(u, 2) == 1)
-
     @abstractmethod
-    def sample(self, u: np.ndarray) -> InitialState:
-        """Starts for n worlds.
+    def sample(self, d: Sample) -> InitialState:
+        """Initial states of n worlds from drawn values, ``d.<name>``, each with first axis n."""
 
-        Args:
-            u: Shape ``(n, draws)``, in [0, 1); numbers of ``pose_draws``, ``size_draws`` and ``mass_draws`` exceed that
-                by a little when randomization is wider than the task's ranges.
-        """
+    def words(self, facts: Arrays, world: int) -> dict[str, str]:
+        """The words that fill the templates of :attr:`paraphrases` for one world; by default ``goal``."""
+        return {"goal": self.goals[int(facts["goal"][world])]}
 
-    @abstractmethod
     def instruction(self, facts: Arrays, world: int) -> str:
-        """The sentence that tells one world's goal."""
+        """The instruction of one world."""
+        return self.paraphrases.choose(float(facts["wording"][world]), self.split, **self.words(facts, world))
 
-    @abstractmethod
     def sentences(self, facts: Arrays, world: int) -> tuple[str, ...]:
-        """Every sentence of the split that is true of one world's goal, in whatever words it could be told."""
+        """All instructions of the split that express the goal of one world."""
+        return self.paraphrases.every(self.split, **self.words(facts, world))
 
     @abstractmethod
     def signals(self, world: WorldState, facts: Arrays, memory: Arrays) -> dict[str, Array]:
-        """Named arrays that reward, success, phases, observations and expert read."""
+        """Named arrays, first axis N, that reward, success, phases, observations and expert read."""
 
-    @abstractmethod
-    def update_memory(self, signals: Arrays) -> dict[str, Array]:
-        """What the task must remember until the next step, from this step's signals (empty arrays at a start).
-
-        A state may be looked at more than once, for example after another world was reset: signals made with this
-        memory in the same state must give the same memory again.
-        """
-
-    @abstractmethod
     def initial_memory(self, n: int) -> dict[str, np.ndarray]:
-        """The memory at the start of an episode."""
+        """The memory of n worlds at the start of an episode; empty by default."""
+        return {}
 
-    @abstractmethod
+    def update_memory(self, signals: Arrays) -> dict[str, Array]:
+        """The memory that the next step reads, from the signals of this step; empty by default.
+
+        It must be idempotent: signals of the same state computed with this memory must give the same memory again,
+        because a state is evaluated again after another world was reset.
+        """
+        return {}
+
     def reward_terms(self, signals: Arrays) -> dict[str, tuple[float, Array]]:
-        """Dense reward: name to weight and value in [0, 1], shape ``(N,)``."""
+        """Dense reward: name to weight and value in [0, 1], shape ``(N,)``; by default 1 for success."""
+        xp = array_namespace(self.is_success(signals))
+        return {"success": (1.0, xp.where(self.is_success(signals), 1.0, 0.0))}
 
     @abstractmethod
     def is_success(self, signals: Arrays) -> Array:
@@ -221,41 +223,42 @@ class Task(ABC):
         beyond = (xp.abs(x) > TABLE_EDGE[0]) | (xp.abs(y) > TABLE_EDGE[1]) | (z < -0.02)
         return beyond.any(-1)
 
-    @abstractmethod
     def hold_steps(self, facts: Arrays) -> Array:
-        """For how many control steps in a row the goal must be reached, shape ``(N,)``."""
+        """Number of consecutive control steps for which the goal must be reached, shape ``(N,)``; 0.4 s by default."""
+        return 0 * facts["goal"] + HOLD_STEPS
 
-    @abstractmethod
     def phase(self, signals: Arrays) -> Array:
-        """Index into ``phases``, inferred from the state alone, shape ``(N,)``."""
+        """Index into :attr:`phases`, inferred from the state alone, shape ``(N,)``; by default the last at success."""
+        success = self.is_success(signals)
+        return array_namespace(success).where(success, len(self.phases) - 1, 0)
 
     def is_cooperative(self, signals: Arrays) -> Array:
-        """Whether the arms depend on one another in this state, shape ``(N,)`` bool; never, unless a task says when."""
-        xp = array_namespace(next(iter(signals.values())))
-        return xp.zeros(next(iter(signals.values())).shape[0], dtype=bool)
+        """Whether the arms depend on one another in this state, shape ``(N,)`` bool; never by default."""
+        return self.is_success(signals) & False
 
     def roles(self, signals: Arrays) -> Array:
-        """Whether each arm does its part in the present phase, shape ``(N, A)`` bool.
+        """Whether each arm fulfills its role in the present phase, shape ``(N, A)`` bool; always by default.
 
-        The coordination score reads it where there is :meth:`is_cooperative`.
+        The coordination score averages it over the steps with :meth:`is_cooperative`.
         """
-        xp = array_namespace(next(iter(signals.values())))
-        return xp.ones((next(iter(signals.values())).shape[0], self.num_arms), dtype=bool)
+        never = self.is_success(signals)[:, None] & False
+        return array_namespace(never).concat([~never] * self.num_arms, axis=-1)
 
     @abstractmethod
     def state_parts(self, world: WorldState, facts: Arrays, signals: Arrays) -> dict[str, Array]:
-        """Privileged observation beside proprioception: name to ``(N, k)``."""
+        """Privileged observation in addition to proprioception: the name of each of :attr:`parts` to ``(N, size)``."""
 
-    @abstractmethod
-    def tool_goals(self, world: WorldState, chains: Chains, facts: Arrays, signals: Arrays) -> ToolGoals:
-        """The expert: what the tools should do next, from any state, without a clock or memory."""
+    def make_expert(self) -> Expert:
+        """The scripted expert of this task.
+
+        Raises:
+            UserError: If the task has none.
+        """
+        if self.expert is None:
+            raise UserError(f"task {self.name!r} has no expert")
+        return self.expert(self)
 
 
 def _shade(rgba: np.ndarray) -> np.ndarray:
     """A duller shade of colors ``(n, 4)`` that still goes by the same name."""
     return np.concatenate([(1 - DULLNESS) * rgba[:, :3] + DULLNESS * 0.5, rgba[:, 3:]], axis=1)
-
-
-def pick(u: Any, n: int) -> np.ndarray:
-    """Integers 0 … n-1 from uniform numbers in [0, 1)."""
-    return np.minimum((np.asarray(u) * n).astype(np.int64), n - 1)

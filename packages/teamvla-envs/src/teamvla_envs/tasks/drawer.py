@@ -1,129 +1,140 @@
-"""Drawer: one arm holds a drawer open that shuts by itself, the other puts the cube into it that the sentence names."""
+"""Drawer: one arm holds a self-closing drawer open while the other puts the cube into it that the instruction names."""
 
 import numpy as np
 
 from teamvla_envs.arrays import arange, array_namespace, like, stack_last
-from teamvla_envs.control.grasping import fingers_around, funnel, norm, rotation_error, smoothstep
-from teamvla_envs.geometry import clip_norm, rotation_about_z, wrap_angle
-from teamvla_envs.kinematics import Chains
+from teamvla_envs.control.grasping import norm
+from teamvla_envs.geometry import wrap_angle
 from teamvla_envs.scene.compose import ARM_COLORS, BASE_RADIUS
 from teamvla_envs.scene.props import Cabinet, Cube, Prop, Table, box_inertia
-from teamvla_envs.tasks.base import Array, Arrays, InitialState, Task, ToolGoals, pick
+from teamvla_envs.tasks.base import Array, Arrays, InitialState, Task
+from teamvla_envs.tasks.colors import OBJECT_COLORS, SURFACE_COLORS
+from teamvla_envs.tasks.drawer_expert import PULLED, DrawerExpert
 from teamvla_envs.tasks.drawer_sentences import INTO, OPENER
-from teamvla_envs.world import WorldState
+from teamvla_envs.tasks.draws import Choice, Draws, Each, Pair, Sample, Uniform, Wording
+from teamvla_envs.tasks.parts import Part, goal_part
+from teamvla_envs.world import ContactPair, WorldState
 
-CUBE_COLORS = {
-    "yellow": (0.95, 0.78, 0.12, 1.0),
-    "orange": (0.92, 0.45, 0.10, 1.0),
-    "cyan": (0.15, 0.75, 0.85, 1.0),
-    "brown": (0.42, 0.26, 0.13, 1.0),
-}
-FRONT_COLORS = {
-    "green": (0.10, 0.55, 0.20, 1.0),
-    "pink": (0.95, 0.40, 0.62, 1.0),
-    "white": (0.93, 0.93, 0.93, 1.0),
-    "black": (0.08, 0.08, 0.09, 1.0),
-}
-CUBE_NAMES, FRONT_NAMES = tuple(CUBE_COLORS), tuple(FRONT_COLORS)
+CUBE_NAMES, FRONT_NAMES = tuple(OBJECT_COLORS), tuple(SURFACE_COLORS)
 SIZE_NAMES, PLACE_NAMES, ARM_NAMES = ("smaller", "bigger"), ("bottom", "top"), tuple(ARM_COLORS)[:2]
 
 CABINET = Cabinet()
 FRONT_Y = CABINET.pos[1]  # [m]
 CUBES = tuple(f"cube_{side}_{color}" for side in range(2) for color in range(2))
-CUBE_X, CELL_Y = 0.20, (-0.26, -0.06)  # [m] the cubes of a side lie around these places
-SMALL, BIG = (0.030, 0.004), (0.041, 0.004)  # [m] smallest edge of a cube, spread
+CUBE_X, CELL_Y = 0.20, (-0.26, -0.06)  # [m] centers of the areas in which the cubes of a side lie
+SMALL, BIG = 0.030, 0.041  # [m] smallest edges of smaller and bigger cubes
 OPEN, SHUT = 0.15, 0.02  # [m] a drawer counts as open, as shut
-PULLED = 0.17  # [m] how far the expert pulls
 POST_GRASP = 0.02  # [m] above the middle of the post, so that the palm clears the roof
-# Of each shut drawer its origin, and from there where its handle is held [m].
+# Origins of the shut drawers, and the grasp points of their handles relative to them [m].
 ORIGINS = np.array([CABINET.origin(drawer) for drawer in range(2)])
 GRIPS = np.array([(handle.x, -handle.stand_off, handle.height + POST_GRASP) for handle in CABINET.handles])
-DROP_X, DROP_Y = 0.05, 0.05  # [m] where the expert drops a cube: from the middle, behind the front
-WAIT = (0.30, -0.05, 0.40)  # [m] where an arm that is done waits, on its own side
+DROP_X, DROP_Y = 0.05, 0.05  # [m] the point where the expert drops a cube: from the middle, behind the front
 
 
 class Drawer(Task):
-    """Put the cube that the sentence names into the drawer that it names.
+    """Put the cube that the instruction names into the drawer that it names.
 
     A cabinet has two drawers that springs pull shut. The handle of each is within reach of one arm only, so that arm
     must open its drawer and hold it while the other puts a cube into it; then the drawer is closed. On either side
-    lie cubes of the same two colors; those of one color are bigger. The sentence says which cube (by color or size)
-    and which drawer (by place, by color or by whose handle it has). Success is a named cube, and none of the others,
+    lie cubes of the same two colors; those of one color are bigger. The instruction names the cube (by color or size)
+    and the drawer (by place, by color or by the arm that can open it). Success is a named cube, and none of the others,
     in the named drawer, both drawers shut, the named one having been open, and no finger touching cube or drawer.
     """
 
     name = "drawer"
-    goals = ("bottom_color_0", "bottom_color_1", "top_color_0", "top_color_1")
     phases = ("approach", "pull", "pick", "carry", "place", "shut", "release", "done")
     bodies = CUBES
     joints = CABINET.joints
-    draws = 29
-    goal_draw = 25
-    pose_draws = tuple(5 * cube + k for cube in range(4) for k in range(3))
-    size_draws, mass_draws = tuple(5 * cube + 3 for cube in range(4)), tuple(5 * cube + 4 for cube in range(4))
-    goal_parts = (
-        "goal", "goal_pos", "object_to_goal", "object_pos", "object_rot6d", "object_vel", "object_size", "handle_pos",
-        "tool_to_grasp", "puller",
+    expert = DrawerExpert
+    cabinet = CABINET
+    draws = Draws(
+        cube=Each(
+            4,
+            x=Uniform(-0.05, 0.05, "m", scaled_by="poses", meaning="each cube, x from the center of its area"),
+            y=Uniform(-0.045, 0.045, "m", scaled_by="poses", meaning="each cube, y from the center of its area"),
+            yaw=Uniform(-np.pi / 4, np.pi / 4, "rad", scaled_by="poses", meaning="each cube, yaw"),
+            extra=Uniform(
+                0.0, 0.004, "m", scaled_by="sizes", held_out=True, limits=(0.0, 0.006),
+                meaning=f"each cube, edge beyond {SMALL} m (smaller) or {BIG} m (bigger)",
+            ),
+            mass=Uniform(0.05, 0.20, "kg", scaled_by="masses", meaning="each cube, mass"),
+        ),
+        cubes=Pair(OBJECT_COLORS, "colors of the cubes"),
+        fronts=Pair(SURFACE_COLORS, "colors of the bottom and the top drawer"),
+        bigger=Choice("color_0", "color_1", meaning="color of the bigger cubes"),
+        foremost=Choice("color_0", "color_1", meaning="color of the cubes in front, on the side of arm_0"),
+        mirror=Choice("same", "mirrored", meaning="order of the cubes on the side of arm_1"),
+        goal=Choice("bottom_color_0", "bottom_color_1", "top_color_0", "top_color_1"),
+        cube_word=Choice("color", "size", meaning="how the instruction names the cube"),
+        drawer_word=Choice("place", "color", "arm", meaning="how the instruction names the drawer"),
+        wording=Wording(),
     )  # fmt: skip
-    indicators = ("goal", "puller")
+    parts = (
+        Part("object_pos", 3, "m", "center of the named cube", "world", goal=True, keypoint=True, auxiliary=True),
+        Part("object_rot6d", 6, "", "two axes of that cube, nearest to the hand", "world", goal=True, auxiliary=True),
+        Part("object_vel", 6, "m/s, rad/s", "its linear velocity in world axes, angular in its axes", goal=True,
+             velocity=True),
+        Part("object_size", 1, "m", "edge of the named cube", goal=True),
+        Part("cube_pos", 12, "m", "centers of all cubes", "world"),
+        Part("drawer_pos", 2, "m", "opening of each drawer, bottom then top"),
+        Part("drawer_vel", 2, "m/s", "velocity of each drawer", velocity=True),
+        Part("handle_pos", 3, "m", "grasp point of the named drawer's handle", "world", goal=True, keypoint=True),
+        Part("tool_to_grasp", 3, "m", "from each tool to its grasp point", "world", per_arm=True, goal=True,
+             auxiliary=True),
+        Part("puller", 1, "", "one-hot: the arm on the side of the handle", per_arm=True, goal=True, indicator=True),
+        Part("object_to_goal", 3, "m", "from the cube to the goal", "world", goal=True),
+        Part("goal_pos", 3, "m", "where the cube should be released", "world", goal=True, keypoint=True,
+             auxiliary=True),
+        goal_part(4),
+    )  # fmt: skip
 
     def props(self) -> tuple[Prop, ...]:
         """Table, cabinet and two cubes on each side."""
         places = [(side * CUBE_X, y, 0.019) for side in (-1, 1) for y in CELL_Y]
         return (Table(), CABINET, *(Cube(name, pos) for name, pos in zip(CUBES, places, strict=True)))
 
-    def contact_pairs(self) -> tuple[tuple[str, str], ...]:
-        """Each hand with each cube and drawer; then what should not touch: arms with table, cabinet, one another."""
-        arms = range(self.num_arms)
+    def contact_pairs(self) -> tuple[ContactPair, ...]:
+        """Hands with cubes and drawers; collisions of arms with table, cabinet and each other."""
         return (
-            *((f"arm_{k}/hand", thing) for thing in (*CUBES, *CABINET.drawers) for k in arms),
-            *((f"arm_{k}/link2", other) for k in arms for other in ("table", CABINET.name)),
-            ("arm_0/base", "arm_1/base"),
+            *self.grasps(*CUBES, *CABINET.drawers),
+            *self.collisions("table", CABINET.name),
+            *self.arm_collisions(),
         )
 
-    def sample(self, u: np.ndarray) -> InitialState:
-        """Draw goal, colors, and the places, sizes and masses of the cubes."""
-        n = len(u)
-        by_place, front_color = self.draw_pairs(u[:, 20]), self.draw_pairs(u[:, 21])
-        bigger, foremost = pick(u[:, 22], 2), pick(u[:, 23], 2)
-        cube_color = np.where(foremost[:, None] == 1, by_place[:, ::-1], by_place)
-        mirrored = self.draw_mirrored(by_place, u[:, 24])
+    def sample(self, d: Sample) -> InitialState:
+        """Place the cubes and color cubes and drawers."""
+        cube_color = np.where(d.foremost[:, None] == 1, d.cubes[:, ::-1], d.cubes)
+        mirrored = d.reversed(d.cubes, d.mirror)
+        zero = np.zeros(len(d))
         poses, fields, sizes = {}, {}, []
         for i, name in enumerate(CUBES):
-            a, (side, color) = u[:, 5 * i : 5 * i + 5], divmod(i, 2)
-            cell = np.array(CELL_Y)[foremost ^ color ^ (mirrored if side else 0)]
-            x = (2 * side - 1) * CUBE_X + 0.05 * (2 * a[:, 0] - 1)
-            y = cell + 0.045 * (2 * a[:, 1] - 1)
-            yaw = np.pi / 2 * (a[:, 2] - 0.5)
-            low, spread = np.where(bigger == color, np.array(BIG)[:, None], np.array(SMALL)[:, None])
-            size, mass = low + spread * a[:, 3], 0.05 + 0.15 * a[:, 4]
-            zero = np.zeros(n)
+            side, color = divmod(i, 2)
+            cell = np.array(CELL_Y)[d.foremost ^ color ^ (mirrored if side else 0)]
+            x, y, yaw = (2 * side - 1) * CUBE_X + d.cube_x[:, i], cell + d.cube_y[:, i], d.cube_yaw[:, i]
+            size, mass = np.where(d.bigger == color, BIG, SMALL) + d.cube_extra[:, i], d.cube_mass[:, i]
             poses[name] = np.stack([x, y, size / 2, np.cos(yaw / 2), zero, zero, np.sin(yaw / 2)], -1)
             fields["body_mass", name] = mass
             fields["body_inertia", name] = box_inertia(mass, size, size, size)
             fields["geom_size", f"{name}_box"] = np.repeat(size[:, None] / 2, 3, axis=1)
-            fields["geom_rgba", f"{name}_box"] = np.array(list(CUBE_COLORS.values()))[cube_color[:, color]]
+            fields["geom_rgba", f"{name}_box"] = np.array(list(OBJECT_COLORS.values()))[cube_color[:, color]]
             sizes.append(size)
         for i, name in enumerate(CABINET.drawers):
             for part in ("front", "bracket", "post"):
-                fields["geom_rgba", f"{name}_{part}"] = np.array(list(FRONT_COLORS.values()))[front_color[:, i]]
-        goal = pick(u[:, 25], 4)
-        drawer, named = goal // 2, goal % 2
+                fields["geom_rgba", f"{name}_{part}"] = np.array(list(SURFACE_COLORS.values()))[d.fronts[:, i]]
+        drawer, named = d.goal // 2, d.goal % 2
         return InitialState(
             body_pose=poses,
             fields=fields,
             facts={
-                "goal": goal,
                 "drawer": drawer,
                 "color": named,
                 "target": 2 * (1 - drawer) + named,  # on the side of the arm that does not hold the drawer
                 "size": np.stack(sizes, -1),
                 "cube_color": cube_color,
-                "front_color": front_color,
-                "bigger": bigger,
-                "cube_word": pick(u[:, 26], 2),
-                "drawer_word": pick(u[:, 27], 3),
-                "wording": u[:, 28],
+                "front_color": d.fronts,
+                "bigger": d.bigger,
+                "cube_word": d.cube_word,
+                "drawer_word": d.drawer_word,
             },
         )
 
@@ -137,21 +148,21 @@ class Drawer(Task):
         return INTO.choose(wording, self.split, cube=cube, drawer=drawers[way])
 
     def sentences(self, facts: Arrays, world: int) -> tuple[str, ...]:
-        """All wordings with every name of the cube and of the drawer."""
+        """All paraphrases with every name of the cube and of the drawer."""
         cubes, drawers, arm = self._names(facts, world)
         pairs = [(cube, drawer) for cube in cubes for drawer in drawers]
-        into = (told for cube, drawer in pairs for told in INTO.every(self.split, cube=cube, drawer=drawer))
-        return (*into, *(told for cube in cubes for told in OPENER.every(self.split, cube=cube, arm=arm)))
+        into = (text for cube, drawer in pairs for text in INTO.every(self.split, cube=cube, drawer=drawer))
+        return (*into, *(text for cube in cubes for text in OPENER.every(self.split, cube=cube, arm=arm)))
 
     def _names(self, facts: Arrays, world: int) -> tuple[tuple[str, ...], tuple[str, ...], str]:
-        """What the goal's cube and drawer can be called, and the arm that opens the drawer."""
+        """Names of the goal's cube and drawer, and of the arm that opens the drawer."""
         drawer, color = divmod(int(facts["goal"][world]), 2)
         cubes = CUBE_NAMES[int(facts["cube_color"][world, color])], SIZE_NAMES[int(facts["bigger"][world] == color)]
         drawers = PLACE_NAMES[drawer], FRONT_NAMES[int(facts["front_color"][world, drawer])]
         return tuple(map(_a, cubes)), tuple(f"the {name} drawer" for name in drawers), ARM_NAMES[drawer]
 
     def initial_memory(self, n: int) -> dict[str, np.ndarray]:
-        """The drawer was not open yet."""
+        """The drawer has not been open."""
         return {"opened": np.zeros(n, bool)}
 
     def update_memory(self, signals: Arrays) -> dict[str, Array]:
@@ -159,7 +170,7 @@ class Drawer(Task):
         return {"opened": signals["opened"]}
 
     def signals(self, world: WorldState, facts: Arrays, memory: Arrays) -> dict[str, Array]:
-        """The named drawer and cube, what lies in the drawer, and the grasp point of every arm."""
+        """State of the named drawer and cube, contents of the drawer, and the grasp point of every arm."""
         xp = array_namespace(world.joint_pos)
         rows, arms = arange(world.joint_pos.shape[0], world.joint_pos), arange(self.num_arms, world.joint_pos)
         drawer, target = facts["drawer"], facts["target"]
@@ -189,9 +200,8 @@ class Drawer(Task):
         slack = xp.where(pulling, 0.03, size / 2 + 0.01)
         holding = firm & (norm(offset[..., :2]) < 0.022) & (xp.abs(offset[..., 2]) < slack)
 
-        touches = xp.reshape(world.contact_count[:, : 6 * self.num_arms] > 0, (-1, 6, self.num_arms))
-        cubes_touched = (touches[:, :4] & right[..., None]).any(1)
-        touching = cubes_touched | touches[rows, 4 + drawer]
+        cubes_touched = (world.contacts("grasp", CUBES) & right[:, None]).any(-1)
+        touching = cubes_touched | world.contacts("grasp", CABINET.drawers)[rows, :, drawer]
         drop = self._drop(drawer, origin, pulled, cube_size)
         return {
             "pulled": pulled, "other": other, "opened": memory["opened"] | (pulled >= OPEN), "origin": origin,
@@ -204,14 +214,14 @@ class Drawer(Task):
         }  # fmt: skip
 
     def _drop(self, drawer: Array, origin: Array, pulled: Array, cube_size: Array) -> Array:
-        """Where the cube should be let go, in the open drawer on the filler's side, shape ``(N, 3)``."""
+        """Release point of the cube in the open drawer, on the filler's side, shape ``(N, 3)`` [m]."""
         xp = array_namespace(pulled)
         x = xp.where(drawer == 0, DROP_X, -DROP_X)
         y = FRONT_Y - pulled.clip(OPEN, CABINET.travel) + DROP_Y
         return stack_last(x, y, origin[:, 2] + CABINET.wall + cube_size / 2 + 0.004)
 
     def is_success(self, signals: Arrays) -> Array:
-        """The named cube is in the named drawer, both are shut, and nobody touches cube or drawer."""
+        """The named cube is in the named drawer, both drawers are shut, and no hand touches cube or drawer."""
         s = signals
         shut = (s["pulled"] < SHUT) & (s["other"] < SHUT / 2)
         return s["inside"] & s["opened"] & shut & ~s["touching"].any(-1)
@@ -221,7 +231,7 @@ class Drawer(Task):
         return 0 * facts["goal"] + 10
 
     def reward_terms(self, signals: Arrays) -> dict[str, tuple[float, Array]]:
-        """Handle and cube are reached, the drawer opens, the cube gets into it, the drawer is shut and let go."""
+        """Reach handle and cube, open the drawer, put the cube in, shut the drawer, release it."""
         s = signals
         xp = array_namespace(s["pulled"])
         done, held = s["placed"], xp.where(s["cube_held"], 1.0, 0.0)
@@ -238,7 +248,7 @@ class Drawer(Task):
         }
 
     def phase(self, signals: Arrays) -> Array:
-        """Inferred from what is held, how far the drawer is open and where the cube is."""
+        """Inferred from holds, the opening of the drawer and the position of the cube."""
         s = signals
         xp = array_namespace(s["pulled"])
         waiting = xp.where(s["handle_held"], xp.where(s["pulled"] < OPEN, 1, 2), 0)
@@ -247,13 +257,13 @@ class Drawer(Task):
         return xp.where(s["placed"], xp.where(s["pulled"] < SHUT, resting, 5), working)
 
     def is_cooperative(self, signals: Arrays) -> Array:
-        """While the cube is held and so is the drawer, or is open, or has the cube over it; until it is shut again."""
+        """From when the cube is held while the drawer is held, open or below it, until the drawer is shut."""
         s = signals
         both = s["cube_held"] & (s["handle_held"] | (s["pulled"] > SHUT) | (s["lateral"] < 0.03))
         return (both | s["placed"]) & ~(s["placed"] & (s["pulled"] < SHUT))
 
     def roles(self, signals: Arrays) -> Array:
-        """One arm holds what is open until the cube is in; the other waits beside it with the cube until it is open."""
+        """The puller holds the open drawer until the cube is in; the filler waits next to it until it is open."""
         s = signals
         xp = array_namespace(s["pulled"])
         over = s["cube_held"] & (s["lateral"] < 0.03) & ~s["placed"]
@@ -263,11 +273,11 @@ class Drawer(Task):
         return xp.where(s["pulling"], puller[:, None], filler[:, None])
 
     def state_parts(self, world: WorldState, facts: Arrays, signals: Arrays) -> dict[str, Array]:
-        """The named cube in the pose nearest to the hand, all cubes, both drawers, and the goal."""
+        """The named cube in the orientation nearest to the hand, all cubes, both drawers, and the goal."""
         s, n = signals, world.joint_pos.shape[0]
         xp = array_namespace(world.joint_pos)
         rows, dtype = arange(n, world.joint_pos), world.joint_pos.dtype
-        yaw = self._cube_yaw(world, s)
+        yaw = self.cube_yaw(world, s)
         cos, sin = xp.cos(yaw), xp.sin(yaw)
         zero = 0 * cos
         return {
@@ -286,16 +296,16 @@ class Drawer(Task):
             "goal": xp.astype(facts["goal"][:, None] == arange(4, rows), dtype),
         }
 
-    def _cube_yaw(self, world: WorldState, s: Arrays) -> Array:
+    def cube_yaw(self, world: WorldState, s: Arrays) -> Array:
         """Yaw of the cube modulo 90 degrees that suits the hand, shape ``(N,)`` [rad]."""
         xp = array_namespace(world.tool_pos)
         rows, filler = arange(world.tool_pos.shape[0], world.tool_pos), s["filler"]
-        # Of the cube's axes the flattest tells its yaw, whichever face it lies on.
+        # The most horizontal axis of the cube gives its yaw, whichever face it lies on.
         flat = xp.argmin(xp.abs(s["rot"][:, 2, :]), axis=-1)
         axis = s["rot"][rows, :, flat]
         base = like((-BASE_RADIUS, BASE_RADIUS), axis)[filler]
         ahead = xp.atan2(s["pos"][:, 1], s["pos"][:, 0] - base)
-        # In front of the cabinet the palm lies along it, and beside another cube the fingers do not open towards that.
+        # In front of the cabinet the palm is parallel to it; next to another cube the fingers do not open towards it.
         ahead = xp.where(s["pos"][:, 1] > 0.04, np.pi / 2, ahead)
         way = world.body_pos[..., :2] - s["pos"][:, None, :2]
         gap = norm(way)
@@ -308,124 +318,6 @@ class Drawer(Task):
         wanted = xp.where(near, xp.atan2(hand[:, 1], hand[:, 0]), ahead)
         return wanted + wrap_angle(xp.atan2(axis[:, 1], axis[:, 0]) - wanted, np.pi / 2)
 
-    def tool_goals(self, world: WorldState, chains: Chains, facts: Arrays, signals: Arrays) -> ToolGoals:
-        """The puller opens the drawer and holds it, the filler brings the cube; then the puller shuts it."""
-        s = signals
-        xp = array_namespace(world.joint_pos)
-        _, tools = chains.frames(world.joint_target)
-        command = tools[..., :3, 3]
-        pulling, holding, placed = s["pulling"], s["holding"], s["placed"][:, None]
-        heading = like((0.0, np.pi), command)
-        grasp_yaw = xp.where(pulling, heading, self._cube_yaw(world, s)[:, None])
-        turn = rotation_error(_hands(grasp_yaw), world.tool_rot)
-        up = like((0.0, 0.0, 1.0), command)
-        around = fingers_around(s["offset"], up, slack=xp.where(pulling, 0.015, 0.03))
-        # A hand that comes from over the cabinet stays above its roof until it is in front of it.
-        over = xp.where(pulling, 1.6 * smoothstep((s["offset"][..., 1] - 0.02) / 0.05), 0.0)
-        pos, speed, grip = funnel(
-            command, world.tool_pos, s["offset"], turn, s["opening"], s["size"], around, holding, over
-        )
-        # The post centers itself between the fingers: close them without being precise.
-        post = pulling & around & (turn < 0.3) & (s["opening"] > s["size"] - 0.006)
-        closing = (grip | post) & ~holding & ~placed
-        moving, carrying = pulling & holding, ~pulling & holding
-        leaving = placed & ~holding
-        center = command + (0.4 * (s["pinch"] - command)).clip(-0.01, 0.01)
-        pull_pos = self._pull(world, command, s)
-        carry_pos, aloft = self._carry(world, command, s)
-        leave_pos, clear = self._leave(world, command, s)
-        pos = xp.where(carrying[..., None], carry_pos, xp.where(moving[..., None], pull_pos, pos))
-        pos = xp.where(leaving[..., None], leave_pos, xp.where(closing[..., None], center, pos))
-        yaw = xp.where(carrying, np.pi / 2, xp.where(leaving, heading, grasp_yaw))
-        rate = xp.where(carrying, aloft, xp.where(leaving, clear, 1.0))
-        # What is being opened stays so: the way the gripper goes decides when in doubt.
-        shut = s["pulled"][:, None] < 0.012 + 0.4 * world.gripper_target
-        closed = closing | (holding & ~(placed & (shut | ~pulling)))
-        return ToolGoals(
-            pos=pos,
-            rot=_turned(tools[..., :3, :3], yaw, rate, world.joint_target[..., -1], chains),
-            gripper=xp.where(closed, -1.0, 1.0),
-            speed=xp.where(carrying | moving, 0.014, xp.where(leaving, 0.016, speed)),
-            together=xp.zeros_like(s["placed"]),
-        )
-
-    def _pull(self, world: WorldState, command: Array, s: Arrays) -> Array:
-        """Tool positions that move a held handle: out, and in again once cube and filler are where they should be."""
-        xp = array_namespace(command)
-        over = s["origin"][:, 2] + CABINET.size[2] + 0.05
-        gone = xp.all(s["pulling"] | (world.tool_pos[..., 2] > over[:, None]), axis=-1)
-        # A cube that fell down beside the open drawer can be picked only with the drawer out of the way.
-        x, y = xp.abs(s["pos"][:, 0]), s["pos"][:, 1]
-        fallen = xp.where(s["cube_held"] | s["placed"], 0.0, smoothstep(y / 0.03) * smoothstep((0.22 - x) / 0.03))
-        wanted = xp.where(s["placed"] & gone, -0.005, PULLED * (1 - fallen))
-        way = s["pinch"] - command
-        along = way[..., 1] + (s["pulled"] - wanted)[:, None]
-        step = (0.4 * way).clip(-0.01, 0.01)
-        return command + xp.stack([step[..., 0], along.clip(-0.011, 0.011), step[..., 2]], axis=-1)
-
-    def _carry(self, world: WorldState, command: Array, s: Arrays) -> tuple[Array, Array]:
-        """Tool positions that bring a held cube over the open drawer and down into it; how far the hand may turn."""
-        xp = array_namespace(command)
-        drop, pos = s["drop"], s["pos"]
-        rows = arange(drop.shape[0], drop)
-        across = xp.abs(world.tool_rot[rows, s["filler"], 1, 0])  # 1: the fingers open along the drawer
-        # Until the drawer is out and the hand is turned, the cube waits beside it.
-        beside = 1 - smoothstep((s["pulled"] - 0.08) / 0.06) * smoothstep((across - 0.7) / 0.25)
-        side = xp.sign(drop[:, 0])
-        goal = drop[:, :2] + beside[:, None] * xp.stack([0.10 * side, -0.10 + 0 * side], axis=-1)
-        ready = xp.where(s["handle_held"], smoothstep((s["pulled"] - 0.13) / 0.02), 0.0)
-        half = s["cube_size"] / 2
-        safe = s["origin"][:, 2] + CABINET.size[2] + 0.03 + half
-        share = xp.maximum(smoothstep((s["lateral"] - 0.008) / 0.05), 1 - ready)
-        needed = drop[:, 2] + (safe - drop[:, 2]) * share
-        free = smoothstep(1 - (needed - 0.02 - pos[:, 2]) / 0.05)
-        hang = (world.tool_pos - pos[:, None]).clip(-0.03, 0.03)
-        target = xp.concat([goal, needed[:, None]], axis=-1)[:, None] + hang
-        return _step(command, target, 0.013 * free[:, None]), smoothstep((pos[:, 2] - half) / 0.06)[:, None]
-
-    def _leave(self, world: WorldState, command: Array, s: Arrays) -> tuple[Array, Array]:
-        """Tool positions of arms that are done: up, then to their waiting places; 1 where they are high enough."""
-        xp = array_namespace(command)
-        wait = like(((-WAIT[0], *WAIT[1:]), WAIT), command)
-        clear = smoothstep((world.tool_pos[..., 2] - s["origin"][:, None, 2] - 0.13) / 0.04)
-        # What was let go stays between the fingers until they are above it.
-        left = xp.where(s["pulling"][..., None], s["handle"][:, None], s["drop"][:, None])
-        beside = (1 - clear) * smoothstep(2 - norm((left - command)[..., :2]) / 0.03)
-        target = wait + (left - wait) * beside[..., None]
-        target = xp.concat([target[..., :2], (wait + 0 * command)[..., 2:]], axis=-1)
-        opened = smoothstep((s["opening"] - s["size"] - 0.006) / 0.012)
-        step = _step(command, target, 0.016 * clear + 0.004 * beside) - command
-        return command + opened[..., None] * step, clear
-
 
 def _a(adjective: str) -> str:
     return f"an {adjective} cube" if adjective[0] in "aeiou" else f"a {adjective} cube"
-
-
-def _hands(yaw: Array) -> Array:
-    """Tool orientations that point down, x at ``yaw`` [rad] ``(...)`` from the world's, shape ``(..., 3, 3)``."""
-    return rotation_about_z(yaw) @ like(np.diag([1.0, -1.0, -1.0]), yaw)
-
-
-def _turned(rot: Array, yaw: Array, rate: Array, wrist: Array, chains: Chains) -> Array:
-    """The next of tool orientations ``(N, A, 3, 3)`` that turn to ``yaw`` and point down, at a share of full speed.
-
-    They turn the short way, unless the last joint, at ``wrist`` ``(N, A)`` [rad], has its limit there.
-    """
-    xp = array_namespace(yaw)
-    now = xp.atan2(rot[..., 1, 0], rot[..., 0, 0])
-    turn = wrap_angle(yaw - now, 2 * np.pi)
-    other = turn - 2 * np.pi * xp.sign(turn)
-    lower, upper = chains.lower[:, -1], chains.upper[:, -1]
-    end, far_end = wrist - turn, wrist - other  # the last joint turns about an axis that points down
-    blocked = ((end < lower) | (end > upper)) & (far_end > lower) & (far_end < upper)
-    return _hands(now + rate * (0.8 * xp.where(blocked, other, turn)).clip(-0.16, 0.16))
-
-
-def _step(command: Array, target: Array, aside: Array) -> Array:
-    """The next commanded positions: at most ``aside`` ``(N, A)`` sideways, up fast and down gently [m]."""
-    xp = array_namespace(command)
-    step_xy = clip_norm(target[..., :2] - command[..., :2], aside[..., None])
-    gap = target[..., 2] - command[..., 2]
-    step_z = xp.maximum(gap, -(0.25 * xp.abs(gap) + 0.002).clip(None, 0.008)).clip(None, 0.010)
-    return command + xp.concat([step_xy, step_z[..., None]], axis=-1)

@@ -1,155 +1,163 @@
-"""Handoff: one arm picks the stick that the sentence names and passes it on in mid-air; the last lays it on a pad."""
+"""Handoff: one arm picks a stick and passes it on in mid-air; the last arm lays it on the pad that is named."""
 
 from functools import cached_property
 
 import numpy as np
 
 from teamvla_envs.arrays import arange, array_namespace, dot, like, stack_last
-from teamvla_envs.control.grasping import GAIN, fingers_around, funnel, norm, rotation_error, smoothstep
-from teamvla_envs.geometry import clip_norm
-from teamvla_envs.kinematics import Chains
+from teamvla_envs.control.grasping import norm
 from teamvla_envs.scene.compose import ARM_COLORS, BASE_RADIUS
 from teamvla_envs.scene.props import Pad, Prop, Stick, Table, box_inertia
-from teamvla_envs.tasks.base import Array, Arrays, InitialState, Task, ToolGoals, pick
+from teamvla_envs.tasks.base import Array, Arrays, InitialState, Task
+from teamvla_envs.tasks.colors import OBJECT_COLORS, SURFACE_COLORS
+from teamvla_envs.tasks.draws import Choice, Draws, Each, Pair, Reserved, Sample, Uniform, Wording
+from teamvla_envs.tasks.handoff_expert import GRASP_INSET, MEETING, HandoffExpert
 from teamvla_envs.tasks.handoff_sentences import PASS, RELAY
 from teamvla_envs.tasks.instructions import Paraphrases
-from teamvla_envs.world import WorldState
+from teamvla_envs.tasks.parts import Part, goal_part
+from teamvla_envs.world import ContactPair, WorldState
 
-STICK_COLORS = {
-    "yellow": (0.95, 0.78, 0.12, 1.0),
-    "orange": (0.92, 0.45, 0.10, 1.0),
-    "cyan": (0.15, 0.75, 0.85, 1.0),
-    "brown": (0.42, 0.26, 0.13, 1.0),
-}
-PAD_COLORS = {
-    "green": (0.10, 0.55, 0.20, 1.0),
-    "pink": (0.95, 0.40, 0.62, 1.0),
-    "white": (0.93, 0.93, 0.93, 1.0),
-    "black": (0.08, 0.08, 0.09, 1.0),
-}
-PAD_NAMES, STICK_NAMES, ARM_NAMES = tuple(PAD_COLORS), tuple(STICK_COLORS), tuple(ARM_COLORS)
+PAD_NAMES, STICK_NAMES, ARM_NAMES = tuple(SURFACE_COLORS), tuple(OBJECT_COLORS), tuple(ARM_COLORS)
 SIDE_NAMES = ("front", "back")
 
-GRASP_INSET = 0.015  # [m] from the stick's end to the grasp point
-LAID = 0.02  # [m] a stick that was slowly let go lower than this above the table was laid down
-MEETING = (0.0, 0.0, 0.30)  # [m] where the stick changes hands
+LAID = 0.02  # [m] a stick that is released slowly below this height counts as laid down
 PAD_REACH, PAD_ASIDE = 0.43, 0.26  # [m] a pad in the frame of the arm that serves it
-WAIT_REACH, WAIT_HEIGHT = 0.42, 0.42  # [m] where an idle arm's tool waits, in its own frame
+STICK_REACH = 0.44  # [m] nominal distance of a stick from the base of its arm
 
 
 class Handoff(Task):
-    """Pass a stick from arm to arm in mid-air and lay it on the pad that the sentence names.
+    """Pass a stick from arm to arm in mid-air and lay it on the pad that the instruction names.
 
     Two sticks lie in front of two arms, out of the others' reach; two pads lie in front of the last arm of each relay,
-    out of the giver's reach. The sentence says which stick (by color or by whose it is) and which pad (by color or
-    side). With more than two arms the stick goes around the table, and the sentence names the arm at whose pads it
-    ends. Success is the stick lying on the named pad with no finger touching it, after every hand has held it alone,
-    and laid down rather than dropped: the hand that had it last let it go slowly, less than 2 cm above the table.
+    out of the giver's reach. The instruction names the stick (by color or by its arm) and the pad (by color or side).
+    With more than two arms the stick goes around the table, and the instruction names the last arm. Success is the
+    stick lying on the named pad with no finger touching it, after every hand has held it alone, and laid down rather
+    than dropped: the last hand released it slowly, less than 2 cm above the table.
     """
 
     name = "handoff"
-    goals = ("stick_0_pad_0", "stick_0_pad_1", "stick_1_pad_0", "stick_1_pad_1")
     phases = ("approach", "grasp", "lift", "meet", "transfer", "place", "release", "done")
     bodies = ("stick_0", "stick_1")
-    draws = 20
-    goal_draw = 15
-    pose_draws, size_draws, mass_draws = (0, 1, 2, 6, 7, 8), (3, 4, 9, 10), (5, 11)
-    goal_parts = (
-        "goal", "goal_pos", "object_to_goal", "object_pos", "object_rot6d", "object_vel", "object_size",
-        "tool_to_grasp", "lead",
-    )  # fmt: skip
     arm_counts = (2, 3, 4)
-    indicators = ("goal", "lead")
+    expert = HandoffExpert
+    draws = Draws(
+        stick=Each(
+            2,
+            ahead=Uniform(
+                -0.07, 0.07, "m", scaled_by="poses",
+                meaning=f"each stick, distance from its arm's base beyond {STICK_REACH} m",
+            ),
+            # beyond this range a stick could lie on a pad
+            aside=Uniform(-0.07, 0.07, "m", scaled_by="poses", meaning="each stick, offset across its arm's heading"),
+            yaw=Uniform(0.0, np.pi, "rad", scaled_by="poses", meaning="each stick, yaw"),
+            length=Uniform(
+                0.15, 0.20, "m", scaled_by="sizes", held_out=True, meaning="each stick, length", limits=(0.12, 0.25)
+            ),
+            width=Uniform(
+                0.025, 0.045, "m", scaled_by="sizes", held_out=True, meaning="each stick, width and height",
+                limits=(0.015, 0.06),
+            ),
+            mass=Uniform(0.05, 0.30, "kg", scaled_by="masses", meaning="each stick, mass"),
+        ),
+        pads=Pair(SURFACE_COLORS, "colors of the pads of stick 0"),
+        sticks=Pair(OBJECT_COLORS, "colors of the sticks"),
+        mirror=Choice("same", "mirrored", meaning="order of the pads of stick 1"),
+        goal=Choice("stick_0_pad_0", "stick_0_pad_1", "stick_1_pad_0", "stick_1_pad_1"),
+        stick_word=Choice("color", "arm", meaning="how the instruction names the stick"),
+        pad_word=Choice("color", "side", meaning="how the instruction names the pad"),
+        wording=Wording(),
+        reserved=Reserved(),
+    )  # fmt: skip
+    parts = (
+        Part("object_pos", 3, "m", "center of the named stick", "world", goal=True, keypoint=True, auxiliary=True),
+        Part("object_rot6d", 6, "", "two axes of that stick, the same for equivalent poses", "world", goal=True,
+             auxiliary=True),
+        Part("object_vel", 6, "m/s, rad/s", "its linear velocity in world axes, angular in its axes", goal=True,
+             velocity=True),
+        Part("object_size", 2, "m", "length and width of the named stick", goal=True),
+        Part("stick_pos", 6, "m", "centers of both sticks", "world"),
+        Part("tool_to_grasp", 3, "m", "from each tool to its grasp point", "world", per_arm=True, goal=True,
+             auxiliary=True),
+        Part("lead", 1, "", "one-hot: the arm whose turn it is", per_arm=True, goal=True, indicator=True),
+        Part("object_to_goal", 3, "m", "from the stick to the goal", "world", goal=True),
+        Part("goal_pos", 3, "m", "target position of the stick", "world", goal=True, keypoint=True, auxiliary=True),
+        goal_part(4),
+    )  # fmt: skip
 
     def props(self) -> tuple[Prop, ...]:
         """Table, two sticks and the pads of the arms that end a relay."""
         return (
             Table(),
-            *(Stick(f"stick_{s}", (*self._in_front_of(s, 0.44, 0.0), 0.0175)) for s in range(2)),
+            *(Stick(f"stick_{s}", (*self.in_front_of(s, STICK_REACH, 0.0), 0.0175)) for s in range(2)),
             *(Pad(f"pad_{s}_{p}", (*self._pad_pos(s, p), 0.0)) for s in range(2) for p in range(2)),
         )
 
-    def contact_pairs(self) -> tuple[tuple[str, str], ...]:
-        """Each hand with each stick; then what should not touch: arms with the table and with one another."""
+    def contact_pairs(self) -> tuple[ContactPair, ...]:
+        """Hands with sticks; collisions of arms with the table and each other."""
         arms = range(self.num_arms)
-        return (
-            *((f"arm_{k}/hand", f"stick_{s}") for s in range(2) for k in arms),
-            *((f"arm_{k}/link2", "table") for k in arms),
-            *((f"arm_{k}/base", f"arm_{j}/base") for k in arms for j in range(k)),
-        )
+        apart = (ContactPair(f"arm_{k}/base", f"arm_{j}/base") for k in arms for j in range(k))
+        return (*self.grasps(*self.bodies), *self.collisions("table"), *apart)
 
-    def _base(self, arm: int) -> tuple[np.ndarray, np.ndarray]:
+    def base(self, arm: int) -> tuple[np.ndarray, np.ndarray]:
         """Position and heading of an arm's base in the table plane."""
         angle = np.pi + 2 * np.pi * arm / self.num_arms
         pos = BASE_RADIUS * np.array([np.cos(angle), np.sin(angle)])
         return pos, -pos / BASE_RADIUS
 
     @cached_property
-    def _bases(self) -> np.ndarray:
-        """Where the arms stand, shape ``(A, 3)`` [m]."""
-        return np.array([[*self._base(k)[0], 0.0] for k in range(self.num_arms)])
+    def bases(self) -> np.ndarray:
+        """Positions of the arm bases, shape ``(A, 3)`` [m]."""
+        return np.array([[*self.base(k)[0], 0.0] for k in range(self.num_arms)])
 
-    def _in_front_of(self, arm: int, ahead: float, aside: float) -> tuple[float, float]:
-        pos, heading = self._base(arm)
+    def in_front_of(self, arm: int, ahead: float, aside: float) -> tuple[float, float]:
+        """Position in the table plane of a point in the frame of an arm's base."""
+        pos, heading = self.base(arm)
         x, y = pos + ahead * heading + aside * np.array([-heading[1], heading[0]])
         return float(x), float(y)
 
     def _last(self, stick: int) -> int:
-        """The arm that ends the relay which begins at arm ``stick``."""
+        """The last arm of the relay that begins at arm ``stick``."""
         return (stick - 1) % self.num_arms
 
     def _pad_pos(self, stick: int, pad: int) -> tuple[float, float]:
         """Center of a pad; pad 0 is the one further to the front (-y)."""
-        places = [self._in_front_of(self._last(stick), PAD_REACH, side * PAD_ASIDE) for side in (-1, 1)]
+        places = [self.in_front_of(self._last(stick), PAD_REACH, side * PAD_ASIDE) for side in (-1, 1)]
         return sorted(places, key=lambda place: place[1])[pad]
 
-    def sample(self, u: np.ndarray) -> InitialState:
-        """Draw goal, colors and the poses, sizes and masses of both sticks."""
-        n = len(u)
-        poses, fields, lengths, widths = {}, {}, [], []
-        for s in range(2):
-            a = u[:, 6 * s : 6 * s + 6]
-            base, heading = self._base(s)
+    def sample(self, d: Sample) -> InitialState:
+        """Place the sticks, color sticks and pads, and derive the position of the goal."""
+        rows, zero = np.arange(len(d)), np.zeros(len(d))
+        poses, fields = {}, {}
+        for s, name in enumerate(self.bodies):
+            base, heading = self.base(s)
             aside = np.array([-heading[1], heading[0]])
-            spread = 0.07  # beyond it a stick could lie on a pad
-            xy = base + (0.44 + 0.07 * (2 * a[:, :1] - 1)) * heading + spread * (2 * a[:, 1:2] - 1) * aside
-            yaw = np.pi * a[:, 2]
-            length, width, mass = 0.15 + 0.05 * a[:, 3], 0.025 + 0.02 * a[:, 4], 0.05 + 0.25 * a[:, 5]
-            zero = np.zeros(n)
-            poses[f"stick_{s}"] = np.stack(
-                [xy[:, 0], xy[:, 1], width / 2, np.cos(yaw / 2), zero, zero, np.sin(yaw / 2)], -1
-            )
-            fields["body_mass", f"stick_{s}"] = mass
-            fields["body_inertia", f"stick_{s}"] = box_inertia(mass, length, width, width)
-            fields["geom_size", f"stick_{s}_box"] = np.stack([length, width, width], -1) / 2
-            lengths.append(length)
-            widths.append(width)
-        pad_colors, stick_colors = self.draw_pairs(u[:, 12]), self.draw_pairs(u[:, 13])
-        mirrored = self.draw_mirrored(pad_colors, u[:, 14])[:, None]
-        pad_color = np.stack([pad_colors, np.where(mirrored, pad_colors[:, ::-1], pad_colors)], 1)
+            length, width, mass, yaw = d.stick_length[:, s], d.stick_width[:, s], d.stick_mass[:, s], d.stick_yaw[:, s]
+            xy = base + (STICK_REACH + d.stick_ahead[:, s, None]) * heading + d.stick_aside[:, s, None] * aside
+            poses[name] = np.stack([xy[:, 0], xy[:, 1], width / 2, np.cos(yaw / 2), zero, zero, np.sin(yaw / 2)], -1)
+            fields["body_mass", name] = mass
+            fields["body_inertia", name] = box_inertia(mass, length, width, width)
+            fields["geom_size", f"{name}_box"] = np.stack([length, width, width], -1) / 2
+        mirrored = d.reversed(d.pads, d.mirror)[:, None]
+        pad_color = np.stack([d.pads, np.where(mirrored, d.pads[:, ::-1], d.pads)], 1)
         for s in range(2):
-            fields["geom_rgba", f"stick_{s}_box"] = np.array(list(STICK_COLORS.values()))[stick_colors[:, s]]
+            fields["geom_rgba", f"stick_{s}_box"] = np.array(list(OBJECT_COLORS.values()))[d.sticks[:, s]]
             for p in range(2):
-                fields["geom_rgba", f"pad_{s}_{p}_disc"] = np.array(list(PAD_COLORS.values()))[pad_color[:, s, p]]
-        goal = pick(u[:, 15], 4)
-        stick, pad, rows = goal // 2, goal % 2, np.arange(n)
+                fields["geom_rgba", f"pad_{s}_{p}_disc"] = np.array(list(SURFACE_COLORS.values()))[pad_color[:, s, p]]
+        stick, pad = d.goal // 2, d.goal % 2
         pads = np.array([[self._pad_pos(s, p) for p in range(2)] for s in range(2)])
-        width = np.stack(widths, -1)
-        goal_pos = np.concatenate([pads[stick, pad], width[rows, stick][:, None] / 2], -1)
+        height = d.stick_width[rows, stick][:, None] / 2
         return InitialState(
             body_pose=poses,
             fields=fields,
             facts={
-                "goal": goal,
                 "stick": stick,
-                "goal_pos": goal_pos,
-                "length": np.stack(lengths, -1),
-                "width": width,
-                "stick_color": stick_colors,
+                "goal_pos": np.concatenate([pads[stick, pad], height], -1),
+                "length": np.ascontiguousarray(d.stick_length),
+                "width": np.ascontiguousarray(d.stick_width),
+                "stick_color": d.sticks,
                 "pad_color": pad_color,
-                "stick_word": pick(u[:, 16], 2),
-                "pad_word": pick(u[:, 17], 2),
-                "wording": u[:, 18],
+                "stick_word": d.stick_word,
+                "pad_word": d.pad_word,
             },
         )
 
@@ -161,11 +169,11 @@ class Handoff(Task):
         return self._family.choose(float(facts["wording"][world]), self.split, **words)
 
     def sentences(self, facts: Arrays, world: int) -> tuple[str, ...]:
-        """All wordings with every name of the stick and of the pad."""
+        """All paraphrases with every name of the stick and of the pad."""
         sticks, pads = self._names(facts, world)
         pairs, arm = [(stick, pad) for stick in sticks for pad in pads], self._last_name(facts, world)
         return tuple(
-            told for stick, pad in pairs for told in self._family.every(self.split, stick=stick, pad=pad, arm=arm)
+            text for stick, pad in pairs for text in self._family.every(self.split, stick=stick, pad=pad, arm=arm)
         )
 
     @property
@@ -173,11 +181,11 @@ class Handoff(Task):
         return PASS if self.num_arms == 2 else RELAY
 
     def _last_name(self, facts: Arrays, world: int) -> str:
-        """Of the arm in front of which the goal's pad lies."""
+        """Name of the arm in front of which the goal's pad lies."""
         return ARM_NAMES[self._last(int(facts["stick"][world]))]
 
     def _names(self, facts: Arrays, world: int) -> tuple[tuple[str, ...], tuple[str, ...]]:
-        """What the goal's stick and pad can be called; sides mean something across a table for two only."""
+        """Names of the goal's stick and pad; front and back exist only for two arms."""
         stick, pad = divmod(int(facts["goal"][world]), 2)
         color = STICK_NAMES[int(facts["stick_color"][world, stick])]
         pads = (PAD_NAMES[int(facts["pad_color"][world, stick, pad])], SIDE_NAMES[pad])
@@ -189,24 +197,24 @@ class Handoff(Task):
         return {"passed": np.zeros((n, self.num_arms), bool), "laid": np.ones(n, bool)}
 
     def update_memory(self, signals: Arrays) -> dict[str, Array]:
-        """Which hands have held the named stick alone, and whether it was low when it was held last."""
+        """Hands that have held the named stick alone, and whether it was low when it was last held."""
         return {"passed": signals["passed"], "laid": signals["laid"]}
 
     def signals(self, world: WorldState, facts: Arrays, memory: Arrays) -> dict[str, Array]:
-        """The named stick, who holds it, whose turn it is, and the grasp point of every arm."""
+        """Pose of the named stick, holds, the arms whose turn it is, and the grasp point of every arm."""
         xp = array_namespace(world.joint_pos)
         rows, arms = arange(world.joint_pos.shape[0], world.joint_pos), arange(self.num_arms, world.joint_pos)
         stick = facts["stick"]
         pos, rot = world.body_pos[rows, stick], world.body_rot[rows, stick]
         axis = rot[:, :, 0]
         length, width = facts["length"][rows, stick], facts["width"][rows, stick]
-        bases = like(self._bases, world.joint_pos)
+        bases = like(self.bases, world.joint_pos)
         rod = axis[:, None]
         lever = world.tool_pos - pos[:, None]
         along = dot(lever, rod)
         reach = xp.abs(along)
         half = length[:, None] / 2
-        # An arm takes the end that is nearer to its base; where both are as near, the one its hand already faces.
+        # An arm takes the end nearer to its base; if both are equally near, the one that its hand already faces.
         from_bases = pos[:, None] - bases
         outward = dot(from_bases, rod)
         inset = half - GRASP_INSET
@@ -219,11 +227,10 @@ class Handoff(Task):
         # Order of the arms in the relay that begins at the stick's own arm.
         order = (arms - stick[:, None]) % self.num_arms
         nearest = xp.argmin(norm(from_bases), axis=-1)
-        # Of two that hold the stick, the one leads that had it alone.
+        # If two arms hold the stick, the one that has held it alone leads.
         rank = order + xp.where(memory["passed"], 0, self.num_arms)
         lead = xp.where(held, xp.argmin(xp.where(holding, rank, 2 * self.num_arms), axis=-1), nearest)
-        touching = world.contact_count[:, : 2 * self.num_arms] > 0
-        touching = xp.reshape(touching, (-1, 2, self.num_arms))[rows, stick]
+        touching = world.contacts("grasp")[rows, :, stick]
         alone = holding.sum(-1) == 1
         passed = memory["passed"] | (holding & touching & alone[:, None])
         gentle = (pos[:, 2] - width / 2 < LAID) & (norm(world.body_vel[rows, stick, :3]) < 0.3)
@@ -256,7 +263,7 @@ class Handoff(Task):
         }  # fmt: skip
 
     def is_success(self, signals: Arrays) -> Array:
-        """Every hand has held the named stick, and it was laid on the named pad where nobody touches it."""
+        """Every hand has held the named stick, and it was laid on the named pad, where no hand touches it."""
         s = signals
         xp = array_namespace(s["tilt"])
         lies = (s["lateral"] < 0.05) & (xp.abs(s["to_goal"][:, 2]) < 0.01) & ~s["touching"].any(-1)
@@ -267,7 +274,7 @@ class Handoff(Task):
         return 0 * facts["goal"] + 10
 
     def reward_terms(self, signals: Arrays) -> dict[str, tuple[float, Array]]:
-        """The leading arm reaches and grasps, the stick travels hand by hand, and lies free on the pad."""
+        """Reach, pass the stick from hand to hand, meet the next arm, approach the pad, release."""
         s = signals
         xp = array_namespace(s["tilt"])
         rows = arange(s["tilt"].shape[0], s["tilt"])
@@ -286,7 +293,7 @@ class Handoff(Task):
         }
 
     def phase(self, signals: Arrays) -> Array:
-        """Inferred from who holds the stick and where it is."""
+        """Inferred from holds and the position of the stick."""
         s = signals
         xp = array_namespace(s["tilt"])
         rows = arange(s["tilt"].shape[0], s["tilt"])
@@ -303,7 +310,7 @@ class Handoff(Task):
         return (s["held"] | (s["pos"][:, 2] - s["width"] / 2 > LAID)) & ~s["on_goal"]
 
     def roles(self, signals: Arrays) -> Array:
-        """The lead holds the stick, the next arm is at the free end where they meet, nobody else holds it."""
+        """The lead holds the stick, the next arm waits at the free end, and no other arm holds it."""
         s = signals
         xp = array_namespace(s["tilt"])
         arms = arange(self.num_arms, s["tilt"])
@@ -335,131 +342,6 @@ class Handoff(Task):
             "goal": goal,
         }
 
-    def tool_goals(self, world: WorldState, chains: Chains, facts: Arrays, signals: Arrays) -> ToolGoals:
-        """The lead picks and carries, the next arm takes the free end, everyone else keeps clear."""
-        s = signals
-        xp = array_namespace(world.joint_pos)
-        _, tools = chains.frames(world.joint_target)
-        command = tools[..., :3, 3]
-        arms = arange(self.num_arms, command)
-        lead, following = arms == s["lead"][:, None], (arms == s["following"][:, None]) & ~s["last"][:, None]
-        done, held = s["on_goal"][:, None], s["held"][:, None]
-        wait_pos, wait_rot = self._waiting(world)
-
-        hands = _hands_along(s["toward"])
-        meeting = norm(s["pos"] - like(MEETING, command))
-        away = xp.abs(s["pos"] - like(MEETING, command))
-        # A stick that slants in the hand hangs lower; it can be taken all the same.
-        away = xp.maximum(norm(away[:, :2]), away[:, 2] - 0.04)
-        unsettled = smoothstep((away + 0.03 * s["tilt"] - 0.03) / 0.05)[:, None]
-        unsettled = unsettled * smoothstep((s["opening"] - s["width"][:, None] - 0.01) / 0.03)
-        around = fingers_around(s["offset"], s["toward"], slack=0.04)
-        turn = rotation_error(hands, world.tool_rot)
-        hover = xp.where(following, 1.25 * unsettled, 0.0)
-        pos, speed, grip = funnel(
-            command, world.tool_pos, s["offset"], turn, s["opening"], s["width"][:, None], around, s["holding"], hover
-        )
-        carry_pos, carry_rot = self._carry(world, command, tools[..., :3, :3], facts, s)
-        pre_pos, pre_rot = self._expecting(s, wait_pos)
-
-        take = following & (held & (meeting < 0.12)[:, None])
-        expect = following & ~take
-        carrying = lead & s["holding"]
-        idle = ~(lead | following)
-        # An arm that let go, or is done, rises off the stick before it goes anywhere.
-        beside = norm(world.tool_pos[..., :2] - s["pos"][:, None, :2]) < (s["length"] / 2 + 0.09)[:, None]
-        low = beside & (world.tool_pos[..., 2] < (s["pos"][:, 2] + 0.12)[:, None])
-        opened = s["opening"] > (s["width"] + 0.012)[:, None]
-        leave = (idle | done | expect) & low
-        rise = command + like((0.0, 0.0, 0.02), command) * xp.astype(opened, command.dtype)[..., None]
-
-        goal_pos = xp.where(lead[..., None] | take[..., None], pos, xp.where(expect[..., None], pre_pos, wait_pos))
-        goal_pos = xp.where(carrying[..., None] & ~done[..., None], carry_pos, goal_pos)
-        goal_pos = xp.where(done[..., None], wait_pos, goal_pos)
-        goal_pos = xp.where(leave[..., None], rise, goal_pos)
-        rot = xp.where((lead | take)[..., None, None], hands, xp.where(expect[..., None, None], pre_rot, wait_rot))
-        rot = xp.where((carrying & ~done)[..., None, None], carry_rot, rot)
-        rot = xp.where((leave | done)[..., None, None], tools[..., :3, :3], rot)
-        partner_firm = xp.any(s["holding"] & following, axis=-1)[:, None]
-        closed = ((lead | take) & grip) | (s["holding"] & (lead | following))
-        # A stick that hangs down would be jammed into the table: let it fall over and take it again.
-        hangs = s["last"] & (s["lateral"] < 0.2) & (s["tilt"] > 0.5) & (s["pos"][:, 2] < s["length"] / 2 + 0.02)
-        # One that is laid down slanting cannot be pressed flat: let it go as soon as its low end is on the pad.
-        drooped = s["pos"][:, 2] - s["width"] / 2 - xp.sin(s["tilt"]) * s["length"] / 2
-        slants = s["last"] & (s["lateral"] < 0.03) & (s["tilt"] > 0.03) & (drooped < 0.004)
-        closed = closed & ~(lead & partner_firm) & ~done & ~(hangs | slants)[:, None]
-        limit = xp.where(carrying, 0.018, xp.where(leave, 0.016, xp.where(lead | take, 1.4 * speed, 0.019)))
-        return ToolGoals(
-            pos=goal_pos,
-            rot=rot,
-            gripper=xp.where(closed, -1.0, 1.0),
-            speed=limit,
-            together=xp.zeros_like(s["held"]),
-        )
-
-    def _waiting(self, world: WorldState) -> tuple[Array, Array]:
-        """Where idle arms wait, broadcast to ``(N, A, …)``."""
-        xp = array_namespace(world.tool_pos)
-        pos = np.array([[*self._in_front_of(k, WAIT_REACH, 0.0), WAIT_HEIGHT] for k in range(self.num_arms)])
-        ahead = np.array([[*self._base(k)[1], 0.0] for k in range(self.num_arms)])
-        zero = xp.zeros_like(world.tool_pos)
-        return zero + like(pos, zero), _hands_along(zero + like(ahead, zero))
-
-    def _relay_axis(self, s: Arrays) -> Array:
-        """Direction from the lead's base to the next arm's, shape ``(N, 3)``."""
-        bases = like(self._bases, s["pos"])
-        way = bases[s["following"]] - bases[s["lead"]]
-        return way / norm(way)[:, None]
-
-    def _expecting(self, s: Arrays, wait_pos: Array) -> tuple[Array, Array]:
-        """Above the place where the free end will be."""
-        axis = self._relay_axis(s)
-        free_end = like(MEETING, axis) + axis * (s["length"] / 2 - GRASP_INSET)[:, None]
-        pos = free_end + axis * 0.03 + like((0.0, 0.0, 0.13), axis)
-        return 0 * wait_pos + pos[:, None], _hands_along(0 * wait_pos - axis[:, None])
-
-    def _carry(
-        self, world: WorldState, command: Array, tool_rot: Array, facts: Arrays, s: Arrays
-    ) -> tuple[Array, Array]:
-        """Tool poses that bring a held stick to the meeting place or down onto its pad.
-
-        Wherever it goes, it first goes up; the stick is kept level in whatever way it sits in the hand.
-        """
-        xp = array_namespace(command)
-        last = s["last"]
-        meeting = like(MEETING, command)
-        goal = xp.where(last[:, None], facts["goal_pos"], meeting)
-        way = goal[:, :2] - s["pos"][:, :2]
-        lateral = norm(way)
-        # The last arm keeps clear of its partner's hand before it moves off.
-        others = (s["touching"] | s["beside"]) & ~s["holding"]
-        busy = xp.any(others, axis=-1) | (xp.sum(xp.astype(s["holding"], lateral.dtype), axis=-1) > 1)
-        low = goal[:, 2] + 0.003
-        needed = xp.where(last, low + (0.16 - low) * smoothstep((lateral - 0.01) / 0.06), meeting[2])
-        floor = xp.where(last, needed - 0.02, 0.12)
-        free = smoothstep(1 - (floor - s["pos"][:, 2]) / 0.05)
-        axis = xp.where(last[:, None], self._radial(s, goal), self._relay_axis(s))
-        hands = _hands_along(0 * command + axis[:, None])
-        # Where the stick's center is in the hand tells where the hand must be.
-        center = xp.matrix_transpose(world.tool_rot) @ (s["pos"][:, None] - world.tool_pos)[..., None]
-        ahead = (hands @ center)[..., 0]
-        target_xy = goal[:, None, :2] - ahead[..., :2]
-        step_xy = clip_norm(GAIN * (target_xy - command[..., :2]), (0.016 * free)[:, None, None])
-        z = needed[:, None] + (world.tool_pos[..., 2] - s["pos"][:, None, 2]).clip(-0.015, 0.015)
-        gap = z - command[..., 2]
-        step_z = xp.maximum(gap, -(0.25 * xp.abs(gap) + 0.002).clip(None, 0.008)).clip(None, 0.012)
-        step = xp.concat([step_xy, step_z[..., None]], axis=-1)
-        still = busy[:, None, None]
-        return command + xp.where(still, 0.0, 1.0) * step, xp.where(still[..., None], tool_rot, hands)
-
-    def _radial(self, s: Arrays, goal: Array) -> Array:
-        """Direction from the lead's base to the goal in the table plane, shape ``(N, 3)``."""
-        xp = array_namespace(goal)
-        bases = like(self._bases[:, :2], goal)
-        way = goal[:, :2] - bases[s["lead"]]
-        way = way / norm(way)[:, None]
-        return xp.concat([way, xp.zeros_like(way[:, :1])], axis=-1)
-
 
 def _upper_side(rot: Array) -> Array:
     """Normal of the long side of a stick that faces up most: its cross-section is square. Shape ``(N, 3)``."""
@@ -467,13 +349,3 @@ def _upper_side(rot: Array) -> Array:
     y, z = rot[:, :, 1], rot[:, :, 2]
     side = xp.where(xp.abs(y[:, 2:]) > xp.abs(z[:, 2:]), y, z)
     return xp.where(side[:, 2:] < 0, -side, side)
-
-
-def _hands_along(toward: Array) -> Array:
-    """Tool orientations that point down, x along the horizontal direction ``toward``, shape ``(N, A, 3, 3)``."""
-    xp = array_namespace(toward)
-    flat = xp.concat([toward[..., :2], xp.zeros_like(toward[..., :1])], axis=-1)
-    x = flat / norm(flat).clip(1e-9)[..., None]
-    y = stack_last(x[..., 1], -x[..., 0], 0 * x[..., 0])
-    z = 0 * x + like((0.0, 0.0, -1.0), x)
-    return stack_last(x, y, z)

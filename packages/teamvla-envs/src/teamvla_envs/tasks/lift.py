@@ -1,99 +1,103 @@
-"""Lift: a team carries a crate-bar or a tray level to the stand that the sentence names, or holds it up."""
+"""Lift: a team carries a crate-bar or a tray level to the stand that the instruction names, or holds it up."""
 
-from collections.abc import Mapping
 from functools import reduce
 from operator import or_
 
 import numpy as np
 
 from teamvla_envs.arrays import arange, array_namespace, dot, like
-from teamvla_envs.control.grasping import (
-    BESIDE,
-    downward_grasp,
-    funnel,
-    norm,
-    rotation_error,
-    smoothstep,
-)
-from teamvla_envs.geometry import clip_norm, rot6d, rotation_about_z, wrap_angle
-from teamvla_envs.kinematics import Chains
-from teamvla_envs.randomization import Randomization
+from teamvla_envs.control.grasping import BESIDE, norm
+from teamvla_envs.geometry import rot6d
 from teamvla_envs.scene.props import Prop, Table
-from teamvla_envs.tasks.base import Array, Arrays, InitialState, Task, ToolGoals, pick
+from teamvla_envs.tasks.base import Array, Arrays, InitialState, Task
+from teamvla_envs.tasks.colors import SURFACE_COLORS
+from teamvla_envs.tasks.draws import Choice, Draws, Pair, Sample, Uniform, Wording
+from teamvla_envs.tasks.lift_expert import LiftExpert
 from teamvla_envs.tasks.lift_loads import THICKNESS, load_of
-from teamvla_envs.world import WorldState
+from teamvla_envs.tasks.parts import Part, goal_part
+from teamvla_envs.world import ContactPair, WorldState
 
-STAND_COLORS: dict[str, tuple[float, float, float, float]] = {
-    "green": (0.10, 0.55, 0.20, 1.0),
-    "pink": (0.95, 0.40, 0.62, 1.0),
-    "white": (0.93, 0.93, 0.93, 1.0),
-    "black": (0.08, 0.08, 0.09, 1.0),
-}
-COLOR_NAMES = tuple(STAND_COLORS)
-
+COLOR_NAMES = tuple(SURFACE_COLORS)
 HOLD_POS = (0.0, 0.0, 0.34)  # [m] where the expert holds the load up
 HOLD_HEIGHT = 0.27  # [m] from here on it counts as held up
-
 SIDE_NAMES, HEIGHT_NAMES = ("front", "back"), ("lower", "taller")
 
 
 class Lift(Task):
-    """Carry a crate-bar level, with both arms, to the stand that the sentence names; or hold it up.
+    """Carry a crate-bar level, with both arms, to the stand that the instruction names; or hold it up.
 
     The middle of the bar is too wide for a gripper, and held at one end it tilts: it takes two arms. Two stands of
-    different colors and heights, one in front and one at the back; the sentence names one by color, side or height,
+    different colors and heights, one in front and one at the back; the instruction names one by color, side or height,
     or asks to hold the bar up. Success is the bar lying level on the named stand with no finger touching it, or held
     level above 0.27 m by both arms. Three or four arms carry a tray with a handle for each of them, and all of them
     must hold it for as long as it hangs in the air.
     """
 
     name = "lift"
-    goals = ("stand_front", "stand_back", "hold")
     phases = ("approach", "grasp", "carry", "place", "release", "done")
     bodies = ("bar",)
-    draws = 12
-    goal_draw = 9
-    pose_draws, size_draws, mass_draws = (0, 1, 2), (3, 7, 8), (4,)
-    goal_parts = ("goal", "goal_pos", "object_to_goal")
     arm_counts = (2, 3, 4)
+    expert = LiftExpert
+    draws = Draws(
+        x=Uniform(-0.06, 0.06, "m", scaled_by="poses", meaning="load, x"),
+        y=Uniform(-0.06, 0.06, "m", scaled_by="poses", meaning="load, y"),
+        yaw=Uniform(-0.6, 0.6, "rad", scaled_by="poses", meaning="load, yaw"),
+        length=Uniform(0.40, 0.70, "m", scaled_by="sizes", held_out=True, meaning="bar, length", limits=(0.32, 0.80)),
+        mass=Uniform(0.5, 1.5, "kg", scaled_by="masses", meaning="load, mass"),
+        colors=Pair(SURFACE_COLORS, "colors of the front and the back stand"),
+        taller=Choice(*SIDE_NAMES, meaning="the taller stand"),
+        lower_height=Uniform(
+            0.055, 0.08, "m", scaled_by="sizes", held_out=True, meaning="lower stand, height", limits=(0.02, 0.2)
+        ),
+        taller_height=Uniform(
+            0.11, 0.14, "m", scaled_by="sizes", held_out=True, meaning="taller stand, height", limits=(0.02, 0.2)
+        ),
+        goal=Choice("stand_front", "stand_back", "hold"),
+        expression=Choice("color", "side", "height", meaning="how the instruction names the stand"),
+        wording=Wording(),
+    )
+    parts: tuple[Part, ...] = (
+        Part("object_pos", 3, "m", "center of the load", "world", keypoint=True, auxiliary=True),
+        Part("object_rot6d", 6, "", "two axes of the load, the same for equivalent poses", "world", auxiliary=True),
+        Part("object_vel", 6, "m/s, rad/s", "linear velocity in world axes, angular in the load's axes", velocity=True),
+        Part("object_length", 1, "m", "length of the bar"),
+        Part("stand_pos", 6, "m", "centers of the stands' tops, front then back", "world"),
+        Part("tool_to_grasp", 3, "m", "from each tool to its grasp point", "world", per_arm=True, auxiliary=True),
+        Part("object_to_goal", 3, "m", "from the load to the goal", "world", goal=True),
+        Part("goal_pos", 3, "m", "target position of the load", "world", goal=True, keypoint=True, auxiliary=True),
+        goal_part(3),
+    )
 
-    def __init__(
-        self,
-        num_arms: int = 2,
-        split: str = "train",
-        randomization: str | Randomization | Mapping[str, float] = "default",
-    ):
-        super().__init__(num_arms, split, randomization)
-        self.load = load_of(num_arms)
+    def fit_team(self) -> None:
+        """Choose the load, its ranges and the part with its size."""
+        self.load = load_of(self.num_arms)
         self.bodies = (self.load.body,)
+        self.draws = self.draws.replace(**self.load.draws)
+        self.parts = tuple(self.load.size_part if part.name == "object_length" else part for part in self.parts)
 
     def props(self) -> tuple[Prop, ...]:
         """Table, two stands and the load."""
         return (Table(), *self.load.props())
 
-    def contact_pairs(self) -> tuple[tuple[str, str], ...]:
-        """Each hand with the load; then what should not touch: arms with table, stands and one another."""
-        arms = range(self.num_arms)
+    def contact_pairs(self) -> tuple[ContactPair, ...]:
+        """Hands with the load; collisions of arms with table, stands and each other."""
         return (
-            *((f"arm_{k}/hand", self.load.body) for k in arms),
-            *((f"arm_{k}/link2", other) for k in arms for other in ("table", "stand_front", "stand_back")),
-            *((f"arm_{j}/base", f"arm_{k}/base") for k in arms for j in range(k)),
+            *self.grasps(self.load.body),
+            *self.collisions("table", "stand_front", "stand_back"),
+            *self.arm_collisions(),
         )
 
-    def sample(self, u: np.ndarray) -> InitialState:
-        """Draw goal, colors, heights, and the load's pose, size and mass."""
-        n, load = len(u), self.load
-        colors = self.draw_pairs(u[:, 5])
-        taller = pick(u[:, 6], 2)
-        heights = np.stack([low + spread * u[:, 7 + i] for i, (low, spread) in enumerate(load.heights)], -1)
-        heights = np.where(taller[:, None] == 1, heights, heights[:, ::-1])
+    def sample(self, d: Sample) -> InitialState:
+        """Place stands and load, and derive the position of the goal."""
+        n, load = len(d), self.load
+        heights = np.stack([d.lower_height, d.taller_height], -1)
+        heights = np.where(d.taller[:, None] == 1, heights, heights[:, ::-1])
         stand_pos = np.zeros((n, 2, 3))
         stand_pos[:, :, :2] = load.stand_xy
         stand_pos[:, :, 2] = heights
-        goal = pick(u[:, 9], 3)
-        on_stand = stand_pos[np.arange(n), np.minimum(goal, 1)] + (0, 0, load.rest)
-        start = load.sample(u[:, :5], taller)
-        rgba = np.array(list(STAND_COLORS.values()))[colors]
+        on_stand = stand_pos[np.arange(n), np.minimum(d.goal, 1)] + (0, 0, load.rest)
+        start = load.sample(d)
+        rgba = np.array(list(SURFACE_COLORS.values()))[d.colors]
         return InitialState(
             body_pose={load.body: start.pose},
             fields={
@@ -104,19 +108,17 @@ class Lift(Task):
                 ("geom_rgba", "stand_back_block"): rgba[:, 1],
             },
             facts={
-                "goal": goal,
-                "goal_pos": np.where((goal == 2)[:, None], np.array(HOLD_POS), on_stand),
+                "goal_pos": np.where((d.goal == 2)[:, None], np.array(HOLD_POS), on_stand),
                 "stand_pos": stand_pos,
-                "colors": colors,
-                "taller": taller,
-                "expression": pick(u[:, 10], len(load.expressions)),
-                "wording": u[:, 11],
+                "colors": d.colors,
+                "taller": d.taller,
+                "expression": d.expression,
                 **start.size,
             },
         )
 
     def instruction(self, facts: Arrays, world: int) -> str:
-        """Name the stand by one of the load's expressions, or ask to hold the load up."""
+        """Name the stand by color, side or height, or ask to hold the load up."""
         goal, wording = int(facts["goal"][world]), float(facts["wording"][world])
         if goal == 2:
             return self.load.holding.choose(wording, self.split)
@@ -124,32 +126,32 @@ class Lift(Task):
         return self.load.placing.choose(wording, self.split, which=which)
 
     def sentences(self, facts: Arrays, world: int) -> tuple[str, ...]:
-        """All wordings; a stand in each of its names."""
+        """All paraphrases with each name of the stand."""
         if int(facts["goal"][world]) == 2:
             return self.load.holding.every(self.split)
         names = self._names(facts, world)
         return tuple(sentence for which in names for sentence in self.load.placing.every(self.split, which=which))
 
     def _names(self, facts: Arrays, world: int) -> tuple[str, ...]:
-        """What the goal's stand can be called, in the order of the load's expressions."""
+        """Names of the goal's stand, in the order of the draw ``expression``."""
         goal = int(facts["goal"][world])
         names = {
             "color": COLOR_NAMES[int(facts["colors"][world, goal])],
             "side": SIDE_NAMES[goal],
             "height": HEIGHT_NAMES[int(facts["taller"][world] == goal)],
         }
-        return tuple(names[expression] for expression in self.load.expressions)
+        return tuple(names[expression] for expression in self.draws.options("expression"))
 
     def initial_memory(self, n: int) -> dict[str, np.ndarray]:
-        """Nothing went wrong yet."""
+        """No fault has occurred."""
         return {fault: np.zeros(n, bool) for fault in self.load.faults}
 
     def update_memory(self, signals: Arrays) -> dict[str, Array]:
-        """Which of the load's faults happened since it was last lifted off the table."""
+        """Faults since the load was last lifted off the table."""
         return {fault: signals[fault] for fault in self.load.faults}
 
     def signals(self, world: WorldState, facts: Arrays, memory: Arrays) -> dict[str, Array]:
-        """Load, grasp points, holds, errors and faults; see the code for the definition of each."""
+        """Pose of the load, grasp points, holds, errors and faults."""
         xp = array_namespace(world.joint_pos)
         pos, rot, load = world.body_pos[:, 0], world.body_rot[:, 0], self.load
         frame = load.frame(rot)
@@ -178,13 +180,13 @@ class Lift(Task):
             **faults, "spoiled": spoiled, "pos": pos, "frame": frame, "offset": offset,
             "distance": distance, "rods": rods, "along": along, "inward": reach - load.inner, "opening": opening,
             "around": around, "holding": holding, "all_hold": all_hold,
-            "touching": (world.contact_count[:, : self.num_arms] > 0).any(-1),
+            "touching": world.contacts("grasp")[..., 0].any(-1),
             "to_goal": to_goal, "lateral": lateral, "tilt": tilt, "hold_goal": hold_goal,
             "on_goal": ~hold_goal & (lateral < 0.02) & (above < 0.005) & (tilt < 0.035) & ~spoiled,
         }  # fmt: skip
 
     def is_success(self, signals: Arrays) -> Array:
-        """On the named stand, level and let go; or held up level by all arms."""
+        """Level and released on the named stand; or held up level by all arms."""
         s = signals
         level = (s["tilt"] < 0.0873) & ~s["spoiled"]
         placed = (s["lateral"] < 0.04) & (abs(s["to_goal"][:, 2]) < 0.01) & ~s["touching"]
@@ -198,11 +200,11 @@ class Lift(Task):
         return xp.where(facts["goal"] == 2, 25, 10)
 
     def reward_terms(self, signals: Arrays) -> dict[str, tuple[float, Array]]:
-        """Reach, grasp, lift, keep level, approach the goal, let go there."""
+        """Reach, grasp, lift, keep level, approach the goal, release."""
         s = signals
         xp = array_namespace(s["tilt"])
         near = xp.where(s["hold_goal"] | s["on_goal"], 1.0, 0.0) * xp.exp(-5 * s["lateral"])
-        # Raised as high as the goal is enough: to lower it onto a low stand must not cost.
+        # The height of the goal is enough, so that lowering the load onto a low stand does not cost reward.
         rest, top = self.load.rest, (s["pos"][:, 2] + s["to_goal"][:, 2]).clip(None, HOLD_HEIGHT)
         height = ((s["pos"][:, 2] - rest) / (top - rest)).clip(0.0, 1.0)
         lifted = xp.where(s["on_goal"], 1.0, height)
@@ -230,12 +232,12 @@ class Lift(Task):
         return xp.where(s["on_goal"], resting, working)
 
     def is_cooperative(self, signals: Arrays) -> Array:
-        """While all hold the load or it is off the table, until it lies on the goal."""
+        """While all arms hold the load or it is off the table, until it lies on the goal."""
         s = signals
         return (s["all_hold"] | self._aloft(s) | (s["tilt"] > 0.0873)) & ~s["on_goal"]
 
     def roles(self, signals: Arrays) -> Array:
-        """A load in the air is held by every arm; whoever holds it keeps it level within 5 degrees."""
+        """Every arm holds a load that is in the air, and holders keep it level to 5 degrees."""
         s = signals
         involved = s["holding"] | self._aloft(s)[:, None]
         level = (s["tilt"] < 0.0873)[:, None]
@@ -253,77 +255,10 @@ class Lift(Task):
             "object_pos": s["pos"],
             "object_rot6d": rot6d(s["frame"]),
             "object_vel": world.body_vel[:, 0],
-            **self.load.size_part(facts),
+            self.load.size_part.name: self.load.size(facts)[:, None],
             "stand_pos": xp.reshape(facts["stand_pos"], (n, 6)),
             "tool_to_grasp": xp.reshape(-s["offset"], (n, -1)),
             "object_to_goal": s["to_goal"],
             "goal_pos": facts["goal_pos"],
             "goal": goal,
         }
-
-    def tool_goals(self, world: WorldState, chains: Chains, facts: Arrays, signals: Arrays) -> ToolGoals:
-        """Funnel down to the grasp points, carry the load as one body, let go on the stand, rise."""
-        s = signals
-        xp = array_namespace(world.joint_pos)
-        _, commanded = chains.frames(world.joint_target)
-        _, natural = chains.frames(chains.rest[None])
-        command = commanded[..., :3, 3]
-        yaw = xp.atan2(s["frame"][:, 1, 0], s["frame"][:, 0, 0])
-        turns = like(self.load.turns, yaw)
-        hands = downward_grasp(yaw[:, None] + turns, natural)
-
-        grasp_pos, speed, gripper = self._grasp(world, command, hands, s)
-        carry_pos, carry_yaw = self._carry(world, command, yaw, facts, s)
-        carry, leave = s["all_hold"] & ~s["on_goal"], s["on_goal"]
-        free = s["opening"] > THICKNESS + 0.02
-        rise = command + like((0.0, 0.0, 0.02), command) * xp.astype(free, command.dtype)[..., None]
-        rise = xp.where((world.tool_pos[..., 2] < s["pos"][:, None, 2] + 0.12)[..., None], rise, command)
-        carrying, leaving = carry[:, None], leave[:, None]
-        return ToolGoals(
-            pos=xp.where(leaving[..., None], rise, xp.where(carrying[..., None], carry_pos, grasp_pos)),
-            rot=xp.where(carrying[..., None, None], downward_grasp(carry_yaw[:, None] + turns, natural), hands),
-            gripper=xp.where(leaving, 1.0, xp.where(carrying, -1.0, gripper)),
-            speed=xp.where(carrying, 0.02, xp.where(leaving, 0.012, speed)),
-            together=carry,
-        )
-
-    def _grasp(self, world: WorldState, command: Array, hands: Array, s: Arrays) -> tuple[Array, Array, Array]:
-        """Tool positions, speeds and grippers on the way to a firm grasp of every grasp point."""
-        xp = array_namespace(command)
-        turn = rotation_error(hands, world.tool_rot)
-        # A rod can be held anywhere; most of it is as good as the grasp point near its end.
-        leeway = xp.maximum(xp.minimum(-s["along"], 0.7 * s["inward"]), -0.01 + 0 * s["along"])
-        offset = s["offset"] + leeway[..., None] * s["rods"]
-        pos, speed, grip = funnel(
-            command, world.tool_pos, offset, turn, s["opening"], THICKNESS, s["around"], s["holding"]
-        )
-        # Until all hold, a holder keeps its end level with the center: neither lifted nor pressed down.
-        tools = world.tool_pos - s["pos"][:, None]
-        level = self.load.to_level(s["frame"], tools).clip(-0.006, 0.006)
-        steady = xp.concat([command[..., :2], (command[..., 2] + level)[..., None]], axis=-1)
-        return xp.where(s["holding"][..., None], steady, pos), speed, xp.where(grip, -1.0, 1.0)
-
-    def _carry(self, world: WorldState, command: Array, yaw: Array, facts: Arrays, s: Arrays) -> tuple[Array, Array]:
-        """Next commanded tool positions and yaw of a load that is moved as one rigid body."""
-        xp = array_namespace(command)
-        # The grasp offsets as they would be without the load's tilt, so that the next pose is a level one.
-        offset = self.load.level_offsets(s["frame"], yaw, world.tool_pos - s["pos"][:, None])
-        commanded_yaw = self.load.commanded_yaw(command, offset)
-        level = rotation_about_z(commanded_yaw)
-        center = xp.mean(command - (level[:, None] @ offset[..., None])[..., 0], axis=1)
-
-        # A load with which something went wrong must be laid on the table before it may be carried on.
-        goal = xp.where(s["spoiled"][:, None], like((0.0, 0.0, self.load.rest), command), facts["goal_pos"])
-        way = s["pos"][:, :2] - goal[:, :2]
-        lateral = norm(way)
-        clearance = xp.max(facts["stand_pos"][:, :, 2], axis=-1) + 0.06 + self.load.rest
-        hold = s["hold_goal"] & ~s["spoiled"]
-        needed = goal[:, 2] + xp.where(hold, 0.0, clearance - goal[:, 2]) * smoothstep((lateral - 0.012) / 0.06)
-        free = smoothstep(1 - (xp.where(hold, 0.16, needed - 0.02) - s["pos"][:, 2]) / 0.05)
-        step_xy = clip_norm(goal[:, :2] - center[:, :2], (0.012 * free.clip(0.0))[:, None])
-        gap = needed - center[:, 2]
-        step_z = xp.maximum(gap, -(0.25 * xp.abs(gap) + 0.002).clip(None, 0.008)).clip(None, 0.010)
-        turn_left = wrap_angle(-commanded_yaw, 2 * np.pi)
-        next_yaw = commanded_yaw + turn_left.clip(-0.03, 0.03) * free
-        center = center + xp.concat([step_xy, step_z[:, None]], axis=-1)
-        return center[:, None] + (rotation_about_z(next_yaw)[:, None] @ offset[..., None])[..., 0], next_yaw

@@ -1,4 +1,4 @@
-"""What the arms of Lift carry: how it is held, where it may stand, how its start is drawn, which pose it looks like."""
+"""Loads of Lift, the crate-bar and the tray: grasp points, stands, initial poses, and equivalent orientations."""
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
@@ -11,28 +11,30 @@ from teamvla_envs.geometry import rotation_about_z, wrap_angle
 from teamvla_envs.scene.loads import CrateBar, Tray, crate_bar_inertia, tray_inertia
 from teamvla_envs.scene.props import Prop, Stand
 from teamvla_envs.tasks.base import Array, Arrays
+from teamvla_envs.tasks.draws import Choice, Draw, Sample, Uniform
 from teamvla_envs.tasks.instructions import Paraphrases
 from teamvla_envs.tasks.lift_sentences import HOLD, PLACE, TRAY_HOLD, TRAY_PLACE
+from teamvla_envs.tasks.parts import Part
 
 THICKNESS, CRATE_HEIGHT = 0.03, 0.06  # [m]
 GRASP_INSET = 0.035  # [m] from the bar's end to the grasp point
 REST = CRATE_HEIGHT / 2  # [m] height of the bar's center above what it lies on
 STAND_Y = 0.30  # [m] the bar's stands are at (0, -STAND_Y), "front", and (0, +STAND_Y), "back"
 HANDLE_INSET = 0.03  # [m] from the end of a tray's handle to the grasp point
-# Number of arms to where the tray's stands are: (distance from the center [m], angles of front and back in half turns).
-# Each stands halfway between the directions of two arms, as far out as the arm across the table can still reach.
+# Number of arms to the stands of the tray: distance from the center [m], angles of front and back [half turns].
+# Each is halfway between the directions of two arms, as far out as the arm across the table can reach.
 TRAY_STANDS = {3: (0.225, (-2 / 3, 2 / 3)), 4: (0.28, (-1 / 4, 3 / 4))}
 TRAY_STAND_SIZE = 0.04  # [m] half an edge of these stands
 
 
 @dataclass(frozen=True)
 class LoadStart:
-    """A load's part of the starts of n worlds.
+    """Initial states of the load in n worlds.
 
     Attributes:
         pose: Position and quaternion wxyz, shape ``(n, 7)``.
         fields: Model fields that differ from world to world, first axis n.
-        size: What :meth:`Load.reach` reads of the episode, first axis n.
+        size: Facts that :meth:`Load.reach` and :meth:`Load.size` read, first axis n.
     """
 
     pose: np.ndarray
@@ -41,29 +43,29 @@ class LoadStart:
 
 
 class Load(ABC):
-    """What a team of A arms carries, each arm at its own grasp point.
+    """An object that a team of A arms carries, each arm at its own grasp point.
 
-    The frame of a load is that of the body, turned about its z to the nearest pose that looks the same.
+    The frame of a load is that of its body, turned about z to the nearest equivalent orientation.
 
     Attributes:
         body: Name of the body.
         rest: Height of its center above what it lies on [m].
-        directions: In its frame, from the center to the grasp points, shape ``(A, 2)``.
-        turns: Yaws in its frame of what the fingers close on, shape ``(A,)`` [rad].
-        stand_xy: Places of the front and the back stand, shape ``(2, 2)`` [m].
-        heights: Least height of the lower and the taller stand and how much more they can be [m].
-        expressions: What a stand can be named by.
-        inner: Nearest place to the center where a hand can hold the rod [m].
-        give: How much wider a held rod is between upright fingers for each radian of tilt [m].
-        faults: What must not happen between lifting it off the table and success.
-        placing: Sentences that name a stand.
-        holding: Sentences that ask to hold it up.
+        directions: Unit vectors from the center to the grasp points, in its frame, shape ``(A, 2)``.
+        turns: Yaws of the rods at the grasp points, in its frame, shape ``(A,)`` [rad].
+        stand_xy: Positions of the front and the back stand, shape ``(2, 2)`` [m].
+        draws: Draws of Lift that differ from those of the bar.
+        size_part: Part of the privileged observation with its size.
+        inner: Smallest distance from the center at which a hand can hold the rod [m].
+        give: Additional width of a held rod between upright fingers per tilt [m/rad].
+        faults: Events that must not occur between lifting it off the table and success.
+        placing: Instructions that name a stand.
+        holding: Instructions to hold it up.
     """
 
     body: ClassVar[str]
     rest: ClassVar[float]
-    heights: ClassVar[tuple[tuple[float, float], tuple[float, float]]]
-    expressions: ClassVar[tuple[str, ...]]
+    draws: ClassVar[dict[str, Draw]] = {}
+    size_part: ClassVar[Part]
     inner: ClassVar[float]
     give: ClassVar[float]
     faults: ClassVar[tuple[str, ...]]
@@ -78,13 +80,8 @@ class Load(ABC):
         """Two stands and the load, at nominal sizes."""
 
     @abstractmethod
-    def sample(self, u: np.ndarray, taller: np.ndarray) -> LoadStart:
-        """Draw pose, size and mass.
-
-        Args:
-            u: Shape ``(n, 5)``, around [0, 1): x, y, yaw, size, mass.
-            taller: Index of the taller stand, shape ``(n,)``.
-        """
+    def sample(self, d: Sample) -> LoadStart:
+        """Initial states from the drawn values of Lift."""
 
     @abstractmethod
     def frame(self, rot: Array) -> Array:
@@ -92,15 +89,15 @@ class Load(ABC):
 
     @abstractmethod
     def reach(self, facts: Arrays) -> Array:
-        """From the center to the grasp points, shape ``(N,)`` [m]."""
+        """Distance from the center to the grasp points, shape ``(N,)`` [m]."""
 
     @abstractmethod
-    def size_part(self, facts: Arrays) -> dict[str, Array]:
-        """The size as a part of the privileged observation, ``(N, 1)``."""
+    def size(self, facts: Arrays) -> Array:
+        """The number of :attr:`size_part`, shape ``(N,)`` [m]."""
 
     @abstractmethod
     def level_offsets(self, frame: Array, yaw: Array, tools: Array) -> Array:
-        """Where the tools would be relative to a load that is level and has no yaw.
+        """Tool positions relative to the center as they would be if the load were level and had no yaw.
 
         Args:
             frame: The load's frame, shape ``(N, 3, 3)``.
@@ -110,7 +107,7 @@ class Load(ABC):
 
     @abstractmethod
     def to_level(self, frame: Array, tools: Array) -> Array:
-        """By how much arms that hold a tilted load must rise until it is level, shape ``(N, A)`` [m].
+        """Rise of each arm that levels a tilted load, shape ``(N, A)`` [m].
 
         Args:
             frame: The load's frame, shape ``(N, 3, 3)``.
@@ -119,7 +116,7 @@ class Load(ABC):
 
     @abstractmethod
     def commanded_yaw(self, command: Array, offset: Array) -> Array:
-        """The load's yaw that commanded tool positions ``(N, A, 3)`` ask for, given level offsets; shape ``(N,)``."""
+        """Yaw of the load ``(N,)`` [rad] that fits commanded tool positions and level offsets, each ``(N, A, 3)``."""
 
 
 class CrateBarLoad(Load):
@@ -127,8 +124,7 @@ class CrateBarLoad(Load):
 
     body = "bar"
     rest = REST
-    heights = ((0.055, 0.025), (0.11, 0.03))
-    expressions = ("color", "side", "height")
+    size_part = Part("object_length", 1, "m", "length of the bar")
     inner = 0.12
     give = 0.0
     faults = ("tilted",)
@@ -147,12 +143,9 @@ class CrateBarLoad(Load):
             CrateBar(),
         )
 
-    def sample(self, u: np.ndarray, taller: np.ndarray) -> LoadStart:
-        """Anywhere near the center, longer or shorter."""
-        n = len(u)
-        x, y = 0.06 * (2 * u[:, :2] - 1).T
-        yaw = 0.6 * (2 * u[:, 2] - 1)
-        length, mass = 0.40 + 0.30 * u[:, 3], 0.5 + 1.0 * u[:, 4]
+    def sample(self, d: Sample) -> LoadStart:
+        """A bar that lies near the center."""
+        n, length, mass = len(d), d.length, d.mass
         _, inertia = crate_bar_inertia(length, mass)
         rod = np.stack([length / 2, np.full(n, THICKNESS / 2), np.full(n, THICKNESS / 2)], -1)
         fields = {
@@ -160,24 +153,24 @@ class CrateBarLoad(Load):
             ("body_inertia", "bar"): inertia,
             ("geom_size", "bar_rod"): rod,
         }
-        return LoadStart(_lying(x, y, REST, yaw), fields, {"length": length})
+        return LoadStart(_lying(d.x, d.y, REST, d.yaw), fields, {"length": length})
 
     def frame(self, rot: Array) -> Array:
-        """The bar looks the same turned by 180 degrees: its axis is taken to point to the last arm's side (+x)."""
+        """The body's frame, turned by 180 degrees where its x axis points away from the last arm (+x)."""
         xp = array_namespace(rot)
         flip = xp.where(rot[:, 0, 0] < 0, -1.0, 1.0)[:, None]
         return stack_last(rot[:, :, 0] * flip, rot[:, :, 1] * flip, rot[:, :, 2])
 
     def reach(self, facts: Arrays) -> Array:
-        """Near the ends."""
+        """Half the length without the inset of the grasp points."""
         return facts["length"] / 2 - GRASP_INSET
 
-    def size_part(self, facts: Arrays) -> dict[str, Array]:
-        """The length."""
-        return {"object_length": facts["length"][:, None]}
+    def size(self, facts: Arrays) -> Array:
+        """The length of the bar."""
+        return facts["length"]
 
     def level_offsets(self, frame: Array, yaw: Array, tools: Array) -> Array:
-        """Take yaw and slope out of them; how the bar is rolled about its axis does not matter."""
+        """Offsets without yaw and slope; the roll about the bar's axis stays."""
         xp = array_namespace(tools)
         turn = xp.matrix_transpose(rotation_about_z(yaw))
         offset = (turn[:, None] @ tools[..., None])[..., 0]
@@ -185,11 +178,11 @@ class CrateBarLoad(Load):
         return xp.concat([offset[..., :2], (offset[..., 2] - slope[:, None] * offset[..., 0])[..., None]], axis=-1)
 
     def to_level(self, frame: Array, tools: Array) -> Array:
-        """Both ends at the height of the center."""
+        """Both ends rise or sink to the height of the center."""
         return -tools[..., 2]
 
     def commanded_yaw(self, command: Array, offset: Array) -> Array:
-        """From the line between the tools."""
+        """Yaw of the line between the tools."""
         xp = array_namespace(command)
         span, commanded = offset[:, 1] - offset[:, 0], command[:, 1] - command[:, 0]
         return xp.atan2(commanded[:, 1], commanded[:, 0]) - xp.atan2(span[:, 1], span[:, 0])
@@ -200,8 +193,24 @@ class TrayLoad(Load):
 
     body = "tray"
     rest = THICKNESS / 2
-    heights = ((0.025, 0.015), (0.07, 0.02))
-    expressions = ("color", "height")
+    draws: ClassVar[dict[str, Draw]] = {
+        "x": Uniform(-0.02, 0.02, "m", scaled_by="poses", meaning="tray, x from its nominal position"),
+        "y": Uniform(-0.02, 0.02, "m", scaled_by="poses", meaning="tray, y from its nominal position"),
+        "yaw": Uniform(-0.12, 0.12, "rad", scaled_by="poses", meaning="tray, yaw"),
+        "length": Uniform(
+            0.22, 0.24, "m", scaled_by="sizes", held_out=True, meaning="tray, center to the ends of its handles",
+            limits=(0.21, 0.26),
+        ),
+        "mass": Uniform(1.0, 3.0, "kg", scaled_by="masses", meaning="tray, mass"),
+        "lower_height": Uniform(
+            0.025, 0.04, "m", scaled_by="sizes", held_out=True, meaning="lower stand, height", limits=(0.02, 0.2)
+        ),
+        "taller_height": Uniform(
+            0.07, 0.09, "m", scaled_by="sizes", held_out=True, meaning="taller stand, height", limits=(0.02, 0.2)
+        ),
+        "expression": Choice("color", "height", meaning="how the instruction names the stand"),
+    }  # fmt: skip
+    size_part = Part("object_reach", 1, "m", "from the center of the tray to the grasp points on its handles")
     inner = 0.15
     give = THICKNESS
     faults = ("tilted", "alone")
@@ -224,44 +233,43 @@ class TrayLoad(Load):
         )
         return (*stands, self.tray)
 
-    def sample(self, u: np.ndarray, taller: np.ndarray) -> LoadStart:
-        """Near the center but away from the taller stand, which hands on the handles must not hit."""
-        n, name = len(u), self.body
-        away = self.stand_xy[taller] / np.sqrt((self.stand_xy[taller] ** 2).sum(-1, keepdims=True))
-        x, y = (0.02 * (2 * u[:, :2] - 1) - 0.03 * away).T
-        yaw = 0.12 * (2 * u[:, 2] - 1)
-        end, mass = 0.22 + 0.02 * u[:, 3], 1.0 + 2.0 * u[:, 4]
+    def sample(self, d: Sample) -> LoadStart:
+        """A tray that lies near the center, away from the taller stand, which the hands must not hit."""
+        n, name, end, mass = len(d), self.body, d.length, d.mass
+        taller = self.stand_xy[d.taller]
+        away = taller / np.sqrt((taller**2).sum(-1, keepdims=True))
+        x, y = (np.stack([d.x, d.y], -1) - 0.03 * away).T
         handle = np.stack([end - self.tray.middle, np.full(n, THICKNESS / 2), np.full(n, THICKNESS / 2)], -1)
         fields = {
             ("body_mass", name): mass,
             ("body_inertia", name): tray_inertia(self.tray, end, mass),
             **{("geom_size", f"{name}_handle_{k}"): handle for k in range(self.tray.handles)},
         }
-        return LoadStart(_lying(x, y, self.rest, yaw), fields, {"reach": end - HANDLE_INSET})
+        return LoadStart(_lying(x, y, self.rest, d.yaw), fields, {"reach": end - HANDLE_INSET})
 
     def frame(self, rot: Array) -> Array:
-        """The tray looks the same turned by one handle: every arm gets the handle that is nearest to it."""
+        """The body's frame, turned by whole handles so that every arm gets the handle nearest to it."""
         xp = array_namespace(rot)
         yaw = xp.atan2(rot[:, 1, 0], rot[:, 0, 0])
         return rot @ rotation_about_z(wrap_angle(yaw, 2 * np.pi / self.tray.handles) - yaw)
 
     def reach(self, facts: Arrays) -> Array:
-        """On the handles."""
+        """Distance of the grasp points, on the handles."""
         return facts["reach"]
 
-    def size_part(self, facts: Arrays) -> dict[str, Array]:
-        """How far out the handles are held."""
-        return {"object_reach": facts["reach"][:, None]}
+    def size(self, facts: Arrays) -> Array:
+        """The distance of the grasp points."""
+        return facts["reach"]
 
     def level_offsets(self, frame: Array, yaw: Array, tools: Array) -> Array:
-        """As the tray's frame sees them, but at one height: handles that slip must not drag the commands along."""
+        """Offsets in the tray's frame at one common height, so that slipping handles do not drag the commands along."""
         xp = array_namespace(tools)
         offset = (xp.matrix_transpose(frame)[:, None] @ tools[..., None])[..., 0]
         height = xp.mean(offset[..., 2:], axis=1, keepdims=True)
         return xp.concat([offset[..., :2], height + xp.zeros_like(offset[..., 2:])], axis=-1)
 
     def to_level(self, frame: Array, tools: Array) -> Array:
-        """Wherever on the handles they are, so that few cannot lift it before all hold."""
+        """Each arm at the height of its handle, so that the tray is not lifted before all arms hold it."""
         xp = array_namespace(tools)
         return (xp.matrix_transpose(frame)[:, None] @ tools[..., None])[..., 2, 0] - tools[..., 2]
 
@@ -275,10 +283,10 @@ class TrayLoad(Load):
 
 
 def load_of(num_arms: int) -> Load:
-    """What so many arms carry."""
+    """The load for a number of arms."""
     return CrateBarLoad() if num_arms == 2 else TrayLoad(num_arms)
 
 
 def _lying(x: np.ndarray, y: np.ndarray, height: float, yaw: np.ndarray) -> np.ndarray:
-    """Poses ``(n, 7)`` of a thing that lies on the table."""
+    """Poses ``(n, 7)`` of objects that lie on the table."""
     return np.stack([x, y, np.full(len(x), height), np.cos(yaw / 2), 0 * yaw, 0 * yaw, np.sin(yaw / 2)], -1)

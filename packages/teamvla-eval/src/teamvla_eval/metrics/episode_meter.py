@@ -71,11 +71,10 @@ class Meter:
         self._env, self._dt, self._phases = env, env.control_dt, task.phases
         self._actuators = actuators_of(scene)
         pairs = task.contact_pairs()
-        hands = [f"arm_{k}/hand" for k in range(env.num_arms)]
-        self._collisions = np.array([i for i, (first, _) in enumerate(pairs) if first not in hands], int)
-        held = [[first == hand for hand in hands] for first, _ in pairs]
-        bodies = [[first in hands and second == body for body in task.bodies] for first, second in pairs]
-        self._of_hand, self._of_body = np.array(held, bool), np.array(bodies, bool)
+        arms, bodies = range(env.num_arms), task.bodies
+        self._collisions = np.array([i for i, pair in enumerate(pairs) if pair.kind == "collision"], int)
+        self._of_hand = np.array([[pair.arm == arm for arm in arms] for pair in pairs], bool).reshape(-1, len(arms))
+        self._of_body = np.array([[pair.body == b for b in bodies] for pair in pairs], bool).reshape(-1, len(bodies))
         self._steps = np.zeros(env.num_envs, np.int64)
         self._kept: dict[str, np.ndarray] = {}
 

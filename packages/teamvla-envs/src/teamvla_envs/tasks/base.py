@@ -248,15 +248,20 @@ class Task(ABC):
     def state_parts(self, world: WorldState, facts: Arrays, signals: Arrays) -> dict[str, Array]:
         """Privileged observation in addition to proprioception: the name of each of :attr:`parts` to ``(N, size)``."""
 
-    def make_expert(self) -> Expert:
-        """The scripted expert of this task.
+    @classmethod
+    def get_expert(cls) -> type[Expert]:
+        """The class of the scripted expert.
 
         Raises:
             UserError: If the task has none.
         """
-        if self.expert is None:
-            raise UserError(f"task {self.name!r} has no expert")
-        return self.expert(self)
+        if cls.expert is None:
+            raise UserError(f"task {cls.name!r} has no expert")
+        return cls.expert
+
+    def make_expert(self) -> Expert:
+        """A scripted expert for this task; errors are those of :meth:`get_expert`."""
+        return self.get_expert()(self)
 
 
 def _shade(rgba: np.ndarray) -> np.ndarray:

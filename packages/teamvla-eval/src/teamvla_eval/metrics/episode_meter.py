@@ -73,8 +73,8 @@ class Meter:
         pairs = task.contact_pairs()
         arms, bodies = range(env.num_arms), task.bodies
         self._collisions = np.array([i for i, pair in enumerate(pairs) if pair.kind == "collision"], int)
-        self._of_hand = np.array([[pair.arm == arm for arm in arms] for pair in pairs], bool).reshape(-1, len(arms))
-        self._of_body = np.array([[pair.body == b for b in bodies] for pair in pairs], bool).reshape(-1, len(bodies))
+        self._of_hand = np.array([[pair.arm == arm for arm in arms] for pair in pairs], bool)
+        self._of_body = np.array([[pair.body == b for b in bodies] for pair in pairs], bool)
         self._steps = np.zeros(env.num_envs, np.int64)
         self._kept: dict[str, np.ndarray] = {}
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from teamvla_envs.geometry import matrix_from_quat, quat_from_matrix
-from teamvla_envs.scene.compose import CameraSpec
+from teamvla_envs.scene.cameras import CameraSpec
 from teamvla_envs.scene.visual_meshes import Skin
 from teamvla_envs.sim.device import DeviceSimulator
 from teamvla_envs.sim.render_scene import illuminate, render_configs, samples_a_pixel, sky, visible_scene

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from teamvla_envs.geometry import matrix_from_quat, quat_from_matrix
-from teamvla_envs.scene.compose import CameraSpec
+from teamvla_envs.scene.cameras import CameraSpec
 
 _RING = 0.42  # [px] from the center of a pixel to all its rays but the first
 

@@ -61,7 +61,7 @@ class Addresses:
             prop_pos=np.array([first_pos + m.jnt_qposadr[j] for j in slides], int),
             prop_vel=np.array([first_vel + m.jnt_dofadr[j] for j in slides], int),
             joint_ctrl=np.array([[by_joint[m.joint(f"arm_{k}/{j}").id] for j in robots[k].joints] for k in arms]),
-            gripper_ctrl=np.array([by_tendon[m.tendon(f"arm_{k}/split").id] for k in arms]),
+            gripper_ctrl=np.array([by_tendon[m.tendon(f"arm_{k}/{robots[k].gripper_tendon}").id] for k in arms]),
         )
 
     def at_rest(self, size: int, joint_pos: np.ndarray, opening: np.ndarray, poses: Sequence[np.ndarray]) -> np.ndarray:

@@ -15,6 +15,7 @@ from teamvla_envs.arrays import array_namespace
 from teamvla_envs.errors import UserError
 from teamvla_envs.kinematics import Chains
 from teamvla_envs.randomization import Randomization, get_randomization
+from teamvla_envs.scene.cameras import CameraSpec
 from teamvla_envs.scene.compose import Scene, compose
 from teamvla_envs.scene.props import Prop, Table
 from teamvla_envs.world import WorldState
@@ -121,7 +122,7 @@ class Task(ABC):
 
     def scene(self, robots: tuple[str, ...]) -> Scene:
         """The scene of this task with these robots."""
-        return compose(robots, self.props(), self.contact_pairs())
+        return compose(robots, self.props(), self.contact_pairs(), self.cameras())
 
     @abstractmethod
     def props(self) -> tuple[Prop, ...]:
@@ -130,6 +131,10 @@ class Task(ABC):
     @abstractmethod
     def contact_pairs(self) -> tuple[tuple[str, str], ...]:
         """Pairs of bodies (with their subtrees) whose contacts the task reads."""
+
+    def cameras(self) -> tuple[CameraSpec, ...]:
+        """Further cameras of this task's scenes; none by default."""
+        return ()
 
     def start(self, u: np.ndarray) -> Start:
         """Starts for n worlds from uniform numbers, as far as split and randomization let them vary.

@@ -78,7 +78,7 @@ class Drawer(Task):
         arms = range(self.num_arms)
         return (
             *((f"arm_{k}/hand", thing) for thing in (*CUBES, *CABINET.drawers) for k in arms),
-            *((f"arm_{k}/link2", other) for k in arms for other in ("table", CABINET.name)),
+            *((f"arm_{k}/upper_arm", other) for k in arms for other in ("table", CABINET.name)),
             ("arm_0/base", "arm_1/base"),
         )
 

@@ -74,7 +74,7 @@ class Handoff(Task):
         arms = range(self.num_arms)
         return (
             *((f"arm_{k}/hand", f"stick_{s}") for s in range(2) for k in arms),
-            *((f"arm_{k}/link2", "table") for k in arms),
+            *((f"arm_{k}/upper_arm", "table") for k in arms),
             *((f"arm_{k}/base", f"arm_{j}/base") for k in arms for j in range(k)),
         )
 

@@ -78,7 +78,7 @@ class Lift(Task):
         arms = range(self.num_arms)
         return (
             *((f"arm_{k}/hand", self.load.body) for k in arms),
-            *((f"arm_{k}/link2", other) for k in arms for other in ("table", "stand_front", "stand_back")),
+            *((f"arm_{k}/upper_arm", other) for k in arms for other in ("table", "stand_front", "stand_back")),
             *((f"arm_{j}/base", f"arm_{k}/base") for k in arms for j in range(k)),
         )
 

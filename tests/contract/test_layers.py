@@ -10,8 +10,8 @@ PACKAGES = Path(__file__).parents[2] / "packages"
 LAYERS = (
     (
         "teamvla_envs.argument_errors teamvla_envs.arguments teamvla_envs.arrays teamvla_envs.console "
-        "teamvla_envs.cores teamvla_envs.errors teamvla_envs.files teamvla_envs.forks teamvla_envs.geometry "
-        "teamvla_envs.interrupts teamvla_envs.outside teamvla_envs.ports teamvla_envs.provenance "
+        "teamvla_envs.cores teamvla_envs.entry_points teamvla_envs.errors teamvla_envs.files teamvla_envs.forks "
+        "teamvla_envs.geometry teamvla_envs.interrupts teamvla_envs.outside teamvla_envs.ports teamvla_envs.provenance "
         "teamvla_envs.randomization teamvla_envs.seeds teamvla_envs.web_address teamvla_envs.world"
     ),
     "teamvla_envs.scene",

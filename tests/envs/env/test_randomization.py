@@ -12,8 +12,8 @@ from teamvla_envs.env.vector import TeamVectorEnv
 from teamvla_envs.env.world_draws import WorldDraw, counter_noise, named_uniform
 from teamvla_envs.randomization import LEVELS, Randomization, get_randomization
 from teamvla_envs.registration import get_task
-from teamvla_envs.scene import compose
-from teamvla_envs.scene.compose import Scene, shared_cameras
+from teamvla_envs.scene import cameras
+from teamvla_envs.scene.compose import Scene
 
 MakeLift = Callable[..., TeamVectorEnv]
 
@@ -191,8 +191,8 @@ def test_adding_a_camera_changes_no_other_draw(make_lift: MakeLift, monkeypatch:
         return first, env.get_state()
 
     known = draws()
-    side = replace(compose.shared_cameras(2)[0], name="side")
-    monkeypatch.setattr(compose, "shared_cameras", lambda arms: (side, *shared_cameras(arms)))
+    side = replace(cameras.SHARED_CAMERAS[0], name="side")
+    monkeypatch.setattr(cameras, "SHARED_CAMERAS", [side, *cameras.SHARED_CAMERAS])
     for before, after in zip(known, draws(), strict=True):
         added = {f"field.{field}.side" for field in ("camera_shift", "camera_turn", "camera_fovy")}
         assert after.keys() - before.keys() == added

@@ -6,7 +6,8 @@ import mujoco
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose
-from teamvla_envs.scene.compose import ARM_COLORS, BASE_RADIUS, PHYSICS_DT, Scene, camera_quat, compose, spell_out
+from teamvla_envs.scene.cameras import camera_quat
+from teamvla_envs.scene.compose import ARM_COLORS, BASE_RADIUS, PHYSICS_DT, Scene, compose, spell_out
 from teamvla_envs.scene.loads import CrateBar, crate_bar_inertia
 from teamvla_envs.scene.props import Stand, Table
 

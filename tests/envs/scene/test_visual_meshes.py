@@ -42,7 +42,8 @@ def model_xml(**replaced: str) -> str:
     """A menagerie model with a white cube of 8 cm on every link; ``replaced`` swaps texts."""
     bodies = "".join(f'<body name="{link}"><geom class="visual" mesh="cube" material="white"/>' for link in LINKS)
     text = (
-        '<mujoco><compiler meshdir="assets"/><asset><material name="white" rgba="1 1 1 1"/>'
+        '<mujoco><compiler meshdir="assets"/><default><default class="visual"><geom type="mesh" group="2"/></default>'
+        '</default><asset><material name="white" rgba="1 1 1 1"/>'
         '<mesh file="cube.obj" scale="0.04 0.04 0.04"/></asset>'
         f"<worldbody>{bodies}{'</body>' * len(LINKS)}</worldbody></mujoco>"
     )
@@ -194,11 +195,12 @@ def test_a_damaged_mesh_is_named(folder: Path, lift_scene: Scene, content: bytes
     ("old", "new", "reason"),
     [
         ("<mujoco>", "<mujoco", "panda.xml is damaged"),
-        ("<mujoco>", "<!DOCTYPE mujoco []><mujoco>", "declares a DOCTYPE"),
+        ("<mujoco>", "<!DOCTYPE mujoco []><mujoco>", "contains a DOCTYPE"),
+        ("<worldbody>", '<include file="other.xml"/><worldbody>', "contains other files"),
         ('name="link3"', 'name="other"', "no visual meshes for the body 'link3'"),
         ('mesh="cube"', 'mesh="ball"', "names no file for the mesh 'ball'"),
-        ("1 1 1 1", "1 nan 1 1", "rgba='1 nan 1 1' is not 4 numbers"),
-        ("0.04 0.04 0.04", "nan 1 1", "scale='nan 1 1' is not 3 numbers"),
+        ("1 1 1 1", "1 nan 1 1", "contains nan or inf"),
+        ("1 1 1 1", "1 x 1 1", "panda.xml is damaged"),
         ("cube.obj", "cube.py", "cube.py is none of .obj, .stl"),
     ],
 )

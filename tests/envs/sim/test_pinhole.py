@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 from teamvla_envs.geometry import matrix_from_quat
-from teamvla_envs.scene.compose import CameraSpec
+from teamvla_envs.scene.cameras import CameraSpec
 from teamvla_envs.sim.pinhole import camera_views, pinhole_rays, project_points
 
 HALF = math.sqrt(0.5)

@@ -1,4 +1,4 @@
-"""The array namespace of an array, at the price of one type check for numpy."""
+"""Array namespace of numpy arrays and torch tensors, and operations that either library lacks."""
 
 from functools import lru_cache
 from typing import Any
@@ -7,9 +7,9 @@ import numpy as np
 
 
 def array_namespace(array: Any) -> Any:
-    """``numpy`` for numpy arrays, otherwise what ``array_api_compat`` finds (torch).
+    """Namespace of an array of any shape: ``numpy``, or the one that ``array_api_compat`` finds (torch).
 
-    ``array_api_compat.array_namespace`` costs 5 microseconds a call; a step makes dozens of them.
+    ``array_api_compat.array_namespace`` takes 5 microseconds, and a step needs dozens of calls.
     """
     if isinstance(array, np.ndarray):
         return np
@@ -19,7 +19,7 @@ def array_namespace(array: Any) -> Any:
 
 
 def like(constant: Any, array: Any) -> Any:
-    """Constant numbers in the namespace of an array, on its device and in its dtype; numpy keeps its own dtype."""
+    """Constant of any shape in the namespace of an array, on its device and in its dtype; numpy keeps its own dtype."""
     if isinstance(array, np.ndarray):
         return np.asarray(constant)
     numbers = np.asarray(constant)
@@ -27,7 +27,7 @@ def like(constant: Any, array: Any) -> Any:
 
 
 def arange(count: int, array: Any) -> Any:
-    """The integers below ``count``, in the namespace of an array and on its device."""
+    """Integers below ``count``, shape ``(count,)``, in the namespace of an array and on its device."""
     if isinstance(array, np.ndarray):
         return np.arange(count)
     return array_namespace(array).arange(count, device=array.device)
@@ -35,23 +35,23 @@ def arange(count: int, array: Any) -> Any:
 
 @lru_cache(maxsize=256)
 def _uploaded(numbers: bytes, kind: str, shape: tuple[int, ...], dtype: Any, device: Any) -> Any:
-    """A torch tensor of these numbers, sent to the device once."""
+    """Cached torch tensor on a device."""
     import torch
 
     return torch.tensor(np.frombuffer(numbers, kind).reshape(shape), dtype=dtype, device=device)
 
 
 def to_numpy(array: Any) -> np.ndarray:
-    """The numbers of an array on the host."""
+    """Copy of an array of any shape on the host; a numpy array itself."""
     numbers: np.ndarray = array if isinstance(array, np.ndarray) else array.cpu().numpy()
     return numbers
 
 
 def dot(a: Any, b: Any) -> Any:
-    """Sum of products over the last axis; with few worlds ``sum(a * b)`` costs five times as much."""
+    """Dot product ``(...)`` of arrays ``(..., n)``; with few worlds ``sum(a * b)`` takes five times as long."""
     return array_namespace(a).vecdot(a, b)
 
 
 def stack_last(*parts: Any) -> Any:
-    """Arrays of one shape side by side on a new last axis; ``stack`` costs twice as much."""
+    """Stack k arrays ``(...)`` along a new last axis to ``(..., k)``; ``stack`` takes twice as long."""
     return array_namespace(parts[0]).concat([part[..., None] for part in parts], axis=-1)

@@ -56,7 +56,7 @@ def quat_from_matrix(matrix: Array) -> Array:
 
 
 def matrix_from_quat(quat: Array) -> Array:
-    """Rotation matrix ``(..., 3, 3)`` of a unit quaternion ``(..., 4)`` wxyz."""
+    """Rotation matrices ``(..., 3, 3)`` of unit quaternions ``(..., 4)`` wxyz."""
     xp = array_namespace(quat)
     products = xp.reshape(quat[..., :, None] * quat[..., None, :], (*quat.shape[:-1], 1, 16))
     return xp.reshape(products @ like(_MATRIX_FROM_PRODUCTS, quat), (*quat.shape[:-1], 3, 3))
@@ -71,13 +71,13 @@ def rotation_about_z(angle: Array) -> Array:
 
 
 def rotation_vector(matrix: Array) -> Array:
-    """Axis times angle [rad] of a rotation matrix.
+    """Rotation vector, axis times angle [rad], of a rotation matrix.
 
     Args:
         matrix: Shape ``(..., 3, 3)``.
 
     Returns:
-        Shape ``(..., 3)``, angles in [0, pi].
+        Shape ``(..., 3)`` [rad], of length 0 to pi.
     """
     xp = array_namespace(matrix)
     quat = quat_from_matrix(matrix)
@@ -95,13 +95,13 @@ def rot6d(matrix: Array) -> Array:
 
 
 def wrap_angle(angle: Array, period: float) -> Array:
-    """The angle [rad] equal to ``angle`` modulo ``period`` that lies in [-period/2, period/2)."""
+    """Wrap angles [rad] of any shape to [-period/2, period/2)."""
     xp = array_namespace(angle)
     return angle - period * xp.floor(angle / period + 0.5)
 
 
 def clip_norm(vector: Array, limit: Array) -> Array:
-    """Vectors ``(..., n)`` shortened to at most ``limit`` (broadcast to ``(..., 1)``)."""
+    """Shorten vectors ``(..., n)`` to at most ``limit``, which is broadcast to ``(..., 1)``; any unit."""
     xp = array_namespace(vector)
     norm = xp.sqrt(dot(vector, vector))[..., None]
     return vector * (limit / norm.clip(1e-12)).clip(None, 1.0)

@@ -17,7 +17,7 @@ from teamvla_envs.scene.robots.spec import RobotSpec
 
 Array = Any
 
-SINGULAR = 0.1  # [m/rad or 1] singular values of a Jacobian from which on its direction is damped more
+SINGULAR = 0.1  # [m/rad or 1] singular values of a Jacobian below which a direction is damped more
 SINGULAR_DAMPING = 0.2  # largest additional damping
 
 
@@ -49,7 +49,7 @@ class Chains:
 
     @classmethod
     def of(cls, scene: Scene) -> "Chains":
-        """The chains of the arms of a scene, from their MJCF files."""
+        """Chains of the arms of a scene, from their MJCF files."""
         parts = [_chain(robot) for robot in scene.robots]
         stacked = {key: np.stack([part[key] for part in parts]) for key in parts[0]}
         base = np.zeros((scene.num_arms, 4, 4))
@@ -62,7 +62,7 @@ class Chains:
         return cls(**stacked, rest=rest)
 
     def frames(self, joint_pos: Array) -> tuple[Array, Array]:
-        """Poses of all joint frames and of the tool.
+        """Poses of all joint frames and of the tools.
 
         Args:
             joint_pos: Shape ``(N, A, J)`` [rad].
@@ -80,7 +80,14 @@ class Chains:
         return xp.stack(frames, axis=2), frame @ self.tool
 
     def tool_frame(self, joint_pos: Array) -> Array:
-        """Poses of the tools alone, shape ``(N, A, 4, 4)``, of ``joint_pos`` ``(N, A, J)`` [rad]."""
+        """Poses of the tools.
+
+        Args:
+            joint_pos: Shape ``(N, A, J)`` [rad].
+
+        Returns:
+            Tool frames in the world, shape ``(N, A, 4, 4)``.
+        """
         xp = array_namespace(joint_pos)
         chain = self._local(joint_pos)
         while (links := chain.shape[2]) > 1:  # neighbors in pairs: fewer products after one another
@@ -89,7 +96,7 @@ class Chains:
         return chain[:, :, 0] @ self.tool
 
     def _local(self, joint_pos: Array) -> Array:
-        """Each joint's frame in that of the joint before it, shape ``(N, A, J, 4, 4)``."""
+        """Frame of each joint in that of the joint before it, shape ``(N, A, J, 4, 4)``."""
         xp = array_namespace(joint_pos)
         angle = joint_pos[..., None, None]
         return self.constant + xp.cos(angle) * self.cosine + xp.sin(angle) * self.sine
@@ -112,7 +119,7 @@ class Chains:
 
 
 def cross(a: Array, b: Array) -> Array:
-    """Cross product over the last axis; ``numpy.cross`` spends most of its time on generality."""
+    """Cross product of arrays ``(..., 3)``; ``numpy.cross`` spends most of its time on generality."""
     ax, ay, az = a[..., 0], a[..., 1], a[..., 2]
     bx, by, bz = b[..., 0], b[..., 1], b[..., 2]
     return stack_last(ay * bz - az * by, az * bx - ax * bz, ax * by - ay * bx)
@@ -125,16 +132,16 @@ def differential_ik(
 
     ``dq = J' (J J' + damping^2 I)^-1 (e - J n) + n``.
 
-    At the edge of the workspace such a step overshoots and reverses in every control step. With ``near_singular`` the
-    damping grows in the directions whose singular value is small (Chiaverini, Siciliano, Egeland: "Review of the damped
+    At the edge of the workspace this step overshoots and reverses in every control step. ``near_singular`` increases
+    the damping of directions with a small singular value (Chiaverini, Siciliano, Egeland: "Review of the damped
     least-squares inverse kinematics with experiments on an industrial robot manipulator", 1994).
 
     Args:
         jacobian: Shape ``(..., 6, J)``.
-        twist: Wanted tool displacement: translation [m], rotation vector [rad], shape ``(..., 6)``.
-        null_motion: Joint motion ``n`` that is kept as far as it does not move the tool, shape ``(..., J)`` [rad].
+        twist: Desired tool displacement: translation [m], rotation vector [rad], shape ``(..., 6)``.
+        null_motion: Joint motion ``n``, kept as far as it does not move the tool, shape ``(..., J)`` [rad].
         damping: Regularization; larger is smoother near singularities and slower to converge.
-        near_singular: Whether to damp directions with a singular value below ``SINGULAR`` more.
+        near_singular: Whether to increase the damping of directions with a singular value below ``SINGULAR``.
 
     Returns:
         Joint displacement, shape ``(..., J)`` [rad].

@@ -10,7 +10,7 @@ from teamvla_envs.arrays import arange, like
 from teamvla_envs.geometry import quat_from_matrix
 
 Array = Any
-# (MuJoCo model field, element name) -> one value per world: what a reset may change without a recompile.
+# (MuJoCo model field, element name) to one value per world; a reset may change these without a recompilation.
 ModelFields = Mapping[tuple[str, str], Array]
 
 ContactKind = Literal["grasp", "collision"]
@@ -71,24 +71,24 @@ class ContactLayout:
 
 @dataclass(frozen=True)
 class WorldState:
-    """N worlds at one instant. Meters, radians, seconds, newtons; world frame; quaternions wxyz.
+    """State of N worlds at one instant; world frame, quaternions wxyz.
 
     Attributes:
-        joint_pos: Shape ``(N, A, J)``.
-        joint_vel: Shape ``(N, A, J)``.
-        joint_target: Commanded joint positions, shape ``(N, A, J)``.
-        gripper_opening: Distance between the pads, shape ``(N, A)``.
-        gripper_target: Commanded distance between the pads, shape ``(N, A)``.
-        tool_pos: Shape ``(N, A, 3)``.
-        tool_rot: Shape ``(N, A, 3, 3)``.
-        body_pos: Named free bodies, shape ``(N, B, 3)``.
-        body_rot: Shape ``(N, B, 3, 3)``.
-        body_vel: Linear (world axes) and angular (body axes) velocity, shape ``(N, B, 6)``.
+        joint_pos: Positions of the arm joints, shape ``(N, A, J)`` [rad].
+        joint_vel: Velocities of the arm joints, shape ``(N, A, J)`` [rad/s].
+        joint_target: Commanded joint positions, shape ``(N, A, J)`` [rad].
+        gripper_opening: Distance between the pads, shape ``(N, A)`` [m].
+        gripper_target: Commanded distance between the pads, shape ``(N, A)`` [m].
+        tool_pos: Positions of the tool frames, shape ``(N, A, 3)`` [m].
+        tool_rot: Orientations of the tool frames, shape ``(N, A, 3, 3)``.
+        body_pos: Positions of the named free bodies, shape ``(N, B, 3)`` [m].
+        body_rot: Orientations of the named free bodies, shape ``(N, B, 3, 3)``.
+        body_vel: Linear [m/s] (world axes) and angular [rad/s] (body axes) velocity, shape ``(N, B, 6)``.
         contact_force: Norm of the net contact force of each measured pair, averaged over the last control step,
-            shape ``(N, W)``.
+            shape ``(N, W)`` [N].
         contact_count: Number of contacts of each measured pair at the end of the last control step, shape ``(N, W)``.
-        prop_joint_pos: Named joints of props, 0 at a start, shape ``(N, P)``.
-        prop_joint_vel: Shape ``(N, P)``.
+        prop_joint_pos: Positions of the named joints of props, 0 initially, shape ``(N, P)`` [m or rad].
+        prop_joint_vel: Velocities of these joints, shape ``(N, P)`` [m/s or rad/s].
         contact_layout: The measured pairs; see :meth:`contacts`.
     """
 

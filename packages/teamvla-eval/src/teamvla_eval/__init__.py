@@ -1,12 +1,74 @@
 """Reproducible evaluation of policies for teams of robot arms.
 
-- ``rollouts``: a policy over exactly the seeds that were asked for; ``records``: what each episode came to
-- ``measuring``, ``trajectory_metrics``: what happened inside an episode; ``metrics``: success rates with intervals;
-  ``comparison``: two policies on the same episodes; ``failures``: why episodes failed
-- ``ablations``, ``swapping``, ``one_by_one``, ``decentralized``, ``sb3_policy``: policies and goals in other conditions
-- ``evaluate``: one policy on one task; ``benchmark``, ``bench``: several, and the command; ``spread``: on a Ray cluster
-- ``protocol``, ``results``, ``results_schema``, ``tables``, ``provenance``: what a result is, and where it comes from
-- ``reproduce``, ``history``, ``leaderboard``, ``submissions``: results again, over time, and of others
-- ``trajectories``, ``videos``, ``plots``, ``page``, ``report``, ``bench_report``: HTML files that show it all
-- ``quickstart``: demonstrations, training, evaluation and report in one command
+- ``rollout``: a policy over exactly the requested seeds, also with ablations, swapped goals, per arm, or on a cluster
+- ``metrics``: records of episodes, success rates with intervals, teamwork, paired comparison, failures
+- ``results``: results files, their schema and protocol, submissions, history
+- ``report``: tables, plots, videos and HTML reports
+- ``commands``: ``bench``, ``reproduce``, ``history``, ``leaderboard``, ``quickstart``
+- ``demo``: the web demo
+
+Public names are imported when they are used.
 """
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from teamvla_eval.metrics.comparison import Comparison, compare
+    from teamvla_eval.metrics.episode_record import EpisodeRecord
+    from teamvla_eval.metrics.summary import SuccessSummary, aggregate_results, summarize
+    from teamvla_eval.results.results import BenchResults, Suite, read_results, write_results
+    from teamvla_eval.rollout.decentralized import Decentralized
+    from teamvla_eval.rollout.evaluate import EvaluationSettings, evaluate, open_env
+    from teamvla_eval.rollout.suite import run_episode, run_suite
+
+__all__ = [
+    "BenchResults",
+    "Comparison",
+    "Decentralized",
+    "EpisodeRecord",
+    "EvaluationSettings",
+    "SuccessSummary",
+    "Suite",
+    "aggregate_results",
+    "compare",
+    "evaluate",
+    "open_env",
+    "read_results",
+    "run_episode",
+    "run_suite",
+    "summarize",
+    "write_results",
+]
+
+# Public name to "module:attribute"; a module is imported when one of its names is first used.
+_EXPORTS = {
+    "Comparison": "metrics.comparison:Comparison",
+    "compare": "metrics.comparison:compare",
+    "EpisodeRecord": "metrics.episode_record:EpisodeRecord",
+    "SuccessSummary": "metrics.summary:SuccessSummary",
+    "aggregate_results": "metrics.summary:aggregate_results",
+    "summarize": "metrics.summary:summarize",
+    "BenchResults": "results.results:BenchResults",
+    "Suite": "results.results:Suite",
+    "read_results": "results.results:read_results",
+    "write_results": "results.results:write_results",
+    "Decentralized": "rollout.decentralized:Decentralized",
+    "EvaluationSettings": "rollout.evaluate:EvaluationSettings",
+    "evaluate": "rollout.evaluate:evaluate",
+    "open_env": "rollout.evaluate:open_env",
+    "run_episode": "rollout.suite:run_episode",
+    "run_suite": "rollout.suite:run_suite",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _EXPORTS:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    module, _, attribute = _EXPORTS[name].partition(":")
+    globals()[name] = value = getattr(import_module(f"{__name__}.{module}"), attribute)
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -5,6 +5,8 @@ import numpy as np
 import pytest
 from teamvla_envs.scene.robots import PANDA, XARM7, RobotSpec
 
+PADS, FINGERS = ("left_pad", "right_pad"), ("left_finger", "right_finger")
+
 
 @pytest.fixture(params=(PANDA, XARM7), ids=lambda robot: robot.name)
 def robot(request: pytest.FixtureRequest) -> RobotSpec:
@@ -25,37 +27,37 @@ def at_home(robot: RobotSpec, model: mujoco.MjModel) -> mujoco.MjData:
         data.actuator(joint).ctrl[0] = angle
     for joint in robot.finger_joints:
         data.joint(joint).qpos[0] = robot.gripper_range[1] / 2
-    data.actuator(robot.gripper_actuator).ctrl[0] = robot.gripper_range[1] / 2
+    data.actuator("gripper").ctrl[0] = robot.gripper_range[1] / 2
     mujoco.mj_forward(model, data)
     return data
 
 
 def test_every_name_of_the_spec_is_in_the_model(robot: RobotSpec, model: mujoco.MjModel) -> None:
-    for body in (robot.base_body, robot.hand_body, *robot.finger_bodies):
+    for body in (robot.base_body, robot.hand_body, *FINGERS):
         assert model.body(body).id > 0
     assert model.body(robot.base_body).parentid == 0
     assert model.site(robot.tool_site).bodyid == model.body(robot.hand_body).id
-    for pad, finger in zip(robot.pad_geoms, robot.finger_bodies, strict=True):
+    for pad, finger in zip(PADS, FINGERS, strict=True):
         assert model.geom(pad).bodyid == model.body(finger).id
 
 
 def test_tool_site_lies_between_the_pads_with_y_along_the_opening(robot: RobotSpec, model: mujoco.MjModel) -> None:
     data = at_home(robot, model)
-    left, right = (data.geom(pad).xpos for pad in robot.pad_geoms)
+    left, right = (data.geom(pad).xpos for pad in PADS)
     tool = data.site(robot.tool_site)
     rotation = tool.xmat.reshape(3, 3)
     offset = rotation.T @ ((left + right) / 2 - tool.xpos)
     np.testing.assert_allclose(offset, (0.0, 0.0, 0.0), atol=1e-3)
     opening = (left - right) / np.linalg.norm(left - right)
     np.testing.assert_allclose(opening, rotation[:, 1], atol=1e-6)
-    pad_thickness = 2 * model.geom(robot.pad_geoms[0]).size[1]
+    pad_thickness = 2 * model.geom(PADS[0]).size[1]
     assert np.linalg.norm(left - right) - pad_thickness == pytest.approx(robot.gripper_range[1], abs=1e-6)
 
 
 def test_both_fingers_follow_the_one_gripper_actuator(robot: RobotSpec, model: mujoco.MjModel) -> None:
     data = at_home(robot, model)
     for travel in (0.0, 0.03, 0.01, robot.gripper_range[1] / 2):
-        data.actuator(robot.gripper_actuator).ctrl[0] = travel
+        data.actuator("gripper").ctrl[0] = travel
         for _ in range(250):
             mujoco.mj_step(model, data)
             left, right = (data.joint(joint).qpos[0] for joint in robot.finger_joints)
@@ -118,11 +120,11 @@ def test_colliders_are_named_and_grip_with_the_documented_contact_settings(
     for geom in np.flatnonzero(model.geom_group == 3):
         name = model.geom(geom).name
         body = model.body(model.geom_bodyid[geom]).name
-        assert name.startswith(f"{body}_collider") or name in robot.pad_geoms
+        assert name.startswith(f"{body}_collider") or name in PADS
         np.testing.assert_allclose(model.geom_solref[geom], (0.008, 1.0))
         np.testing.assert_allclose(model.geom_solimp[geom], (0.95, 0.99, 0.001, 0.5, 2.0))
         assert model.geom_condim[geom] == 4
-        assert model.geom_friction[geom, 0] == (1.5 if name in robot.pad_geoms else 1.0)
+        assert model.geom_friction[geom, 0] == (1.5 if name in PADS else 1.0)
 
 
 def test_an_arm_can_be_recolored_and_attached_under_a_prefix(robot: RobotSpec) -> None:
@@ -145,15 +147,15 @@ def test_wrist_camera_sees_both_pads_at_every_opening(robot: RobotSpec, model: m
     data = at_home(robot, model)
     hand = data.body(robot.hand_body)
     camera = np.empty(9)
-    mujoco.mju_quat2Mat(camera, np.array(robot.wrist_camera_quat))
+    mujoco.mju_quat2Mat(camera, np.array(robot.cameras[0].quat))
     rotation = hand.xmat.reshape(3, 3) @ camera.reshape(3, 3)
-    origin = hand.xpos + hand.xmat.reshape(3, 3) @ robot.wrist_camera_pos
-    half_height = np.tan(np.radians(robot.wrist_camera_fovy / 2))
+    origin = hand.xpos + hand.xmat.reshape(3, 3) @ robot.cameras[0].pos
+    half_height = np.tan(np.radians(robot.cameras[0].fovy / 2))
     for travel in (0.0, 0.015, robot.gripper_range[1] / 2):
         for joint in robot.finger_joints:
             data.joint(joint).qpos[0] = travel
         mujoco.mj_kinematics(model, data)
-        for pad in robot.pad_geoms:
+        for pad in PADS:
             x, y, z = rotation.T @ (data.geom(pad).xpos - origin)
             assert z < 0
             assert abs(x / z) < 0.95 * half_height

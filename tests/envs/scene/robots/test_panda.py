@@ -27,7 +27,6 @@ HAND_YAW = -np.pi / 4  # [rad]
 LOWER = (-2.8973, -1.7628, -2.8973, -3.0718, -2.8973, -0.0175, -2.8973)  # [rad]
 UPPER = (2.8973, 1.7628, 2.8973, -0.0698, 2.8973, 3.7525, 2.8973)  # [rad]
 EFFORT = (87.0, 87.0, 87.0, 87.0, 12.0, 12.0, 12.0)  # [N m]
-VELOCITY = (2.175, 2.175, 2.175, 2.175, 2.61, 2.61, 2.61)  # [rad/s]
 
 
 @pytest.fixture
@@ -62,4 +61,3 @@ def test_joint_ranges_and_efforts_are_the_published_ones(model: mujoco.MjModel) 
         np.testing.assert_allclose(model.actuator(joint).ctrlrange, (LOWER[i], UPPER[i]))
         np.testing.assert_allclose(model.actuator(joint).forcerange, (-EFFORT[i], EFFORT[i]))
         assert LOWER[i] < PANDA.home[i] < UPPER[i]
-    assert PANDA.joint_velocity_limits == VELOCITY

@@ -18,7 +18,7 @@ from teamvla_envs.scene.robots import (
     registered_robots,
 )
 
-WIDE = replace(PANDA, name="panda_wide", wrist_camera_fovy=90.0)
+WIDE = replace(PANDA, name="panda_wide", cameras=(replace(PANDA.cameras[0], fovy=90.0),))
 NO_ROBOT = "no robot"
 InstallRobot = Callable[[str, str], None]
 

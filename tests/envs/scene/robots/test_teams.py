@@ -9,7 +9,7 @@ from numpy.testing import assert_allclose
 from teamvla_envs.env.vector import TeamVectorEnv
 from teamvla_envs.scene.compose import compose
 from teamvla_envs.scene.props import Table
-from teamvla_envs.scene.robots import PANDA, XARM7, deregister_robot, register_robot
+from teamvla_envs.scene.robots import PANDA, ROBOTS, XARM7
 from teamvla_envs.seeds import episode_seeds
 
 from tests.conftest import FinishEpisodes
@@ -45,13 +45,11 @@ def test_a_mixed_team_is_an_environment_of_the_same_shape(make_team: MakeTeam) -
     assert mixed.env_kwargs["robot"] == ["panda", "xarm7"]
 
 
-def test_the_arms_of_a_team_need_equally_many_joints() -> None:
-    register_robot(replace(PANDA, name="short", joints=PANDA.joints[:6]))
-    try:
-        with pytest.raises(ValueError, match=r"robot: .*'panda': 7, 'short': 6.* equally many"):
-            TeamVectorEnv("lift", robot=("panda", "short"))
-    finally:
-        deregister_robot("short")
+def test_the_arms_of_a_team_need_equally_many_joints(monkeypatch: pytest.MonkeyPatch) -> None:
+    short = replace(PANDA, name="short", joints=PANDA.joints[:6], home=PANDA.home[:6])
+    monkeypatch.setitem(ROBOTS, "short", short)
+    with pytest.raises(ValueError, match=r"robot: .*'panda': 7, 'short': 6.* equally many"):
+        TeamVectorEnv("lift", robot=("panda", "short"))
 
 
 @pytest.mark.parametrize("action_mode", ["joint_delta", "joint_pos", "ee_delta"])

@@ -1,4 +1,4 @@
-"""What an action means: numbers in [-1, 1] to commanded joint positions and gripper openings, and back."""
+"""Action modes: from actions in [-1, 1] to commanded joint positions and gripper openings, and back."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ Array = Any
 JOINT_STEP = 0.05  # [rad] largest joint displacement of one control step
 TOOL_STEP = 0.02  # [m] tool translation of action 1.0 in ee_delta
 TOOL_TURN = 0.10  # [rad] tool rotation of action 1.0 in ee_delta
-_TARGET_MARGIN = 1e-3  # beyond the limits, for rounding [rad, m]
+_TARGET_MARGIN = 1e-3  # [rad, m] tolerance of the limits, for rounding
 GRIPPER_STEP = 0.008  # [m] largest change of the gripper opening in one control step, 0.2 m/s
 LEASH = 0.2  # [rad] the commanded position stays this close to the measured one
 ACTION_MODES = ("joint_delta", "joint_pos", "ee_delta")
@@ -26,12 +26,12 @@ ACTION_MODES = ("joint_delta", "joint_pos", "ee_delta")
 
 @dataclass(frozen=True)
 class ActionMode:
-    """How one arm's action is read. The last entry is the gripper: -1 closed, +1 open, in between proportional.
+    """Meaning of an arm's action. The last entry is the gripper: -1 closed, +1 open, in between proportional.
 
-    The commanded opening moves towards it by at most ``GRIPPER_STEP`` a step.
+    The commanded opening moves towards it by at most ``GRIPPER_STEP`` per step.
 
     - ``joint_delta``: joint displacements in units of ``JOINT_STEP``, added to the commanded position.
-    - ``joint_pos``: joint positions, -1 and +1 at the joint limits; approached by at most ``JOINT_STEP`` a step.
+    - ``joint_pos``: joint positions, -1 and +1 at the joint limits; approached by at most ``JOINT_STEP`` per step.
     - ``ee_delta``: tool translation (world axes, units of ``TOOL_STEP``) and rotation vector (``TOOL_TURN``), added to
       the commanded tool pose through differential inverse kinematics.
 
@@ -66,7 +66,7 @@ class ActionMode:
 
     @cached_property
     def target_ranges(self) -> dict[str, tuple[np.ndarray, np.ndarray]]:
-        """Least and largest commanded joint positions ``(A, J)`` [rad] and gripper openings ``(A,)`` [m]."""
+        """Smallest and largest commanded joint positions ``(A, J)`` [rad] and gripper openings ``(A,)`` [m]."""
         lower, upper, opening = (to_numpy(a) for a in (self.chains.lower, self.chains.upper, self.opening))
         return {
             "joint_target": (lower - _TARGET_MARGIN, upper + _TARGET_MARGIN),
@@ -74,11 +74,11 @@ class ActionMode:
         }
 
     def decode(self, action: Array, world: WorldState) -> tuple[Array, Array]:
-        """New commands of all arms.
+        """Commands of all arms from their actions.
 
         Args:
             action: Shape ``(N, A, D)``, finite; clipped to [-1, 1].
-            world: The worlds acted in.
+            world: Present state of the worlds.
 
         Returns:
             Commanded joint positions ``(N, A, J)`` [rad] and gripper openings ``(N, A)`` [m].
@@ -104,12 +104,12 @@ class ActionMode:
         return target, now + (opening - now).clip(-GRIPPER_STEP, GRIPPER_STEP)
 
     def encode(self, step: Array, gripper: Array, world: WorldState) -> Array:
-        """The action that moves the commanded joints by ``step``.
+        """Action that moves the commanded joints by ``step``.
 
         Args:
             step: Joint displacement, shape ``(N, A, J)`` [rad], within the limit of one step.
-            gripper: In [-1, 1], shape ``(N, A)``.
-            world: The worlds acted in.
+            gripper: Gripper entries in [-1, 1], shape ``(N, A)``.
+            world: Present state of the worlds.
 
         Returns:
             Shape ``(N, A, D)``, float32.
@@ -134,7 +134,7 @@ def limit_step(step: Array, together: Array | None = None) -> Array:
 
     Args:
         step: Shape ``(N, A, J)`` [rad].
-        together: Worlds whose arms are scaled by one common factor, shape ``(N,)`` bool.
+        together: Mask of the worlds whose arms are scaled by one common factor, shape ``(N,)`` bool.
 
     Returns:
         Shape ``(N, A, J)`` [rad].
@@ -147,27 +147,27 @@ def limit_step(step: Array, together: Array | None = None) -> Array:
 
 
 def posture_motion(chains: Chains, joint_pos: Array, gain: float = 0.03) -> Array:
-    """Null-space motion towards the rest posture, shape of ``joint_pos`` [rad]."""
+    """Null-space motion ``(N, A, J)`` [rad] from joint positions ``(N, A, J)`` [rad] towards the rest posture."""
     return gain * (chains.rest - joint_pos)
 
 
 def check_action(
     action: Any, num_worlds: int, num_arms: int, mode: ActionMode, send: Callable[[np.ndarray], Array] = np.asarray
 ) -> Array:
-    """The action as an array ``(N, A, D)``.
+    """Check an action and convert it to an array ``(N, A, D)``.
 
     Args:
         action: Shape ``(N, A * D)``, arm by arm.
-        num_worlds: N.
-        num_arms: A.
-        mode: Tells D and the meaning of the entries.
-        send: Makes arrays of the simulator's kind out of numpy ones; see ``Simulator.send``.
+        num_worlds: Number of worlds N.
+        num_arms: Number of arms A.
+        mode: Action mode, which defines D and the meaning of the entries.
+        send: Function from a numpy array to an array of the simulator's kind; see ``Simulator.send``.
 
     Returns:
         Shape ``(N, A, D)``: float64, or float32 on a device.
 
     Raises:
-        ValueError: If the shape is wrong or an entry is not finite; it names arm, entry and world.
+        ValueError: The shape is wrong or an entry is not finite; the message names arm, entry and world.
     """
     array = _as_floats(action, mode.opening, send)
     if array.shape != (num_worlds, num_arms * mode.size):
@@ -189,7 +189,7 @@ def check_action(
 
 
 def _as_floats(action: Any, similar: Array, send: Callable[[np.ndarray], Array]) -> Array:
-    """Numbers of whatever kind as floats of the kind of ``similar``."""
+    """Floats of the kind of ``similar`` from numbers of any kind."""
     if isinstance(similar, np.ndarray):
         return as_numbers("action", action)
     if type(action) is type(similar):  # a tensor that may be on the device already

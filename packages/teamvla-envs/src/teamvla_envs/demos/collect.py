@@ -1,9 +1,7 @@
 """``teamvla collect``: many experts at once, one demonstration file, nothing lost when it is interrupted."""
 
-import importlib.metadata
 import logging
 import os
-import platform
 from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import asdict, dataclass
@@ -16,6 +14,7 @@ from teamvla_envs.cluster.engine import Engine, RayEngine, choose_engine, connec
 from teamvla_envs.errors import UserError
 from teamvla_envs.files import real_path
 from teamvla_envs.interrupts import check_interrupt, deferred_interrupts
+from teamvla_envs.provenance import simulation_versions
 from teamvla_envs.seeds import SEED_SETS, episode_seeds
 
 if TYPE_CHECKING:
@@ -24,12 +23,6 @@ if TYPE_CHECKING:
     from teamvla_envs.demos.writer import Episode, FileHeader
     from teamvla_envs.env.vector import TeamVectorEnv
 
-_VERSIONED: Final = (
-    "teamvla-envs",
-    "newton",
-    "mujoco",
-    "numpy",
-)  # what the numbers of a simulation depend on
 _IMAGE_MEMORY: Final = 2_000_000_000  # what the images of running episodes may take [bytes]
 _LONGEST: Final = 300  # steps
 _PATIENCE: Final = 20  # failed episodes after which nearly all must not have failed
@@ -186,7 +179,7 @@ def collect_demos(
             raise UserError(f"{name} is {value}, expected 1 or more")
     episode_seeds(settings.seed_set, episodes, settings.offset)
     get_task(settings.task).get_expert()
-    target, versions = real_path(out), installed_versions()
+    target, versions = real_path(out), simulation_versions()
     parts = PartsFolder(target, asdict(settings) | {"versions": versions}, overwrite)
     if parts.path.is_dir() and is_finished(target, settings, versions, episodes):  # killed while it cleaned up
         with closing(parts):
@@ -261,12 +254,6 @@ def make_env(settings: CollectionSettings, num_envs: int, num_threads: int | Non
     )
 
 
-def installed_versions() -> dict[str, str]:
-    """Return the versions that the numbers of a simulation depend on."""
-    versions = {name: importlib.metadata.version(name) for name in _VERSIONED}
-    return versions | {"python": platform.python_version()}
-
-
 def _record(
     finished: "Iterator[Episode]", schedule: "SeedSchedule", parts: "PartsFolder", settings: CollectionSettings
 ) -> None:
@@ -311,7 +298,7 @@ def _header(env: "TeamVectorEnv", settings: CollectionSettings, schedule: "SeedS
     from teamvla_envs.demos.writer import FileHeader
     from teamvla_envs.registration import environment_id
 
-    versions = installed_versions()
+    versions = simulation_versions()
     return FileHeader(
         env_args={
             "env_name": environment_id(settings.task),

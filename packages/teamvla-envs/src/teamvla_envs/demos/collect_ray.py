@@ -6,11 +6,12 @@ from functools import partial
 
 from teamvla_envs.cluster.engine import check_versions
 from teamvla_envs.cluster.workers import WorkerPool, chunk_size
-from teamvla_envs.demos.collect import CollectionSettings, installed_versions, make_env, worlds_at_once
+from teamvla_envs.demos.collect import CollectionSettings, make_env, worlds_at_once
 from teamvla_envs.demos.recorder import record_expert
 from teamvla_envs.demos.seed_queue import SeedSchedule
 from teamvla_envs.demos.writer import Episode
 from teamvla_envs.interrupts import check_interrupt
+from teamvla_envs.provenance import simulation_versions
 
 
 def record_spread(
@@ -29,7 +30,7 @@ def record_spread(
     def take() -> list[int]:
         return [seed for _ in range(chunk) if (seed := schedule.take()) is not None]
 
-    for seed, episode in pool.run(partial(_record_seeds, settings, installed_versions()), take):
+    for seed, episode in pool.run(partial(_record_seeds, settings, simulation_versions()), take):
         schedule.finish(seed, episode.success)
         yield episode
         check_interrupt()
@@ -39,7 +40,7 @@ def _record_seeds(
     settings: CollectionSettings, versions: Mapping[str, str], seeds: Sequence[int]
 ) -> Iterator[tuple[int, Episode]]:
     """Record each seed in a world of its own: what a worker does."""
-    check_versions(versions, installed_versions())
+    check_versions(versions, simulation_versions())
     with closing(make_env(settings, len(seeds), num_threads=1)) as env:
         schedule = SeedSchedule(seeds, len(seeds))
         for episode in record_expert(env, schedule, settings.noise, settings.slips, settings.detours):

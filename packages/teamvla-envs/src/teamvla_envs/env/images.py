@@ -7,7 +7,7 @@ import numpy as np
 
 from teamvla_envs.arrays import array_namespace
 from teamvla_envs.scene.visual_meshes import Skin
-from teamvla_envs.sim.make import Renderer, choose_renderer
+from teamvla_envs.sim.make import BatchRenderer, choose_renderer
 from teamvla_envs.sim.simulator import Simulator
 from teamvla_envs.world import ModelFields
 
@@ -23,7 +23,7 @@ class Pictures:
 
     def __init__(self, simulator: Simulator, num_threads: int | None, skins: Sequence[Skin]):
         self._sim, self._num_threads, self._skins = simulator, num_threads, skins
-        self._renderer: Renderer | None = None
+        self._renderer: BatchRenderer | None = None
         self._kept: dict[str, Any] = {}
         self._changed = np.ones(simulator.num_worlds, bool)
 

@@ -45,8 +45,9 @@ class TeamParallelEnv(Remade, Window, ParallelEnv[str, Any, np.ndarray]):
         self.agents: list[str] = []
         told = self.vector.instruction_for
         self._told = [told in ("all", agent) for agent in self.possible_agents]
-        self._shared = [name for name in self.vector.cameras if not name.startswith("wrist_")]
-        self._has_wrist = any(name.startswith("wrist_") for name in self.vector.cameras)
+        chosen = [self.vector._sim.scene.camera(name) for name in self.vector.cameras]
+        self._shared = [camera.name for camera in chosen if camera.arm is None]
+        self._carried = [camera for camera in chosen if camera.arm is not None]
         self._pictures = tuple(self.vector.camera_spaces(()))
         self._own_size = sum(length for _, length in self.vector.agent_pos_parts)
         scene = self.vector.environment_state_parts[self.vector.num_arms * len(self.vector.agent_pos_parts) :]
@@ -62,7 +63,7 @@ class TeamParallelEnv(Remade, Window, ParallelEnv[str, Any, np.ndarray]):
         own, scene, peers = self._own_size, len(self._goal_entries), 4 * (self.vector.num_arms - 1)
         if self.vector.obs_mode == "state":
             return vector_space(own + peers + scene)
-        cameras = [*self._shared, *(["wrist"] if self._has_wrist else [])]
+        cameras = [*self._shared, *dict.fromkeys(camera.own_name for camera in self._carried)]
         spaces: dict[str, gym.Space[Any]] = {
             **self.vector.camera_spaces(cameras),
             "agent_pos": vector_space(own),
@@ -180,8 +181,7 @@ class TeamParallelEnv(Remade, Window, ParallelEnv[str, Any, np.ndarray]):
             if vector.obs_mode != "state":
                 for key in self._pictures:
                     own[key] = {name: first(obs[key][name]) for name in self._shared}
-                    if f"wrist_{k}" in obs[key]:
-                        own[key]["wrist"] = first(obs[key][f"wrist_{k}"])
+                    own[key] |= {c.own_name: first(obs[key][c.name]) for c in self._carried if c.arm == k}
                 sentence = obs["instruction"][0] if self._told[k] else ""
                 own |= {"agent_pos": agent_pos[k], "peers": peers[k], "instruction": sentence}
             result[agent] = own["environment_state"] if vector.obs_mode == "state" else own

@@ -150,8 +150,7 @@ class TeamVectorEnv(Remade, WorldAccess, gym.vector.VectorEnv):
         scene = self.task.scene(robots)
         skins = load_skins(scene, looks)
         self.all_cameras = known = tuple(camera.name for camera in scene.cameras)
-        usual = ("front", *(name for name in known if "wrist" in name))
-        self.cameras = usual if cameras is None else check_names("cameras", cameras, known)
+        self.cameras = scene.default_cameras if cameras is None else check_names("cameras", cameras, known)
         self.image_size, self.render_size = check_image_size(image_size), check_image_size(render_size, "render_size")
         self.image_channels = check_names("image_channels", image_channels, CHANNELS)
         steps = self.task.horizon if max_episode_steps is None else max_episode_steps

@@ -1,20 +1,22 @@
-"""Arms, props and cameras become one scene: one MJCF text and the names by which the rest addresses it."""
+"""Composition of a scene from arms, props and cameras: one MJCF text and the names of its elements."""
 
 import math
 import xml.etree.ElementTree as ET
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from teamvla_envs.errors import UserError
+from teamvla_envs.scene.cameras import CameraSpec, shared_cameras
 from teamvla_envs.scene.props import COLLIDER_GROUP, Prop, Vec3
 from teamvla_envs.scene.robots import get_robot
 from teamvla_envs.scene.robots.spec import RobotSpec
+from teamvla_envs.scene.robots.validation import check_robot
 from teamvla_envs.world import ContactPair
 
 PHYSICS_DT = 0.004  # [s]
-BASE_RADIUS = RobotSpec.base_radius  # [m] where arms stand unless their robot says otherwise
-# One tint an arm, in the words that instructions use for them.
+BASE_RADIUS = RobotSpec.base_radius  # [m] default distance of the arms from the center
+# Tint of each arm, by the word that instructions use for it.
 ARM_COLORS: dict[str, tuple[float, float, float, float]] = {
     "red": (0.80, 0.16, 0.14, 1.0),
     "blue": (0.13, 0.30, 0.78, 1.0),
@@ -34,36 +36,17 @@ _DEFAULTS = {
 
 
 @dataclass(frozen=True)
-class CameraSpec:
-    """A named camera: it looks along its -z, y is up in the image.
-
-    Attributes:
-        name: ``front``, ``overhead``, ``wrist_0`` …
-        pos: Origin in the frame of ``body`` [m].
-        quat: Orientation in that frame, wxyz.
-        fovy: Vertical field of view [deg].
-        body: Body that carries it, ``None`` for the world.
-    """
-
-    name: str
-    pos: Vec3
-    quat: tuple[float, float, float, float]
-    fovy: float
-    body: str | None = None
-
-
-@dataclass(frozen=True)
 class Scene:
-    """What stands in one world.
+    """Arms, props and cameras of one world.
 
     Attributes:
         xml: The complete MJCF.
         robots: One per arm.
-        base_pos: Arm bases, shape ``(A, 3)`` [m].
-        base_yaw: Heading of the arm bases, shape ``(A,)`` [rad].
-        props: In the order in which the task lists them.
-        cameras: Shared ones first, then one wrist camera an arm.
-        contact_pairs: Pairs of bodies whose contacts are measured.
+        base_pos: Positions of the arm bases, shape ``(A, 3)`` [m].
+        base_yaw: Headings of the arm bases, shape ``(A,)`` [rad].
+        props: Props in the order in which the task lists them.
+        cameras: Shared cameras, those of the task, then those of each arm.
+        contact_pairs: Pairs of bodies whose contacts are measured, in the order of the contact arrays.
     """
 
     xml: str
@@ -79,11 +62,28 @@ class Scene:
         """Number of arms."""
         return len(self.robots)
 
+    @property
+    def default_cameras(self) -> tuple[str, ...]:
+        """Names of the cameras that observations contain by default."""
+        return tuple(camera.name for camera in self.cameras if camera.by_default)
+
+    def body(self, arm: int, role: str) -> str:
+        """Name of the body of an arm that plays a role.
+
+        Args:
+            arm: Index of the arm.
+            role: ``"base"``, ``"upper_arm"`` or ``"hand"``; any other name stands for the body of that name.
+
+        Returns:
+            Name in the scene, e.g. ``"arm_0/link2"``.
+        """
+        return f"arm_{arm}/{self.robots[arm].body(role)}"
+
     def camera(self, name: str) -> CameraSpec:
-        """The camera of that name.
+        """Camera of that name.
 
         Raises:
-            UserError: If there is none.
+            UserError: There is none.
         """
         for camera in self.cameras:
             if camera.name == name:
@@ -91,44 +91,29 @@ class Scene:
         raise UserError(f"cameras: unknown camera {name!r}, this scene has {[c.name for c in self.cameras]}")
 
 
-def camera_quat(x_axis: Vec3, y_axis: Vec3) -> tuple[float, float, float, float]:
-    """Orientation of a camera from its image axes (right and up) in its parent's frame, wxyz."""
-    import numpy as np
+def compose(
+    robots: Sequence[str],
+    props: Sequence[Prop],
+    contact_pairs: Sequence[ContactPair] = (),
+    cameras: Sequence[CameraSpec] = (),
+) -> Scene:
+    """Compose a scene: arms on a circle, facing its center, and props.
 
-    from teamvla_envs.geometry import quat_from_matrix
-
-    x = np.asarray(x_axis, float) / np.linalg.norm(x_axis)
-    y = np.asarray(y_axis, float) - np.dot(y_axis, x) * x
-    y = y / np.linalg.norm(y)
-    w, i, j, k = quat_from_matrix(np.stack([x, y, np.cross(x, y)], -1)).tolist()
-    return (w, i, j, k)
-
-
-def shared_cameras(num_arms: int) -> tuple[CameraSpec, ...]:
-    """The cameras that every task has: ``front`` (raised for more than two arms) and ``overhead``."""
-    if num_arms == 2:
-        front = CameraSpec("front", (0.0, -1.55, 0.95), camera_quat((1, 0, 0), (0, 0.476, 0.8795)), 42.0)
-    else:
-        front = CameraSpec("front", (-1.15, -1.15, 1.25), camera_quat((1, -1, 0), (0.42, 0.42, 0.8)), 50.0)
-    return (front, CameraSpec("overhead", (0.0, 0.0, 1.55), camera_quat((1, 0, 0), (0, 1, 0)), 55.0))
-
-
-def compose(robots: Sequence[str], props: Sequence[Prop], contact_pairs: Sequence[ContactPair] = ()) -> Scene:
-    """Put arms on a circle, facing its center, and the props among them.
-
-    Arm ``k`` of ``K`` stands at angle ``pi + 2 pi k / K``, as far out as its robot's ``base_radius`` says. Its names
+    Arm ``k`` of ``K`` stands at the angle ``pi + 2 pi k / K``, at the distance ``base_radius`` of its robot. Its names
     carry the prefix ``arm_k/``.
 
     Args:
         robots: Robot names, one per arm.
         props: Props, added in this order.
-        contact_pairs: Pairs of bodies whose contacts are measured.
+        contact_pairs: Pairs of bodies whose contacts are measured. A body of an arm is ``arm_k/<role>``, with the roles
+            ``base``, ``upper_arm`` and ``hand``, or ``arm_k/<name in the robot's MJCF file>``.
+        cameras: Further cameras that stand in the world or on a prop.
 
     Returns:
         The scene.
 
     Raises:
-        UserError: If a robot is unknown.
+        UserError: A robot is unknown or lacks what its specification names, or a body or camera name is wrong.
     """
     import mujoco
 
@@ -144,45 +129,69 @@ def compose(robots: Sequence[str], props: Sequence[Prop], contact_pairs: Sequenc
     root.option.disableflags |= int(mujoco.mjtDisableBit.mjDSBL_MIDPHASE)
     for prop in props:
         prop.add_to(root)
-    base_pos, base_yaw, cameras = [], [], list(shared_cameras(len(specs)))
+    base_pos, base_yaw, placed = [], [], [*shared_cameras(len(specs)), *cameras]
     for k, robot in enumerate(specs):
+        check_robot(robot)
         angle = math.pi + 2 * math.pi * k / len(specs)
         pos = (robot.base_radius * math.cos(angle), robot.base_radius * math.sin(angle), 0.0)
         yaw = angle - math.pi
         child = mujoco.MjSpec.from_file(str(robot.mjcf))
-        _prepare_arm(child, k, len(specs))
+        _prepare_arm(child, robot, k)
         frame = root.worldbody.add_frame(pos=pos, quat=(math.cos(yaw / 2), 0, 0, math.sin(yaw / 2)))
         root.attach(child, prefix=f"arm_{k}/", frame=frame)
         base_pos.append(pos)
         base_yaw.append(yaw)
-        cameras.append(
-            CameraSpec(
-                f"wrist_{k}", robot.wrist_camera_pos, robot.wrist_camera_quat, robot.wrist_camera_fovy,
-                body=f"arm_{k}/{robot.hand_body}",
-            )
-        )  # fmt: skip
-    return Scene(
+        for camera in robot.cameras:
+            body = f"arm_{k}/{camera.body or robot.base_body}"
+            placed.append(replace(camera, name=f"{camera.name}_{k}", body=body, arm=k))
+    scene = Scene(
         xml=spell_out(_to_xml(root)),
         robots=specs,
         base_pos=tuple(base_pos),
         base_yaw=tuple(base_yaw),
         props=tuple(props),
-        cameras=tuple(cameras),
-        contact_pairs=tuple(contact_pairs),
+        cameras=tuple(placed),
+        contact_pairs=tuple(
+            replace(pair, first=_resolve(pair.first, specs), second=_resolve(pair.second, specs))
+            for pair in contact_pairs
+        ),
     )
+    _check_names(scene, [body.name for body in root.bodies])
+    return scene
 
 
-def _prepare_arm(spec: Any, k: int, num_arms: int) -> None:
-    """Color the arm and set its collision bits: arms touch objects, the world and one another, not themselves."""
-    material = spec.material("tint")
-    material.rgba = list(ARM_COLORS.values())[k % len(ARM_COLORS)]
+def _resolve(body: str, robots: Sequence[RobotSpec]) -> str:
+    """Name in the scene of a body that may be written as a role of an arm."""
+    arm, slash, name = body.partition("/")
+    k = arm.removeprefix("arm_")
+    known = slash and k.isdecimal() and int(k) < len(robots)
+    return f"{arm}/{robots[int(k)].body(name)}" if known else body
+
+
+def _check_names(scene: Scene, bodies: Sequence[str]) -> None:
+    """Check the names of contact pairs and cameras of a scene with these bodies."""
+    carriers = [camera.body for camera in scene.cameras if camera.body is not None]
+    touching = [name for pair in scene.contact_pairs for name in (pair.first, pair.second)]
+    for what, names in (("contact pairs", touching), ("cameras", carriers)):
+        for name in names:
+            if name not in bodies:
+                raise UserError(f"{what}: the scene has no body {name!r}, it has {', '.join(bodies)}")
+    names = [camera.name for camera in scene.cameras]
+    if twice := sorted({name for name in names if names.count(name) > 1}):
+        raise UserError(f"cameras: the scene has several cameras of the name {', '.join(map(repr, twice))}")
+
+
+def _prepare_arm(spec: Any, robot: RobotSpec, k: int) -> None:
+    """Color an arm and set its collision bits: arms touch objects, the world and one another, not themselves."""
+    if robot.tint_material is not None:
+        spec.material(robot.tint_material).rgba = list(ARM_COLORS.values())[k % len(ARM_COLORS)]
     bit, lower = 4 << k, sum(4 << i for i in range(k))
-    for geom in spec.geoms:
-        if int(geom.group) != COLLIDER_GROUP:
-            continue
-        # The first two bodies stand in the table for good: they do not collide with it.
-        fixed = geom.name.startswith(("base_", "link1_"))
-        geom.contype, geom.conaffinity = bit, (0 if fixed else 1) | 2 | lower
+    for body in spec.bodies:
+        world = 0 if body.name in robot.mounted_bodies else 1
+        for i, geom in enumerate(body.geoms):
+            if int(geom.group) == COLLIDER_GROUP:
+                geom.name = geom.name or f"{body.name}_collider{i}"
+                geom.contype, geom.conaffinity = bit, world | 2 | lower
 
 
 def _to_xml(spec: Any) -> str:
@@ -191,7 +200,7 @@ def _to_xml(spec: Any) -> str:
 
 
 def spell_out(xml: str) -> str:
-    """Write every component of the vector attributes that MuJoCo shortens.
+    """Spell out every component of the vector attributes that MuJoCo shortens.
 
     ``MjSpec.to_xml`` leaves out trailing components that equal their default; Newton's importer reads those as zero.
 

@@ -1,4 +1,4 @@
-"""What a team lifts together: the crate-bar for two arms, the tray for more.
+"""Loads that a team lifts together: the crate-bar for two arms, the tray for more.
 
 Lengths in meters, masses in kilograms, inertias in kg m^2 about the center of mass.
 """
@@ -17,10 +17,10 @@ class CrateBar:
     """A bar along x with a wide crate in its middle: too wide to grasp there, too heavy to hold level at one end.
 
     Attributes:
-        length: Of the bar [m].
+        length: Length of the bar [m].
         thickness: Width and height of the bar [m].
         crate: Full size of the middle body [m].
-        mass: Total [kg]; ``bar_share`` of it is in the bar, the rest in the crate.
+        mass: Total mass [kg]; ``bar_share`` of it is in the bar, the rest in the crate.
     """
 
     name: str = "bar"
@@ -50,20 +50,20 @@ class CrateBar:
 
 @dataclass(frozen=True)
 class Tray:
-    """A round tray with radial handles at equal angles, as many as there are arms to hold it.
+    """A round tray with radial handles at equal angles, one per arm.
 
     A handle is a bar from near the middle outwards, a little higher than the disc, so that the tray lies on its
     handles' flat undersides. Handle ``k`` points to the angle ``pi + 2 pi k / K``, as arm ``k`` of a team stands.
 
     Attributes:
-        handles: K.
-        radius: Of the disc.
-        height: Of the handles; the disc is ``2 * step`` lower.
-        step: From the handles' faces to the disc's.
-        width: Of a handle, across.
-        middle: From the tray's center to that of a handle.
-        reach: From the tray's center to a handle's end.
-        mass: Total; ``disc_share`` of it is in the disc, the rest in the handles.
+        handles: Number of handles K.
+        radius: Radius of the disc [m].
+        height: Height of the handles [m]; the disc is ``2 * step`` lower.
+        step: Distance from the faces of the handles to those of the disc [m].
+        width: Width of a handle [m].
+        middle: Distance from the center of the tray to that of a handle [m].
+        reach: Distance from the center of the tray to the end of a handle [m].
+        mass: Total mass [kg]; ``disc_share`` of it is in the disc, the rest in the handles.
     """
 
     handles: int
@@ -116,7 +116,7 @@ def crate_bar_inertia(
         bar_share: Share of the mass that is in the bar.
 
     Returns:
-        ``mass`` and the diagonal inertia ``(..., 3)`` about the center [kg m^2].
+        ``mass``, and the diagonal inertia about the center, shape ``(..., 3)`` [kg m^2].
     """
     rod = box_inertia(mass * bar_share, length, thickness, thickness)
     return mass, rod + box_inertia(mass * (1 - bar_share), *crate)
@@ -126,12 +126,12 @@ def tray_inertia(tray: Tray, reach: Any, mass: Any) -> Any:
     """Principal inertia of a tray: a homogeneous disc and homogeneous boxes at equal angles around it.
 
     Args:
-        tray: The tray but for what follows.
-        reach: From the center to the handles' ends, scalar or shape ``(n,)``.
-        mass: Total, scalar or shape ``(n,)``.
+        tray: Dimensions other than the following.
+        reach: Distance from the center to the ends of the handles [m], scalar or shape ``(n,)``.
+        mass: Total mass [kg], scalar or shape ``(n,)``.
 
     Returns:
-        The diagonal inertia ``(..., 3)`` about the center.
+        Diagonal inertia about the center, shape ``(..., 3)`` [kg m^2].
     """
     disc, handles = tray.disc_share * mass, (1 - tray.disc_share) * mass
     square = tray.radius**2

@@ -1,4 +1,4 @@
-"""Things that stand in the world: each prop is a small frozen description that adds itself to an MJCF.
+"""Props: small frozen descriptions of objects and furniture that add themselves to an MJCF.
 
 Lengths in meters, masses in kilograms, colors rgba in [0, 1], frames: body origin in the world.
 """
@@ -18,7 +18,7 @@ COLLIDER_GROUP, VISUAL_GROUP = 3, 2
 
 
 class Prop(Protocol):
-    """A thing in the scene: a body called ``name`` in the MJCF."""
+    """An object or piece of furniture: a body called ``name`` in the MJCF."""
 
     @property
     def name(self) -> str:
@@ -31,13 +31,22 @@ class Prop(Protocol):
 
 
 def bodies_of(prop: Prop) -> tuple[str, ...]:
-    """Names of all bodies of a prop: its ``bodies`` if it lists several, else the one that bears its name."""
+    """Names of all bodies of a prop: its ``bodies`` if it has several, else the body of its name."""
     bodies: tuple[str, ...] = getattr(prop, "bodies", (prop.name,))
     return bodies
 
 
 def add_box(body: Any, name: str, half_size: Vec3, rgba: RGBA, *, pos: Vec3 = (0, 0, 0), **kwargs: Any) -> Any:
-    """Add a colliding box to a body; further arguments are those of ``add_geom``."""
+    """Add a colliding box to a body.
+
+    Args:
+        body: A body of a ``mujoco.MjSpec``.
+        name: Name of the geom.
+        half_size: Half sizes along x, y, z [m].
+        rgba: Color in [0, 1].
+        pos: Center in the frame of the body [m].
+        **kwargs: Further arguments of ``add_geom``.
+    """
     import mujoco
 
     return body.add_geom(
@@ -88,9 +97,9 @@ class Stick:
     """A square stick along x.
 
     Attributes:
-        length: Along x [m].
-        width: Along y and z [m].
-        mass: [kg].
+        length: Size along x [m].
+        width: Size along y and z [m].
+        mass: Mass [kg].
     """
 
     name: str
@@ -136,8 +145,8 @@ class Cube:
     """A cube.
 
     Attributes:
-        size: Edge [m].
-        mass: [kg].
+        size: Length of an edge [m].
+        mass: Mass [kg].
     """
 
     name: str
@@ -162,11 +171,11 @@ class Handle:
     """An upright square post on a bracket, in front of a drawer.
 
     Attributes:
-        x: Place along the front [m].
-        stand_off: From the front to the middle of the post [m].
-        height: Of the middle of the post above the drawer's underside [m].
-        length: Of the post [m].
-        width: Of the post [m].
+        x: Position along the front [m].
+        stand_off: Distance from the front to the middle of the post [m].
+        height: Height of the middle of the post above the drawer's underside [m].
+        length: Length of the post [m].
+        width: Width of the post [m].
     """
 
     x: float
@@ -186,15 +195,15 @@ class Cabinet:
 
     Attributes:
         drawers: Names of the drawers, from the lowest.
-        handles: One per drawer.
-        size: Of a drawer along x, y, z [m].
+        handles: Handles, one per drawer.
+        size: Size of a drawer along x, y, z [m].
         wall: Thickness of floor, walls and front of a drawer [m]; side and back walls are ``side`` high [m].
         bottom: Height of the lowest drawer's underside [m].
-        pitch: From one drawer to the next [m].
-        travel: Of a drawer [m].
-        mass: Of a drawer [kg].
-        stiffness: Of the spring [N/m], which is relaxed at ``spring_ref`` [m].
-        damping: [N s/m].
+        pitch: Distance from one drawer to the next [m].
+        travel: Range of the slide [m].
+        mass: Mass of a drawer [kg].
+        stiffness: Stiffness of the spring [N/m], which is relaxed at ``spring_ref`` [m].
+        damping: Damping of the slide [N s/m].
         friction: Dry friction of the slide [N].
         armature: Mass added to the slide [kg].
     """
@@ -221,12 +230,12 @@ class Cabinet:
 
     @property
     def bodies(self) -> tuple[str, ...]:
-        """The cabinet and its drawers."""
+        """Names of the cabinet's body and those of its drawers."""
         return (self.name, *self.drawers)
 
     @property
     def joints(self) -> tuple[str, ...]:
-        """The slides, from the lowest: 0 is shut."""
+        """Names of the slide joints, from the lowest; 0 is shut."""
         return tuple(f"{drawer}_slide" for drawer in self.drawers)
 
     def origin(self, drawer: int) -> Vec3:
@@ -239,7 +248,7 @@ class Cabinet:
         width, depth, height = self.size
         body = spec.worldbody.add_body(name=self.name, pos=self.pos)
         roof = self.bottom + len(self.drawers) * self.pitch - 0.02
-        half, gap = 0.005, 0.005  # [m] half the thickness of a plate, and the play beside and behind a drawer
+        half, gap = 0.005, 0.005  # [m] half the thickness of a plate, and the clearance next to and behind a drawer
         reach = (depth + gap + 2 * half) / 2
         for sign, side in ((-1, "left"), (1, "right")):
             x = sign * (width / 2 + gap + half)
@@ -294,7 +303,17 @@ def _slide(body: Any, cabinet: Cabinet, name: str) -> None:
 
 
 def box_inertia(mass: Any, x: Any, y: Any, z: Any) -> Any:
-    """Principal inertia ``(..., 3)`` of homogeneous boxes of full size x, y, z [kg m^2]."""
+    """Principal inertia of homogeneous boxes.
+
+    Args:
+        mass: Mass [kg], scalar or any shape.
+        x: Full size along x [m], broadcast with ``mass``, as are ``y`` and ``z``.
+        y: Full size along y [m].
+        z: Full size along z [m].
+
+    Returns:
+        Shape ``(..., 3)`` [kg m^2].
+    """
     import numpy as np
 
     mass, x, y, z = np.broadcast_arrays(mass, x, y, z)

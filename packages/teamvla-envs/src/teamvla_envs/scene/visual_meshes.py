@@ -1,4 +1,4 @@
-"""Second looks: the shells that MuJoCo Menagerie has for our robots, for cameras alone. Physics never sees them.
+"""Meshes that MuJoCo Menagerie has for our robots, shown by cameras in place of primitives; physics ignores them.
 
 Of a menagerie model only the visual geoms are read: mesh file, pose and color, link by link. Mesh files must lie in
 the model's folder and are decoded from memory, so that nothing else in that folder is opened.
@@ -6,23 +6,30 @@ the model's folder and are decoded from memory, so that nothing else in that fol
 
 import importlib
 import os
+import re
 import sys
-import xml.etree.ElementTree as ET
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from teamvla_envs.errors import UserError
 from teamvla_envs.geometry import matrix_from_quat
-from teamvla_envs.scene.compose import Scene
-from teamvla_envs.scene.props import Vec3
+from teamvla_envs.scene.compose import ARM_COLORS, Scene
+from teamvla_envs.scene.props import COLLIDER_GROUP, Vec3
+from teamvla_envs.scene.robots.spec import RobotSpec, VisualModel
 
 LOOKS = ("primitives", "menagerie")
 FOLDER_VARIABLE = "TEAMVLA_MENAGERIE"
-# Robot to menagerie's folder and file, and to the bodies that menagerie names differently. Link frames are equal.
-_MODELS = {"panda": ("franka_emika_panda", "panda.xml", {"base": "link0"})}
+_VISUAL_GROUP = 2  # of geoms, in menagerie's models
+# Elements that open further files, and numbers that are not finite.
+_REFUSED = {
+    r"<!DOCTYPE": "a DOCTYPE",
+    r"<(include|model|attach|plugin)\b": "other files",
+    r"\b(nan|inf)\b": "nan or inf",
+}
+_UNSET = (0.5, 0.5, 0.5, 1.0)  # color of a geom that states none
 _MESH_TYPES = (".obj", ".stl")
 _WHITE = 0.7  # parts this bright, in all three channels, take the arm's tint on links that are tinted
 
@@ -32,8 +39,8 @@ class Surface:
     """Triangles without shared corners.
 
     Attributes:
-        vertices: Three corners a triangle, in the frame of the link, shape ``(3F, 3)`` float32 [m].
-        normals: Their unit normals, same shape.
+        vertices: Three corners of each triangle, in the frame of the link, shape ``(3F, 3)`` float32 [m].
+        normals: Unit normals at the corners, shape ``(3F, 3)`` float32.
     """
 
     vertices: np.ndarray
@@ -42,12 +49,12 @@ class Surface:
 
 @dataclass(frozen=True)
 class Skin:
-    """What a body shows instead of its primitives; a body can have several, one per color.
+    """Surface that a body shows in place of its primitives; a body can have several, one per color.
 
     Attributes:
-        body: The scene's name of the body.
+        body: Name of the body in the scene.
         color: Red, green and blue in [0, 1], as in MJCF.
-        surface: Shared by all arms of one kind.
+        surface: The surface, shared by all arms of one kind.
     """
 
     body: str
@@ -56,11 +63,11 @@ class Skin:
 
 
 class _UnavailableError(Exception):
-    """Why there are no meshes, in a few words."""
+    """Meshes are not available; the message gives the reason in a few words."""
 
 
 def load_skins(scene: Scene, looks: str) -> tuple[Skin, ...]:
-    """The skins of a scene's arms; robots that menagerie has no looks for keep their primitives.
+    """Skins of a scene's arms; robots without a menagerie model keep their primitives.
 
     Args:
         scene: The scene, which stays as it is.
@@ -68,49 +75,46 @@ def load_skins(scene: Scene, looks: str) -> tuple[Skin, ...]:
             through the package ``mujoco-menagerie``, which downloads a robot's meshes once.
 
     Raises:
-        UserError: If the meshes are not to be had; names the reason, and the file if one is missing or damaged.
+        UserError: The meshes are not available; names the reason, and the file if one is missing or damaged.
     """
     if looks == "primitives":
         return ()
     models: dict[str, dict[str, list[tuple[Vec3, Surface]]]] = {}
     skins = []
-    root = ET.fromstring(scene.xml)
     for k, robot in enumerate(scene.robots):
-        if robot.name not in _MODELS:
+        if (source := robot.visual_model) is None:
             continue
-        folder, file, _ = _MODELS[robot.name]
-        links = _links(root, f"arm_{k}/")
+        links, tint = _links(robot), list(ARM_COLORS.values())[k % len(ARM_COLORS)]
         if robot.name not in models:
             try:
-                models[robot.name] = _read_model(_find_folder(folder) / file, robot.name, list(links))
+                models[robot.name] = _read_model(_find_folder(source.folder) / source.file, source, list(links))
             except _UnavailableError as reason:
                 raise UserError(
                     f"looks: 'menagerie' needs the meshes of {robot.name!r}: pip install 'teamvla-envs[menagerie]' "
-                    f"and a network, or set {FOLDER_VARIABLE} to a folder that holds {folder}/ (reason: {reason})"
+                    f"and a network, or set {FOLDER_VARIABLE} to a folder that holds {source.folder}/ "
+                    f"(reason: {reason})"
                 ) from None
-        for link, tint in links.items():
+        for link, tinted in links.items():
             for color, surface in models[robot.name][link]:
                 bright = min(color) > _WHITE
-                skins.append(Skin(f"arm_{k}/{link}", tint if tint and bright else color, surface))
+                skins.append(Skin(f"arm_{k}/{link}", tint[:3] if tinted and bright else color, surface))
     return tuple(skins)
 
 
-def _links(root: ET.Element, prefix: str) -> dict[str, Vec3 | None]:
-    """The bodies of one arm that show something, and the tint of those that have one."""
-    tint = next(_vector(m.get("rgba"), 4, "rgba") for m in root.iter("material") if m.get("name") == f"{prefix}tint")
-    links: dict[str, Vec3 | None] = {}
-    for body in root.iter("body"):
-        name = body.get("name", "")
-        if name.startswith(prefix):
-            visuals = [geom for geom in body.findall("geom") if geom.get("class") == f"{prefix}visual"]
-            tinted = any(geom.get("material") == f"{prefix}tint" for geom in visuals)
-            if visuals:
-                links[name.removeprefix(prefix)] = (tint[0], tint[1], tint[2]) if tinted else None
+def _links(robot: RobotSpec) -> dict[str, bool]:
+    """Bodies of a robot that have visual geoms, and whether one of these takes the tint of the arm."""
+    import mujoco
+
+    links = {}
+    for body in mujoco.MjSpec.from_file(str(robot.mjcf)).bodies:
+        visuals = [geom for geom in body.geoms if int(geom.group) != COLLIDER_GROUP]
+        if visuals:
+            links[body.name] = any(geom.material == robot.tint_material for geom in visuals)
     return links
 
 
 def _find_folder(model: str) -> Path:
-    """The folder of a menagerie model on this machine."""
+    """Folder of a menagerie model on this machine."""
     root = os.environ.get(FOLDER_VARIABLE)
     if root:
         folder = Path(root).expanduser() / model
@@ -130,26 +134,30 @@ def _find_folder(model: str) -> Path:
         raise _UnavailableError(_one_line(error)) from error
 
 
-def _read_model(path: Path, robot: str, links: list[str]) -> dict[str, list[tuple[Vec3, Surface]]]:
+def _read_model(path: Path, source: VisualModel, links: list[str]) -> dict[str, list[tuple[Vec3, Surface]]]:
     """Surfaces of the links of a menagerie model, one per color."""
-    root = _parse(path)
-    files = dict(_mesh_assets(root, path.parent.resolve()))
-    colors = {m.get("name"): _vector(m.get("rgba"), 4, "rgba") for m in root.iter("material") if m.get("rgba")}
-    bodies = {body.get("name"): body for body in root.iter("body")}
+    spec = _parse(path)
+    folder = path.parent.resolve()
+    meshes = {mesh.name: mesh for mesh in spec.meshes}
+    colors = {material.name: material.rgba for material in spec.materials}
     model = {}
     for link in links:
-        name = _MODELS[robot][2].get(link, link)
-        body = bodies.get(name)
-        geoms = [] if body is None else [g for g in body.findall("geom") if g.get("mesh") and _is_visual(g)]
+        name = source.bodies.get(link, link)
+        body = spec.body(name)
+        geoms = [] if body is None else [g for g in body.geoms if g.meshname and int(g.group) == _VISUAL_GROUP]
         if not geoms:
             raise _UnavailableError(f"{path.name} has no visual meshes for the body {name!r}")
         parts: dict[Vec3, list[Surface]] = {}
         for geom in geoms:
-            mesh = geom.get("mesh", "")
-            if mesh not in files:
-                raise _UnavailableError(f"{path.name} names no file for the mesh {mesh!r}")
-            r, g, b, _ = _vector(geom.get("rgba"), 4, "rgba", colors.get(geom.get("material"), (1.0,) * 4))
-            parts.setdefault((r, g, b), []).append(_place(_read_mesh(*files[mesh]), geom))
+            if geom.meshname not in meshes:
+                raise _UnavailableError(f"{path.name} names no file for the mesh {geom.meshname!r}")
+            mesh = meshes[geom.meshname]
+            file = (folder / spec.meshdir / mesh.file).resolve()
+            if not file.is_relative_to(folder):
+                raise _UnavailableError(f"the mesh file {mesh.file!r} lies outside {folder.name}/")
+            rgba = geom.rgba if tuple(geom.rgba) != _UNSET else colors.get(geom.material, geom.rgba)
+            r, g, b = (round(float(c), 6) for c in rgba[:3])
+            parts.setdefault((r, g, b), []).append(_place(_read_mesh(file, mesh.scale), geom))
         model[link] = [
             (color, Surface(np.concatenate([s.vertices for s in some]), np.concatenate([s.normals for s in some])))
             for color, some in parts.items()
@@ -157,39 +165,30 @@ def _read_model(path: Path, robot: str, links: list[str]) -> dict[str, list[tupl
     return model
 
 
-def _parse(path: Path) -> ET.Element:
+def _parse(path: Path) -> Any:
+    """Parse a model without opening any other file."""
+    import mujoco
+
     try:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError):
         raise _UnavailableError(f"the file {path.name} is missing or damaged") from None
-    if "<!DOCTYPE" in text:
-        raise _UnavailableError(f"{path.name} declares a DOCTYPE, which models do not need")
+    for pattern, what in _REFUSED.items():
+        if re.search(pattern, text, re.IGNORECASE):
+            raise _UnavailableError(f"{path.name} contains {what}, which models do not need")
     try:
-        return ET.fromstring(text)
-    except ET.ParseError as error:
-        raise _UnavailableError(f"{path.name} is damaged: {error}") from None
+        return mujoco.MjSpec.from_string(text)
+    except (ValueError, mujoco.FatalError) as error:
+        raise _UnavailableError(f"{path.name} is damaged: {_one_line(error)}") from None
 
 
-def _mesh_assets(root: ET.Element, folder: Path) -> Iterator[tuple[str, tuple[Path, tuple[float, ...]]]]:
-    """Mesh name to file, made sure to lie in the folder, and scale."""
-    directory = ""
-    for compiler in root.iter("compiler"):
-        directory = compiler.get("meshdir", compiler.get("assetdir", directory))
-    for mesh in root.iter("mesh"):
-        file = mesh.get("file")
-        if file is not None:
-            path = (folder / directory / file).resolve()
-            if not path.is_relative_to(folder):
-                raise _UnavailableError(f"the mesh file {file!r} lies outside {folder.name}/")
-            yield mesh.get("name") or Path(file).stem, (path, _vector(mesh.get("scale"), 3, "scale", (1.0,) * 3))
+def _read_mesh(path: Path, scale: np.ndarray) -> Surface:
+    """Decode one mesh file with MuJoCo's reader, which gets its bytes and opens no folder.
 
-
-def _is_visual(geom: ET.Element) -> bool:
-    return geom.get("class") == "visual" or geom.get("group") == "2"
-
-
-def _read_mesh(path: Path, scale: tuple[float, ...]) -> Surface:
-    """Decode one mesh file with MuJoCo's reader, which sees its bytes and no folder."""
+    Args:
+        path: The file.
+        scale: Factor along each axis, shape ``(3,)``.
+    """
     import mujoco
 
     if path.suffix.lower() not in _MESH_TYPES:
@@ -198,13 +197,13 @@ def _read_mesh(path: Path, scale: tuple[float, ...]) -> Surface:
         content = path.read_bytes()
     except OSError:
         raise _UnavailableError(f"the mesh file {path.name} is missing") from None
-    root = ET.Element("mujoco")
-    # inertia="shell": surfaces that are not closed have no volume.
-    size = " ".join(map(repr, scale))
-    ET.SubElement(ET.SubElement(root, "asset"), "mesh", name="m", file=path.name, scale=size, inertia="shell")
-    ET.SubElement(ET.SubElement(root, "worldbody"), "geom", type="mesh", mesh="m", contype="0", conaffinity="0")
+    spec = mujoco.MjSpec()
+    # Shell: surfaces that are not closed have no volume.
+    spec.add_mesh(name="m", file=path.name, scale=scale, inertia=mujoco.mjtMeshInertia.mjMESH_INERTIA_SHELL)
+    spec.worldbody.add_geom(type=mujoco.mjtGeom.mjGEOM_MESH, meshname="m", contype=0, conaffinity=0)
+    spec.assets = {path.name: content}
     try:
-        model = mujoco.MjModel.from_xml_string(ET.tostring(root, encoding="unicode"), {path.name: content})
+        model = spec.compile()
     except (ValueError, mujoco.FatalError) as error:
         raise _UnavailableError(f"the mesh file {path.name} is damaged: {_one_line(error)}") from None
     if not np.isfinite(model.mesh_vert).all():
@@ -212,7 +211,7 @@ def _read_mesh(path: Path, scale: tuple[float, ...]) -> Surface:
     corners, smooth = model.mesh_vert[model.mesh_face], model.mesh_normal[model.mesh_facenormal]
     flat = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])[:, None]
     length = np.linalg.norm(flat, axis=-1, keepdims=True)
-    # What MuJoCo makes up at sharp edges, for files that have no normals, may point anywhere.
+    # For files without normals MuJoCo's own may point anywhere at sharp edges.
     wrong = (smooth * flat).sum(axis=-1, keepdims=True) < 0.5 * length
     normals = np.where(wrong, flat / np.maximum(length, 1e-12), smooth)
     # MuJoCo moves a mesh to its center of mass and the geom the other way.
@@ -220,27 +219,15 @@ def _read_mesh(path: Path, scale: tuple[float, ...]) -> Surface:
     return Surface(corners.reshape(-1, 3) @ turn.T + model.geom_pos[0], normals.reshape(-1, 3) @ turn.T)
 
 
-def _place(surface: Surface, geom: ET.Element) -> Surface:
-    """A surface in the frame of the body that carries the geom."""
-    if geom.attrib.keys() & {"euler", "axisangle", "xyaxes", "zaxis"}:
+def _place(surface: Surface, geom: Any) -> Surface:
+    """Surface in the frame of the body that carries the geom."""
+    import mujoco
+
+    if int(geom.alt.type) != int(mujoco.mjtOrientation.mjORIENTATION_QUAT):
         raise _UnavailableError("a visual geom is turned by something other than a quaternion")
-    quat = np.array(_vector(geom.get("quat"), 4, "quat", (1.0, 0.0, 0.0, 0.0)))
-    turn = matrix_from_quat(quat / max(float(np.linalg.norm(quat)), 1e-9))
-    pos = np.array(_vector(geom.get("pos"), 3, "pos", (0.0, 0.0, 0.0)))
-    vertices, normals = surface.vertices @ turn.T + pos, surface.normals @ turn.T
+    turn = matrix_from_quat(geom.quat / max(float(np.linalg.norm(geom.quat)), 1e-9))
+    vertices, normals = surface.vertices @ turn.T + geom.pos, surface.normals @ turn.T
     return Surface(vertices.astype(np.float32), normals.astype(np.float32))
-
-
-def _vector(text: str | None, size: int, what: str, default: tuple[float, ...] = ()) -> tuple[float, ...]:
-    if text is None:
-        return default
-    try:
-        values = tuple(float(word) for word in text.split())
-    except ValueError:
-        values = ()
-    if len(values) != size or not np.isfinite(values).all():
-        raise _UnavailableError(f"{what}={text!r} is not {size} numbers")
-    return values
 
 
 def _one_line(error: Exception) -> str:

@@ -1,7 +1,7 @@
-"""A scene becomes a MuJoCo model through Newton, once: the result is kept in the user's cache folder.
+"""Compilation of a scene to a MuJoCo model through Newton, with a cache in the user's cache folder.
 
-The way is Scene -> ``newton.ModelBuilder`` -> ``SolverMuJoCo`` -> MJCF -> ``mujoco.MjModel``; a warm start reads the
-last and imports neither Newton nor Warp.
+The stages are Scene, ``newton.ModelBuilder``, ``SolverMuJoCo``, MJCF, ``mujoco.MjModel``; a warm start reads the last
+one and imports neither Newton nor Warp.
 """
 
 import contextlib
@@ -37,7 +37,7 @@ def cache_folder() -> Path:
 
 
 def cache_key(scene: Scene) -> str:
-    """Everything the compiled model depends on, hashed: scene, the code that compiles it, versions, processor."""
+    """Hash of everything that the compiled model depends on: scene, compiling code, versions, processor."""
     code = [Path(file).read_text(encoding="utf-8") for file in (__file__, compose.__file__)]
     versions = [f"{package}={version(package)}" for package in _PACKAGES]
     pairs = repr(tuple((pair.first, pair.second) for pair in scene.contact_pairs))
@@ -53,19 +53,19 @@ def cache_key(scene: Scene) -> str:
 
 
 def is_compiled(scene: Scene) -> bool:
-    """Whether the cache holds the model of a scene, whole."""
+    """Whether the cache holds the complete model of a scene."""
     key = cache_key(scene)
     return _load(cache_folder() / f"{key}.mjb", key) is not None
 
 
 def compile_scene(scene: Scene) -> Any:
-    """The MuJoCo model of a scene, from the cache or through Newton.
+    """Compile a scene, or read its model from the cache.
 
     Names of bodies, joints, geoms and tendons are those of the scene. For contact pair ``i`` there is a sensor
     ``contact_i`` of four numbers: contact count and net force [N].
 
     Args:
-        scene: What to compile.
+        scene: The scene.
 
     Returns:
         A ``mujoco.MjModel``.
@@ -83,7 +83,7 @@ def compile_scene(scene: Scene) -> Any:
 
 
 def _load(path: Path, key: str) -> Any | None:
-    """The cached model, or ``None`` if there is none, or it is damaged or that of another key."""
+    """Cached model, ``None`` if it is missing, damaged or that of another key."""
     import mujoco
 
     try:
@@ -103,7 +103,7 @@ def _checksum(key: str, payload: bytes) -> bytes:
 
 
 def _store(model: Any, path: Path, key: str) -> None:
-    """Write a cache entry whole or not at all."""
+    """Write a cache entry atomically."""
     import mujoco
     import numpy as np
 
@@ -125,18 +125,18 @@ def _store(model: Any, path: Path, key: str) -> None:
 
 
 def newton_builder(scene: Scene, *, visuals: bool) -> Any:
-    """A ``newton.ModelBuilder`` with the scene in it.
+    """Make a ``newton.ModelBuilder`` of a scene.
 
     Args:
-        scene: What to build.
-        visuals: Whether to carry the visual geoms, which physics does not need.
+        scene: The scene.
+        visuals: Whether to include the visual geoms, which physics does not need.
     """
     prepare_warp()
     import newton
 
     builder = newton.ModelBuilder()
     builder.rigid_gap = 0.0
-    if not visuals:  # pictures need no solver, whose import takes half a second
+    if not visuals:  # rendering needs no solver, whose import takes half a second
         from newton.solvers import SolverMuJoCo
 
         SolverMuJoCo.register_custom_attributes(builder)
@@ -169,7 +169,7 @@ def _compile(scene: Scene) -> Any:
 
 
 def _finish(text: str, scene: Scene, source: Any) -> str:
-    """Newton's MJCF with the scene's names, static bodies and contact sensors."""
+    """Add the scene's names, static bodies and contact sensors to Newton's MJCF."""
     root = ET.fromstring(spell_out(text))
     names = _scene_names(root, source)
     for element in root.iter():
@@ -190,7 +190,7 @@ def _finish(text: str, scene: Scene, source: Any) -> str:
 
 
 def _scene_names(root: ET.Element, source: Any) -> dict[str, str]:
-    """Newton's path-like names to the scene's own, e.g. ``teamvla_worldbody_bar_bar_joint`` to ``bar_joint``."""
+    """Newton's path-like names to those of the scene, e.g. ``teamvla_worldbody_bar_bar_joint`` to ``bar_joint``."""
     known = {
         "body": [source.body(i).name for i in range(1, source.nbody)],
         "geom": [name for i in range(source.ngeom) if (name := source.geom(i).name)],
@@ -207,7 +207,7 @@ def _scene_names(root: ET.Element, source: Any) -> dict[str, str]:
 
 
 def scene_name(label: str, names: Iterable[str]) -> str:
-    """The scene's name for what Newton labels with a path.
+    """Name in the scene of an element that Newton labels with a path.
 
     Args:
         label: For example ``teamvla/worldbody/arm_1/base/arm_1/link1``, slashes possibly written as underscores.
@@ -217,7 +217,7 @@ def scene_name(label: str, names: Iterable[str]) -> str:
         The longest name that ends the label.
 
     Raises:
-        RuntimeError: If there is none.
+        RuntimeError: No name fits.
     """
     flat = "_" + label.replace("/", "_")
     matches = [name for name in names if flat.endswith("_" + name.replace("/", "_"))]

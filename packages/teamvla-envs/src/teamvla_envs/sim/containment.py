@@ -1,4 +1,4 @@
-"""A Warp kernel that keeps broken worlds out of the work that all worlds of a batch share."""
+"""Warp kernel that excludes broken worlds from the work that all worlds of a batch share."""
 
 # mypy: ignore-errors
 # The body of a kernel is Warp's language; its types are not Python's.
@@ -11,11 +11,11 @@ from teamvla_envs.sim.simulator import LARGEST
 
 @lru_cache
 def containment_kernel() -> Any:
-    """The kernel, launched with one thread per world.
+    """Make the kernel, which is launched with one thread per world.
 
     It marks a world whose positions or velocities are not finite or too large, and puts it at rest into the nominal
     configuration, as MuJoCo does with an unstable world: not-a-numbers pass every filter of the collision detection and
-    would use up the room for contacts that the worlds of a batch share.
+    would use up the contacts that the worlds of a batch share.
     """
     import warp as wp
 

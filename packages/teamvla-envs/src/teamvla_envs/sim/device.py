@@ -1,6 +1,6 @@
-"""N worlds in one batch on a GPU: mujoco_warp advances the Newton-compiled model, torch reads its arrays in place.
+"""Simulator on a GPU: mujoco_warp advances the Newton-compiled model, torch reads its arrays in place.
 
-The model is the one that the host simulator runs, so both move alike up to single precision. Newton's own
+The model is that of the host simulator, so both agree up to single precision. Newton's own
 ``SolverMuJoCo`` wraps the same engine; it is driven directly here because it knows neither contact sensors nor the
 per-world constants that a reset changes.
 """
@@ -27,8 +27,8 @@ from teamvla_envs.sim.state_layout import Addresses
 from teamvla_envs.sim.warp_setup import WARP_LOCK, announce_if_slow, no_collection, prepare_warp, silent_stderr
 from teamvla_envs.world import ModelFields, WorldState
 
-MAX_CONTACTS, MAX_CONSTRAINTS = 128, 400  # room for each world
-_NAMED = 8  # worlds that a message lists
+MAX_CONTACTS, MAX_CONSTRAINTS = 128, 400  # capacity per world
+_NAMED = 8  # worlds listed in a message
 
 logger = logging.getLogger(__name__)
 Tensor = Any
@@ -37,27 +37,27 @@ Tensor = Any
 class DeviceSimulator:
     """N worlds of one scene, advanced by ``mujoco_warp`` on one device.
 
-    All arrays are float32 torch tensors on the device that share memory with the simulation or are made from it there.
+    Arrays are float32 torch tensors on the device that share memory with the simulation or are computed from it there.
     Every control step starts its solver cold, as the host simulator does.
 
     Args:
-        scene: What stands in every world.
+        scene: Scene of every world.
         body_names: Free bodies whose poses the task reads, in this order.
-        num_worlds: N.
-        device: ``"cuda:0"`` and the like, or ``"cpu"`` (slow; for tests).
+        num_worlds: Number of worlds N.
+        device: A CUDA device such as ``"cuda:0"``, or ``"cpu"`` (slow; for tests).
         joint_names: Joints of props whose positions the task reads, in this order.
-        max_contacts: Room for contacts, times N shared by all worlds.
-        max_constraints: Room for constraint rows in each world.
+        max_contacts: Capacity for contacts per world; all worlds share N times as much.
+        max_constraints: Capacity for constraint rows of each world.
 
     Attributes:
-        addresses: Where the numbers stand in the state and control vectors.
+        addresses: Layout of the state and control vectors.
         template: The nominal ``mujoco.MjModel``.
         joint_target: Commanded joint positions, shape ``(N, A, J)`` [rad].
         gripper_target: Commanded opening, shape ``(N, A)`` [m].
         contacts: Count and mean force [N] of each watched pair, shape ``(N, W, 2)``.
 
     Raises:
-        UserError: If there is no such device.
+        UserError: There is no such device.
     """
 
     def __init__(
@@ -87,10 +87,10 @@ class DeviceSimulator:
         self._room = f"{max_contacts} contacts and {max_constraints} constraints for each world"
 
         source = mujoco.MjModel.__copy__(self.template)
-        source.opt.disableflags &= ~int(mujoco.mjtDisableBit.mjDSBL_MIDPHASE)  # there is none to disable
+        source.opt.disableflags &= ~int(mujoco.mjtDisableBit.mjDSBL_MIDPHASE)  # mujoco_warp has no midphase to disable
         with self.scope():
             self._model = mujoco_warp.put_model(source, batch_sizes=dict.fromkeys(VARIED, num_worlds))
-            self._model.opt.warn_overflow = 0  # it ends the episode instead
+            self._model.opt.warn_overflow = 0  # an overflow ends the episode instead
             self._data = mujoco_warp.put_data(
                 source, mujoco.MjData(source), nworld=num_worlds, nconmax=max_contacts, njmax=max_constraints
             )
@@ -99,7 +99,7 @@ class DeviceSimulator:
             self._broken = wp.zeros(num_worlds, dtype=int)
         self._scratch, self._scratch_data = source, mujoco.MjData(source)
         self._varied = {field: wp.to_torch(getattr(self._model, field)) for field in VARIED}
-        # The engine places the geoms of fixed bodies once and for all; those of the others it places in every step.
+        # The engine places the geoms of fixed bodies once, those of other bodies in every step.
         self._varied["geom_xpos"] = wp.to_torch(self._data.geom_xpos)
         parts = (self._data.time, self._data.qpos, self._data.qvel, self._data.act)
         self._parts = [wp.to_torch(part).reshape(num_worlds, -1) for part in parts]
@@ -112,14 +112,14 @@ class DeviceSimulator:
         self.gripper_target = torch.zeros(num_worlds, scene.num_arms, device=self.device)
         self.contacts = torch.zeros(num_worlds, len(scene.contact_pairs), 2, device=self.device)
         flags = mujoco_warp.OverflowType
-        # Iteration limits are MuJoCo's everyday life; what is dropped for lack of room is not.
+        # Reaching an iteration limit is normal; dropping contacts for lack of capacity is not.
         self._fatal = int(flags.ALL & ~(flags.ITERATIONS | flags.LS_ITERATIONS))
         self._graph: Any = None
         self._warm = False
 
     @contextmanager
     def scope(self) -> Generator[None, None, None]:
-        """Where Warp works: on the device, on CUDA in torch's present stream, while nobody else records a graph."""
+        """Context for Warp: the device, on CUDA torch's present stream, and no recording of a graph elsewhere."""
         wp = self._wp
         if self._device.is_cuda and os.getpid() != self._pid:
             raise RuntimeError(
@@ -153,8 +153,8 @@ class DeviceSimulator:
 
         Args:
             worlds: Indices, shape ``(n,)``.
-            joint_pos: Arm joints, shape ``(n, A, J)`` [rad]; also commanded.
-            body_pose: Body name to position and quaternion wxyz, shape ``(n, 7)``.
+            joint_pos: Positions and commands of the arm joints, shape ``(n, A, J)`` [rad].
+            body_pose: Body name to position [m] and quaternion wxyz, shape ``(n, 7)``.
             fields: Model fields to change, first axis n.
         """
         self.apply_fields(worlds, fields)
@@ -163,13 +163,13 @@ class DeviceSimulator:
         rows, new = self.send(worlds), self.send(self.addresses.at_rest(sum(sizes), joint_pos, opening, poses))
         for part, values in zip(self._parts, new.split(sizes, dim=1), strict=True):
             part[rows] = values
-        # States handed out before share these arrays: replace them.
+        # World states returned before share these arrays: replace them.
         self.joint_target = self.joint_target.index_put((rows,), self.send(joint_pos))
         self.gripper_target = self.gripper_target.index_put((rows,), self.send(opening))
         self.contacts = self.contacts.index_fill(0, rows, 0.0)
 
     def apply_fields(self, worlds: np.ndarray, fields: ModelFields) -> None:
-        """Write model fields of some worlds and bring MuJoCo's derived constants up to date."""
+        """Write model fields of the worlds with these indices ``(n,)``; the first axis of each field is n."""
         if len(worlds) == 0:
             return
         import mujoco
@@ -191,7 +191,7 @@ class DeviceSimulator:
             varied[chosen] = self.send(np.stack(new[name])).reshape(len(worlds), *varied.shape[1:])
 
     def send(self, values: np.ndarray) -> Tensor:
-        """Host numbers as a tensor on the device; floats become float32, uint64 the int64 of the same bits."""
+        """Copy a host array to the device; floats become float32, uint64 the int64 of the same bits."""
         values = np.asarray(values)
         if values.dtype == np.float64:
             values = values.astype(np.float32)
@@ -200,11 +200,11 @@ class DeviceSimulator:
         return self._torch.tensor(values, device=self.device)
 
     def fetch(self, array: Tensor) -> np.ndarray:
-        """A tensor's numbers on the host."""
+        """Copy a tensor to the host."""
         return to_numpy(array)
 
     def push(self, world: int, body: str, impulse: np.ndarray) -> None:
-        """Change the velocity of a free body by an impulse (3,) [N·s] at its center of mass."""
+        """Change the velocity of a free body by an impulse ``(3,)`` [N·s] at its center of mass."""
         mass = self._varied["body_mass"][world, self.template.body(body).id]
         first = int(self.addresses.body_vel[self.body_names.index(body), 0]) - 1 - self.template.nq
         speed = self._parts[2][world, first : first + 3]
@@ -213,15 +213,15 @@ class DeviceSimulator:
     def advance(self, joint_target: Tensor, gripper_target: Tensor, active: Tensor | None = None) -> Tensor | None:
         """Advance by one control step while the commands ramp linearly from the old targets to the new.
 
-        A world whose simulation becomes unstable, or in which there is no room for contacts, stays as it was.
+        A world whose simulation becomes unstable, or whose contacts exceed the capacity, stays as it was.
 
         Args:
             joint_target: Shape ``(N, A, J)`` [rad].
             gripper_target: Shape ``(N, A)`` [m].
-            active: Which worlds to advance, shape ``(N,)`` bool; ``None`` for all. The others stay as they are.
+            active: Mask of the worlds to advance, shape ``(N,)`` bool; ``None`` for all.
 
         Returns:
-            Which worlds became unstable, shape ``(N,)`` bool; ``None`` if none did.
+            Mask of the worlds that became unstable, shape ``(N,)`` bool; ``None`` if there are none.
         """
         torch, n, before = self._torch, self.num_worlds, self.state
         begin, end = (
@@ -237,7 +237,7 @@ class DeviceSimulator:
         unstable = unstable | ~(contacts.abs() < LARGEST).flatten(1).all(dim=1)
         if active is not None:
             unstable = unstable & active
-        any_unstable = bool(unstable.any())  # the one wait for the device in a step
+        any_unstable = bool(unstable.any())  # the only synchronization with the device in a step
         if active is not None or any_unstable:
             moved = (~unstable if active is None else active & ~unstable)[:, None]
             self.state = torch.where(moved, state, before)
@@ -256,7 +256,7 @@ class DeviceSimulator:
         return unstable
 
     def _run(self) -> None:
-        """All physics steps of a control step: made one by one at first, then from a recorded graph."""
+        """Run all physics steps of a control step: one by one at first, then as a recorded graph."""
         wp = self._wp
         if self._graph is None and self._warm:
             with WARP_LOCK, no_collection(), wp.ScopedDevice(self._device), wp.ScopedCapture() as capture:
@@ -265,7 +265,7 @@ class DeviceSimulator:
         with self.scope():
             if self._graph is not None:
                 wp.capture_launch(self._graph)
-            else:  # kernels are compiled and loaded before anything is recorded
+            else:  # compile and load the kernels before recording
                 with (
                     announce_if_slow("TeamVLA: compiling the physics kernels (once, about a minute) …"),
                     silent_stderr(),
@@ -287,7 +287,7 @@ class DeviceSimulator:
             self._wp.copy(self._readings[i], data.sensordata)
 
     def world(self) -> WorldState:
-        """The present state of all worlds; tensors are fresh copies."""
+        """Present state of all worlds; tensors are fresh copies."""
         numbers = self.state[:, self._columns]
         return self.addresses.read(numbers, self.chains, self.joint_target, self.gripper_target, self.contacts)
 
@@ -298,7 +298,7 @@ class DeviceSimulator:
             worlds: Indices, shape ``(n,)``.
 
         Returns:
-            Positions ``(n, bodies, 3)`` and quaternions wxyz ``(n, bodies, 4)``, in the order of the compiled model.
+            Positions ``(n, bodies, 3)`` [m] and quaternions wxyz ``(n, bodies, 4)``, in the model's order.
         """
         with self.scope():
             self._engine.kinematics(self._model, self._data)
@@ -311,10 +311,10 @@ class DeviceSimulator:
 
 
 def find_device(name: str) -> Any:
-    """Warp's device of that name.
+    """Find a device of Warp by name.
 
     Raises:
-        UserError: If this machine or this installation has none; the message lists those there are.
+        UserError: This machine or installation has no such device; the message lists those there are.
     """
     try:
         import torch
@@ -334,7 +334,7 @@ def find_device(name: str) -> Any:
 
 
 def _listed(worlds: Tensor) -> str:
-    """Indices of the marked worlds, the first of many."""
+    """Indices of the marked worlds, abbreviated if there are many."""
     indices = worlds.nonzero()[:, 0].tolist()
     more = f" and {len(indices) - _NAMED} more" if len(indices) > _NAMED else ""
     return f"{indices[:_NAMED]}{more}"

@@ -1,4 +1,4 @@
-"""What cameras see in all worlds at once: Newton's ray-traced sensor over N copies of the scene on a device."""
+"""Camera images on a device: Newton's ray-traced sensor over N copies of the scene."""
 
 import math
 from collections.abc import Iterator, Sequence
@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from teamvla_envs.geometry import matrix_from_quat, quat_from_matrix
-from teamvla_envs.scene.compose import CameraSpec
+from teamvla_envs.scene.cameras import CameraSpec
 from teamvla_envs.scene.visual_meshes import Skin
 from teamvla_envs.sim.device import DeviceSimulator
 from teamvla_envs.sim.render_scene import illuminate, render_configs, samples_a_pixel, sky, visible_scene
@@ -28,8 +28,8 @@ class DeviceCameraRenderer:
     there are two or three launches in all.
 
     Args:
-        simulator: Whose worlds to render, on its device.
-        skins: What bodies show instead of their primitives.
+        simulator: Simulator of the worlds, on whose device images are rendered.
+        skins: Surfaces that bodies show in place of their primitives.
     """
 
     def __init__(self, simulator: DeviceSimulator, skins: Sequence[Skin] = ()):
@@ -83,8 +83,8 @@ class DeviceCameraRenderer:
             channel: ``"rgb"``, ``"depth"`` along the viewing axis [m], or ``"segmentation"``.
 
         Returns:
-            Shape ``(n, cameras, height, width)`` and, for rgb, a last axis of 3: uint8 colors, float32 depths (0 where
-            nothing is hit) or int32 segments: 0 nothing, then 1 + the index in ``segment_names``.
+            Shape ``(n, cameras, height, width)`` and, for rgb, a last axis of 3: uint8 colors, float32 depths [m] (0
+            where nothing is hit) or int32 segments: 0 is the background, then 1 + the index in ``segment_names``.
         """
         torch, specs, count = self._torch, [self.scene.camera(name) for name in cameras], len(body_pos)
         self._pose(body_pos, body_quat, fields)
@@ -114,7 +114,7 @@ class DeviceCameraRenderer:
         return out
 
     def _pose(self, pos: Tensor, quat: Tensor, fields: ModelFields) -> None:
-        """Put the first n copies of the scene into the states of n worlds."""
+        """Set the states of n worlds in the first n copies of the scene; shapes as in :meth:`render`."""
         count = len(pos)
         self._body_q[:count, :, :3] = pos[:, self._order]
         self._body_q[:count, :, 3:] = quat[:, self._order][..., _XYZW]
@@ -129,7 +129,7 @@ class DeviceCameraRenderer:
                 self._color[:count, shape] = color.clip(0.0, 1.0)
 
     def _camera_poses(self, camera: CameraSpec, pos: Tensor, quat: Tensor, fields: ModelFields) -> Tensor:
-        """Position and quaternion xyzw of a camera in n worlds, shape ``(n, 7)``."""
+        """Position [m] and quaternion xyzw of a camera in n worlds, shape ``(n, 7)``."""
         send, torch, count = self._sim.send, self._torch, len(pos)
         shift = np.asarray(fields.get(("camera_shift", camera.name), np.zeros((count, 3))))
         half = np.asarray(fields.get(("camera_turn", camera.name), np.zeros((count, 3)))) / 2
@@ -151,11 +151,11 @@ class DeviceCameraRenderer:
     def _shoot(
         self, poses: Tensor, worlds: Tensor, height: int, width: int, fovy: float, channel: str, kind: Any
     ) -> Tensor:
-        """One launch: images of some views with one field of view [deg], shape ``(views, height, width)``."""
+        """Render views that share a field of view [deg] in one launch; images of shape ``(views, height, width)``."""
         wp, samples = self._wp, samples_a_pixel(height, width, channel)
         key = (height, width, fovy, samples)
         if key not in self._rays:
-            if len(self._rays) >= _MOST_RAYS:  # fields of view that vary never come back
+            if len(self._rays) >= _MOST_RAYS:  # random fields of view do not recur
                 self._rays.pop(next(iter(self._rays)))
             self._rays[key] = self._sensor_class.compute_camera_rays_pinhole(
                 width, height, camera_fov=math.radians(fovy), sample_count=samples, device=self._sensor.device
@@ -174,14 +174,14 @@ class DeviceCameraRenderer:
         return image
 
     def close(self) -> None:
-        """Free the rays; the rest goes with the object."""
+        """Free the rays; the garbage collector frees the rest."""
         self._rays.clear()
 
 
 def _groups(
     cameras: Sequence[CameraSpec], count: int, fields: ModelFields
 ) -> Iterator[tuple[np.ndarray | None, float, tuple[float, ...]]]:
-    """Views that share field of view [deg] and light: their indices, ``None`` for all, world by world."""
+    """Groups of views with the same field of view [deg] and light: indices of the views, ``None`` for all."""
     key = np.zeros((count, len(cameras), 4))
     for c, camera in enumerate(cameras):
         key[:, c, 0] = camera.fovy + np.asarray(fields.get(("camera_fovy", camera.name), 0.0))

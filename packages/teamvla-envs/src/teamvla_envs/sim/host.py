@@ -1,4 +1,4 @@
-"""N worlds on the CPU: MuJoCo's C++ thread pool advances the Newton-compiled model, numpy reads the result."""
+"""Simulator on the CPU: MuJoCo's thread pool advances the Newton-compiled model, numpy reads the result."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -27,15 +27,15 @@ class HostSimulator:
     of worlds, nor on threads, nor on what happened before.
 
     Args:
-        scene: What stands in every world.
+        scene: Scene of every world.
         body_names: Free bodies whose poses the task reads, in this order.
-        num_worlds: N.
-        num_threads: Worker threads; ``None`` takes as many as this process may use, at most N.
+        num_worlds: Number of worlds N.
+        num_threads: Worker threads; ``None`` for one per usable core, at most N.
         joint_names: Joints of props whose positions the task reads, in this order.
 
     Attributes:
-        addresses: Where the numbers stand in the state and control vectors.
-        models: One ``mujoco.MjModel`` a world; they differ in what a reset may change.
+        addresses: Layout of the state and control vectors.
+        models: One ``mujoco.MjModel`` per world; they differ in the fields that a reset may change.
         state: MuJoCo's full physics state (time, qpos, qvel, act), shape ``(N, S)``.
         joint_target: Commanded joint positions, shape ``(N, A, J)`` [rad].
         gripper_target: Commanded opening, shape ``(N, A)`` [m].
@@ -76,16 +76,16 @@ class HostSimulator:
         self._ramp = (np.arange(1, SUBSTEPS + 1) / SUBSTEPS)[None, :, None]
 
     def _threads(self) -> Any:
-        """The worker threads, started at the first call."""
+        """Worker threads, started at the first call."""
         if self._pool is None:
             from mujoco import rollout
 
-            # A pool of one thread would only add a hand-over: run on the caller's.
+            # A pool of one thread would only add a hand-over: use the caller's.
             self._pool = rollout.Rollout(nthread=self.num_threads if self.num_threads > 1 else 0)
         return self._pool
 
     def after_fork(self) -> None:
-        """Forget the worker threads, which a forked child has not."""
+        """Forget the worker threads, which do not exist in a forked child."""
         if self._pool is not None:
             abandon(self._pool)
             self._pool = None
@@ -97,8 +97,8 @@ class HostSimulator:
 
         Args:
             worlds: Indices, shape ``(n,)``.
-            joint_pos: Arm joints, shape ``(n, A, J)`` [rad]; also commanded.
-            body_pose: Body name to position and quaternion wxyz, shape ``(n, 7)``.
+            joint_pos: Positions and commands of the arm joints, shape ``(n, A, J)`` [rad].
+            body_pose: Body name to position [m] and quaternion wxyz, shape ``(n, 7)``.
             fields: Model fields to change, first axis n.
         """
         self.apply_fields(worlds, fields)
@@ -111,7 +111,7 @@ class HostSimulator:
         self.contacts[worlds] = 0.0
 
     def apply_fields(self, worlds: np.ndarray, fields: ModelFields) -> None:
-        """Write model fields of some worlds and bring MuJoCo's derived constants up to date."""
+        """Write model fields of the worlds with these indices ``(n,)``; the first axis of each field is n."""
         for row, world in enumerate(worlds):
             own = {key: values[row] for key, values in fields.items()}
             write_fields(self.models[world], self._data[0], self.template, self.addresses.joint_ctrl, own)
@@ -126,10 +126,10 @@ class HostSimulator:
         Args:
             joint_target: Shape ``(N, A, J)`` [rad].
             gripper_target: Shape ``(N, A)`` [m].
-            active: Which worlds to advance, shape ``(N,)`` bool; ``None`` for all. The others stay as they are.
+            active: Mask of the worlds to advance, shape ``(N,)`` bool; ``None`` for all.
 
         Returns:
-            Which worlds became unstable, shape ``(N,)`` bool; ``None`` if none did.
+            Mask of the worlds that became unstable, shape ``(N,)`` bool; ``None`` if there are none.
         """
         n = self.num_worlds
         rows = None if active is None or active.all() else np.flatnonzero(active)
@@ -151,7 +151,7 @@ class HostSimulator:
             initial_state=state, control=ctrl, state=trajectory, sensordata=sensors,
         )  # fmt: skip
         last = trajectory[:, -1]
-        # At a warning MuJoCo resets the world or stops: then its clock is not where it should be.
+        # At a warning MuJoCo resets the world or stops, which shows in its clock.
         stable = np.abs(last[:, 0] - state[:, 0] - SUBSTEPS * PHYSICS_DT) < PHYSICS_DT / 2
         stable &= np.abs(last).max(-1) < LARGEST  # false for NaN
         all_stable = bool(stable.all())
@@ -178,27 +178,27 @@ class HostSimulator:
         return unstable
 
     def _unshare(self) -> None:
-        """Replace the arrays that states handed out before share."""
+        """Replace the arrays that are shared with world states returned before."""
         self.joint_target, self.gripper_target = self.joint_target.copy(), self.gripper_target.copy()
         self.contacts = self.contacts.copy()
 
     def send(self, values: np.ndarray) -> np.ndarray:
-        """Host numbers are what this simulator's arrays are made of."""
+        """Return the array itself: this simulator works on host arrays."""
         return values
 
     def fetch(self, array: np.ndarray) -> np.ndarray:
-        """They are on the host already."""
+        """Return the array itself: this simulator works on host arrays."""
         return array
 
     def push(self, world: int, body: str, impulse: np.ndarray) -> None:
-        """Change the velocity of a free body by an impulse (3,) [N·s] at its center of mass."""
+        """Change the velocity of a free body by an impulse ``(3,)`` [N·s] at its center of mass."""
         columns = self.addresses.body_vel[self.body_names.index(body), :3]
         with np.errstate(over="ignore"):
             speed = self.state[world, columns] + impulse / self.models[world].body(body).mass[0]
         self.state[world, columns] = speed.clip(-FASTEST, FASTEST)
 
     def world(self) -> WorldState:
-        """The present state of all worlds; arrays are fresh copies."""
+        """Present state of all worlds; arrays are fresh copies."""
         numbers = self.state[:, self.addresses.columns]
         return self.addresses.read(numbers, self.chains, self.joint_target, self.gripper_target, self.contacts)
 
@@ -209,7 +209,7 @@ class HostSimulator:
             worlds: Indices, shape ``(n,)``.
 
         Returns:
-            Positions ``(n, bodies, 3)`` and quaternions wxyz ``(n, bodies, 4)``, in the order of the compiled model.
+            Positions ``(n, bodies, 3)`` [m] and quaternions wxyz ``(n, bodies, 4)``, in the model's order.
         """
         import mujoco
 

@@ -1,4 +1,4 @@
-"""Warnings of MuJoCo and Warp as log messages: by themselves they go to the console, MuJoCo's also to a file."""
+"""Warnings of MuJoCo and Warp as log messages, instead of output on the console and in a file."""
 
 import logging
 from typing import Any
@@ -23,18 +23,18 @@ def _log_mujoco_warning(message: str) -> None:
 
 
 class WarpLogger:
-    """What :func:`warp.set_logger` takes."""
+    """Logger for :func:`warp.set_logger`."""
 
     def debug(self, message: str) -> None:
         """Log details."""
         _warp.debug("%s", message)
 
     def info(self, message: str) -> None:
-        """Log what Warp does."""
+        """Log a message about the work of Warp."""
         _warp.info("%s", message)
 
     def warning(self, message: str, category: Any = None, stacklevel: int = 1) -> None:
-        """Log a warning; one for developers is a detail."""
+        """Log a warning; deprecation warnings are details."""
         is_deprecation = category is not None and issubclass(category, DeprecationWarning)
         _warp.log(logging.DEBUG if is_deprecation else logging.WARNING, "Warp: %s", message)
 

@@ -1,4 +1,4 @@
-"""Which simulator and which renderer go with a device."""
+"""Simulator and renderer of a device."""
 
 import re
 from collections.abc import Sequence
@@ -17,8 +17,8 @@ from teamvla_envs.world import Array, ModelFields
 SOLVERS = ("auto", "mujoco", "warp")
 
 
-class Renderer(Protocol):
-    """Renders cameras of some worlds; see :class:`CameraRenderer`."""
+class BatchRenderer(Protocol):
+    """Renderer of the cameras of some worlds; see :class:`CameraRenderer`."""
 
     def render(
         self,
@@ -30,11 +30,11 @@ class Renderer(Protocol):
         fields: ModelFields,
         channel: str = "rgb",
     ) -> Array:
-        """Images, shape ``(n, cameras, height, width)``, rgb with a last axis of 3."""
+        """Render images, shape ``(n, cameras, height, width)``, rgb with a last axis of 3."""
         ...
 
     def close(self) -> None:
-        """Free what it holds."""
+        """Free threads and memory."""
         ...
 
 
@@ -47,10 +47,19 @@ def choose_simulator(
     num_worlds: int,
     joint_names: tuple[str, ...],
 ) -> Simulator:
-    """The simulator of a device: MuJoCo's threads on ``"cpu"``, mujoco_warp on CUDA and where ``"warp"`` is asked for.
+    """Make the simulator of a device: MuJoCo's threads on the CPU, mujoco_warp on CUDA or if the solver is ``"warp"``.
+
+    Args:
+        device: ``"cpu"``, ``"cuda"`` or ``"cuda:<index>"``.
+        solver: One of ``SOLVERS``.
+        num_threads: Physics threads on the CPU; ``None`` for one per usable core.
+        scene: Scene of every world.
+        body_names: Free bodies whose poses the task reads.
+        num_worlds: Number of worlds N.
+        joint_names: Joints of props whose positions the task reads.
 
     Raises:
-        ValueError: If there is no such device, or the solver does not run there.
+        UserError: There is no such device, or the solver does not run there.
     """
     if not isinstance(device, str) or not re.fullmatch(r"cpu|cuda(:\d+)?", device):
         raise UserError(f"device: got {device!r}, allowed are 'cpu', 'cuda' and 'cuda:0', 'cuda:1', …")
@@ -66,8 +75,8 @@ def choose_simulator(
     return DeviceSimulator(scene, body_names, num_worlds, device, joint_names)
 
 
-def choose_renderer(simulator: Simulator, num_threads: int | None, skins: Sequence[Skin]) -> Renderer:
-    """The renderer that takes the arrays of a simulator."""
+def choose_renderer(simulator: Simulator, num_threads: int | None, skins: Sequence[Skin]) -> BatchRenderer:
+    """Make the renderer that takes the arrays of a simulator; ``num_threads`` rendering threads on the CPU."""
     if isinstance(simulator, HostSimulator):
         return CameraRenderer(simulator.scene, simulator.template, num_threads, skins)
     from teamvla_envs.sim.device import DeviceSimulator

@@ -1,11 +1,11 @@
-"""What a reset may change in a compiled model, and the constants of MuJoCo that follow from it."""
+"""Model fields that a reset may change in a compiled model, and the constants that MuJoCo derives from them."""
 
 from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
-# For cameras alone; physics does not read them.
+# Fields that only cameras read.
 SEEN_ONLY = ("geom_rgba", "tint", "light", "camera_shift", "camera_turn", "camera_fovy")
 # Arrays of a MuJoCo model that :func:`write_fields` may change.
 VARIED = (
@@ -23,9 +23,9 @@ def write_fields(
     Args:
         model: The ``mujoco.MjModel`` to change.
         data: A ``mujoco.MjData`` to compute in.
-        template: The nominal model, of which ``gain`` and ``friction`` are shares.
-        joint_ctrl: Controls of the arm joints, shape ``(A, J)``.
-        fields: (field, element name) to the value of this world. ``gain`` (A, J) and ``friction`` are factors.
+        template: The nominal model; ``gain`` and ``friction`` are factors of its values.
+        joint_ctrl: Indices of the controls of the arm joints, shape ``(A, J)``.
+        fields: (field, element name) to the value of this world; ``gain`` has shape ``(A, J)``.
     """
     import mujoco
 
@@ -49,7 +49,7 @@ def write_fields(
 
 
 def _set_bounds(model: Any, geom: int) -> None:
-    """Bounding sphere and box of a box geom after its size changed."""
+    """Recompute the bounding sphere and box of a box geom."""
     size = model.geom_size[geom]
     model.geom_rbound[geom] = np.sqrt((size * size).sum())
     model.geom_aabb[geom, 3:] = size

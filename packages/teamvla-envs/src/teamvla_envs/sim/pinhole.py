@@ -1,4 +1,4 @@
-"""Where the pinhole cameras of many worlds are, along which rays they look, and where they see a point."""
+"""Pinhole cameras of many worlds: poses, rays, and projection of points."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from teamvla_envs.geometry import matrix_from_quat, quat_from_matrix
-from teamvla_envs.scene.compose import CameraSpec
+from teamvla_envs.scene.cameras import CameraSpec
 
 _RING = 0.42  # [px] from the center of a pixel to all its rays but the first
 
@@ -18,17 +18,18 @@ def camera_views(
     body_quat: np.ndarray,
     fields: Mapping[tuple[str, str], np.ndarray],
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Poses and fields of view of C cameras in n worlds, as the worlds' fields shift, turn and widen them.
+    """Poses and fields of view of C cameras in n worlds, randomization included.
 
     Args:
-        cameras: The cameras, as they are without randomization.
-        bodies: Name of each body to its index in the poses.
+        cameras: The cameras without randomization.
+        bodies: Body name to index in the poses.
         body_pos: Positions of all bodies, shape ``(n, bodies, 3)`` [m].
         body_quat: Orientations wxyz, shape ``(n, bodies, 4)``.
-        fields: Model fields that differ from world to world, first axis n.
+        fields: Model fields that differ from world to world, first axis n: shifts [m], turns [rad], changes of the
+            field of view [deg].
 
     Returns:
-        Positions and quaternions xyzw, shape ``(n, C, 7)`` float32, and vertical fields of view ``(n, C)`` [degree].
+        Positions [m] and quaternions xyzw, shape ``(n, C, 7)`` float32, and vertical fields of view ``(n, C)`` [deg].
     """
     count = len(body_pos)
     pos, turn = np.empty((count, len(cameras), 3)), np.empty((count, len(cameras), 3, 3))
@@ -51,17 +52,17 @@ def camera_views(
 
 
 def project_points(points: np.ndarray, views: np.ndarray, fovy: np.ndarray, aspect: float) -> np.ndarray:
-    """Project points of the world into pictures.
+    """Project points of the world into images.
 
     Args:
         points: Shape ``(..., 3)`` [m].
         views: Poses of the cameras as :func:`camera_views` returns them, shape ``(..., 7)``.
-        fovy: Their vertical fields of view, shape ``(...)`` [degree].
-        aspect: Width of a picture by its height.
+        fovy: Vertical fields of view, shape ``(...)`` [deg].
+        aspect: Width of an image divided by its height.
 
     Returns:
-        Shape ``(..., 2)``: fractions of the width from the left and of the height from the top. Outside of [0, 1] a
-        point is not in the picture; it is NaN when the point is not in front of the camera.
+        Shape ``(..., 2)``: fractions of the width from the left and of the height from the top. A point
+        outside of [0, 1] is not in the image; a point behind the camera is NaN.
     """
     turn = matrix_from_quat(views[..., [6, 3, 4, 5]])
     x, y, z = np.moveaxis((np.swapaxes(turn, -1, -2) @ (points - views[..., :3])[..., None])[..., 0], -1, 0)
@@ -72,13 +73,13 @@ def project_points(points: np.ndarray, views: np.ndarray, fovy: np.ndarray, aspe
 def pinhole_rays(height: int, width: int, fovy: float, samples: int) -> np.ndarray:
     """Directions of the rays of a camera that looks along -z with y up, as Newton's sensor samples a pixel.
 
-    Newton computes the same with a kernel in a module that takes seconds to compile.
+    Newton's kernel for the same takes seconds to compile.
 
     Args:
         height: Image height [px].
         width: Image width [px].
-        fovy: Vertical field of view [degree].
-        samples: Rays a pixel: the first through its center, further ones around it.
+        fovy: Vertical field of view [deg].
+        samples: Rays per pixel: the first through its center, further ones around it.
 
     Returns:
         Unit vectors, shape ``(height, width, samples, 3)`` float32.

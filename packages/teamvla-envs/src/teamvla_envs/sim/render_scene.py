@@ -1,4 +1,4 @@
-"""What cameras see: which shapes, in which light, against which sky, and how finely."""
+"""Visible shapes, light, background and sampling of camera images."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ SKY = (0.80, 0.86, 0.92)  # background, sRGB
 LIGHT_DIRECTION = (-0.30, 0.45, -0.84)
 LIGHT_COLOR = (0.95, 0.93, 0.90)  # linear
 AMBIENT_SKY, AMBIENT_GROUND = (0.42, 0.43, 0.46), (0.20, 0.19, 0.18)  # linear
-_FINE_FROM = 240  # [px] from here on images get shadows and four rays a pixel: for people, not for networks
+_FINE_FROM = 240  # [px] from this size on images get shadows and four rays per pixel: for people, not for networks
 
 
 def segment_names(scene: Scene) -> tuple[str, ...]:
@@ -26,13 +26,13 @@ def segment_names(scene: Scene) -> tuple[str, ...]:
 
 @dataclass(frozen=True)
 class VisibleScene:
-    """What cameras see of one world, before it becomes a Newton model.
+    """Shapes of one world that cameras see, before they become a Newton model.
 
     Attributes:
-        builder: A ``newton.ModelBuilder`` in which that is visible and nothing else.
-        bodies: For each of its bodies the index in the poses that a renderer is given, shape ``(b,)``.
-        shapes: Name of a geom to its shape.
-        segments: Segment of each shape and, last, of nothing, shape ``(shapes + 1,)``.
+        builder: A ``newton.ModelBuilder`` in which those shapes alone are visible.
+        bodies: Index of each body of the builder in the poses given to a renderer, shape ``(b,)``.
+        shapes: Geom name to index of the shape.
+        segments: Segment of each shape and, last, of the background, shape ``(shapes + 1,)``.
     """
 
     builder: Any
@@ -42,12 +42,12 @@ class VisibleScene:
 
 
 def visible_scene(scene: Scene, bodies: Mapping[str, int], skins: Sequence[Skin]) -> VisibleScene:
-    """Show props and arms, but not the arms' colliders, nor primitives under skins.
+    """Build the visible shapes of a scene: props and arms without the arms' colliders and primitives under skins.
 
     Args:
         scene: The scene.
-        bodies: Name of each body to its index in the poses that a renderer is given.
-        skins: What bodies show instead of their primitives.
+        bodies: Body name to index in the poses given to a renderer.
+        skins: Surfaces that bodies show in place of their primitives.
     """
     prepare_warp()
     import newton
@@ -77,7 +77,12 @@ def visible_scene(scene: Scene, bodies: Mapping[str, int], skins: Sequence[Skin]
 
 
 def illuminate(sensor: Any, change: np.ndarray) -> None:
-    """Set the light of a sensor: relative change of brightness, then tilt of its direction along x and y [rad]."""
+    """Set the light of a sensor.
+
+    Args:
+        sensor: A ``newton.sensors.SensorCamera``.
+        change: Relative change of brightness, then tilt of the direction along x and y [rad], shape ``(3,)``.
+    """
     bright = 1.0 + float(change[0])
     direction = np.array(LIGHT_DIRECTION) + np.array([change[1], change[2], 0.0])
     color = [bright * c for c in LIGHT_COLOR]
@@ -86,7 +91,7 @@ def illuminate(sensor: Any, change: np.ndarray) -> None:
 
 
 def render_configs() -> dict[int, Any]:
-    """How Newton's sensor renders with so many rays a pixel."""
+    """Configurations of Newton's sensor by number of rays per pixel."""
     from newton.sensors import SensorCamera
 
     return {
@@ -100,19 +105,19 @@ def render_configs() -> dict[int, Any]:
 
 
 def sky() -> Any:
-    """What Newton's sensor writes where nothing is hit."""
+    """Background that Newton's sensor writes where no shape is hit."""
     from newton.sensors import SensorCamera
 
     return SensorCamera.ClearData(clear_color=_pack(SKY))
 
 
 def samples_a_pixel(height: int, width: int, channel: str) -> int:
-    """How many rays a pixel gets; with more than one there are shadows too."""
+    """Number of rays per pixel of an image [px]; with more than one there are shadows, too."""
     return 4 if channel == "rgb" and min(height, width) >= _FINE_FROM else 1
 
 
 def _add_skins(builder: Any, skins: Sequence[Skin], names: Sequence[str | None]) -> None:
-    """Add skins to a Newton builder whose bodies have these names in the scene."""
+    """Add skins to a Newton builder; ``names`` are the names of its bodies in the scene."""
     import newton
 
     config = newton.ModelBuilder.ShapeConfig(density=0.0, has_shape_collision=False, has_particle_collision=False)
@@ -135,6 +140,6 @@ def _unit(vector: Sequence[float] | np.ndarray) -> Any:
 
 
 def _pack(rgb: Sequence[float]) -> int:
-    """A color as the renderer packs it: red in the lowest byte, opaque."""
+    """Color in [0, 1] as the renderer packs it: red in the lowest byte, opaque."""
     r, g, b = (round(255 * c) for c in rgb)
     return r | g << 8 | b << 16 | 255 << 24

@@ -16,14 +16,14 @@ LARGEST = 1e10  # a world with a larger number in its physics state is unstable,
 class Simulator(Protocol):
     """N worlds of one scene.
 
-    Its arrays are of one kind, numpy or torch; what a reset draws comes from the host as numpy.
+    Arrays are of one kind, numpy or torch; the values of a reset are numpy arrays.
 
     Attributes:
-        scene: What stands in every world.
+        scene: Scene of every world.
         template: The nominal ``mujoco.MjModel``.
-        num_worlds: N.
+        num_worlds: Number of worlds N.
         chains: Kinematics of the team.
-        addresses: Where the numbers stand in the state and control vectors; a ``sim.addresses.Addresses``.
+        addresses: Layout of the state and control vectors; a ``sim.state_layout.Addresses``.
         body_names: Free bodies that the task reads.
         joint_names: Joints of props that the task reads.
         state: MuJoCo's full physics state (time, qpos, qvel, act), shape ``(N, S)``.
@@ -47,41 +47,47 @@ class Simulator(Protocol):
     def reset(
         self, worlds: np.ndarray, joint_pos: np.ndarray, body_pose: Mapping[str, np.ndarray], fields: ModelFields
     ) -> None:
-        """Put some worlds at rest into a new configuration."""
+        """Put some worlds at rest into a new configuration; see :meth:`HostSimulator.reset`."""
         ...
 
     def apply_fields(self, worlds: np.ndarray, fields: ModelFields) -> None:
-        """Write model fields of some worlds."""
+        """Write model fields of the worlds with these indices ``(n,)``; the first axis of each field is n."""
         ...
 
     def advance(self, joint_target: Array, gripper_target: Array, active: Array | None) -> Array | None:
         """Advance by one control step towards the targets.
 
+        Args:
+            joint_target: Commanded joint positions, shape ``(N, A, J)`` [rad].
+            gripper_target: Commanded openings, shape ``(N, A)`` [m].
+            active: Mask of the worlds to advance, shape ``(N,)`` bool; ``None`` for all.
+
         Returns:
-            Which worlds became unstable and are as they were before, shape ``(N,)`` bool; ``None`` if none did.
+            Mask of the worlds that became unstable and are as they were before, shape ``(N,)`` bool; ``None`` if there
+            are none.
         """
         ...
 
     def world(self) -> WorldState:
-        """The present state of all worlds."""
+        """Present state of all worlds."""
         ...
 
     def body_transforms(self, worlds: np.ndarray) -> tuple[Array, Array]:
-        """Positions ``(n, bodies, 3)`` and quaternions wxyz ``(n, bodies, 4)`` of all bodies of some worlds."""
+        """Positions ``(n, bodies, 3)`` [m] and quaternions wxyz ``(n, bodies, 4)`` of all bodies of n worlds."""
         ...
 
     def push(self, world: int, body: str, impulse: np.ndarray) -> None:
-        """Change the velocity of a free body by an impulse (3,) [N·s] at its center of mass."""
+        """Change the velocity of a free body by an impulse ``(3,)`` [N·s] at its center of mass."""
         ...
 
     def send(self, values: np.ndarray) -> Array:
-        """Host numbers as an array of the kind that :meth:`world` gives."""
+        """Convert a host array to an array of the simulator's kind."""
         ...
 
     def fetch(self, array: Array) -> np.ndarray:
-        """The numbers of such an array on the host."""
+        """Convert an array of the simulator's kind to a host array."""
         ...
 
     def close(self) -> None:
-        """Free what it holds."""
+        """Free threads and memory."""
         ...

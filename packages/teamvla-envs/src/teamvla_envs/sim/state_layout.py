@@ -1,4 +1,4 @@
-"""Where the numbers of arms, bodies and props stand in MuJoCo's state and control vectors, and what they tell."""
+"""Layout of MuJoCo's state and control vectors: columns of arms, bodies and props."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -20,7 +20,7 @@ class Addresses:
     Attributes:
         joint_pos: Shape ``(A, J)``.
         joint_vel: Shape ``(A, J)``.
-        finger_pos: Shape ``(A, 2)``; the two add up to a gripper's opening.
+        finger_pos: Shape ``(A, 2)``; the opening of a gripper is the sum of both.
         body_pose: Position and quaternion wxyz of the named free bodies, shape ``(B, 7)``.
         body_vel: Shape ``(B, 6)``.
         prop_pos: Named joints of props, shape ``(P,)``.
@@ -43,7 +43,14 @@ class Addresses:
 
     @classmethod
     def of(cls, model: Any, scene: Scene, body_names: tuple[str, ...], joint_names: tuple[str, ...]) -> "Addresses":
-        """Look the names up in a compiled model."""
+        """Look up the columns in a compiled model.
+
+        Args:
+            model: The ``mujoco.MjModel``.
+            scene: Scene of the model.
+            body_names: Free bodies whose poses the task reads.
+            joint_names: Joints of props whose positions the task reads.
+        """
         m, robots = model, scene.robots
         arms, first_pos, first_vel = range(len(robots)), 1, 1 + model.nq
 
@@ -63,7 +70,7 @@ class Addresses:
             prop_pos=np.array([first_pos + m.jnt_qposadr[j] for j in slides], int),
             prop_vel=np.array([first_vel + m.jnt_dofadr[j] for j in slides], int),
             joint_ctrl=np.array([[by_joint[m.joint(f"arm_{k}/{j}").id] for j in robots[k].joints] for k in arms]),
-            gripper_ctrl=np.array([by_tendon[m.tendon(f"arm_{k}/split").id] for k in arms]),
+            gripper_ctrl=np.array([by_tendon[m.tendon(f"arm_{k}/{robots[k].gripper_tendon}").id] for k in arms]),
             contact_layout=ContactLayout(scene.contact_pairs),
         )
 
@@ -71,10 +78,10 @@ class Addresses:
         """States of n worlds at rest at time 0, joints of props at 0.
 
         Args:
-            size: S, numbers in a state.
+            size: Length S of a state.
             joint_pos: Arm joints, shape ``(n, A, J)`` [rad].
-            opening: Of the grippers, shape ``(A,)`` [m].
-            poses: Position and quaternion wxyz of each named free body, shape ``(n, 7)``.
+            opening: Openings of the grippers, shape ``(A,)`` [m].
+            poses: Position [m] and quaternion wxyz of each named free body, shape ``(n, 7)``.
 
         Returns:
             Shape ``(n, S)``.
@@ -94,12 +101,12 @@ class Addresses:
 
     @cached_property
     def columns(self) -> np.ndarray:
-        """All columns of the state that :meth:`read` takes, one after the other."""
+        """Columns of the state that :meth:`read` takes, shape ``(C,)``."""
         return np.concatenate([part.ravel() for part in self._read])
 
     @cached_property
     def commands(self) -> np.ndarray:
-        """Which of the joints' and then the grippers' commands each actuator takes, shape ``(nu,)``."""
+        """Index of the command of each actuator among those of all joints and then all grippers, shape ``(nu,)``."""
         return np.argsort(np.concatenate([self.joint_ctrl.ravel(), self.gripper_ctrl]))
 
     @cached_property
@@ -110,7 +117,7 @@ class Addresses:
     def read(
         self, numbers: Array, chains: Chains, joint_target: Array, gripper_target: Array, contacts: Array
     ) -> WorldState:
-        """The world that state and commands tell.
+        """Named arrays of N worlds from states and commands.
 
         Args:
             numbers: The state at :attr:`columns`, shape ``(N, C)``.

@@ -1,4 +1,4 @@
-"""Warp's global switches, set once before Newton is first used, and what is said while something compiles."""
+"""Warp's global settings, set once before Newton is first used, and messages during compilation."""
 
 import atexit
 import contextlib
@@ -22,10 +22,10 @@ from teamvla_envs.sim.log_routing import WarpLogger
 
 logger = logging.getLogger(__name__)
 
-_ROOM = 16 << 20  # [bytes] that kernels may take in Warp's cache
+_ROOM = 16 << 20  # [bytes] free space that kernels need in Warp's cache
 
-# Warp records a graph for the whole process: what other threads launch meanwhile would be recorded with it. Whoever
-# launches kernels or records holds this; replaying a graph needs no lock.
+# Warp records a graph for the whole process: launches of other threads would be recorded with it. Code that launches
+# kernels or records holds this lock; replaying a graph needs none.
 WARP_LOCK = threading.RLock()
 if hasattr(os, "register_at_fork"):  # a child must not be forked amid another thread's compilation
     os.register_at_fork(before=WARP_LOCK.acquire, after_in_parent=WARP_LOCK.release, after_in_child=WARP_LOCK.release)
@@ -33,7 +33,7 @@ if hasattr(os, "register_at_fork"):  # a child must not be forked amid another t
 
 @lru_cache
 def prepare_warp() -> None:
-    """Make Warp quiet and fast to start: no backward kernels, no banner, no complaint about a missing GPU.
+    """Make Warp quiet and fast to start: no backward kernels, no banner, no warning about a missing GPU.
 
     Raises:
         UserError: If Warp or Newton is not installed.
@@ -45,7 +45,7 @@ def prepare_warp() -> None:
         import warp as wp
 
         wp.config.log_level = 30  # warnings and errors
-        if type(wp.get_logger()).__module__.startswith("warp."):  # nobody has set another
+        if type(wp.get_logger()).__module__.startswith("warp."):  # no other logger was set
             wp.set_logger(WarpLogger())
         wp.config.enable_backward = False  # halves the compilation; nothing here is differentiated
         _init_somewhere(wp)
@@ -53,7 +53,7 @@ def prepare_warp() -> None:
 
 
 def _init_somewhere(wp: Any) -> None:
-    """Start Warp; where its kernels cannot be kept, with a folder that lasts as long as the process."""
+    """Start Warp; if its kernel cache is not writable, with a folder that lasts as long as the process."""
     try:
         with silent_stderr():
             wp.init()
@@ -70,7 +70,7 @@ def _init_somewhere(wp: Any) -> None:
 
 @contextlib.contextmanager
 def no_collection() -> Generator[None, None, None]:
-    """Put off garbage collection, a fifth of the time that importing Newton and generating kernels takes."""
+    """Suspend garbage collection, a fifth of the time for importing Newton and generating kernels."""
     was_enabled = gc.isenabled()
     gc.disable()
     try:
@@ -82,7 +82,7 @@ def no_collection() -> Generator[None, None, None]:
 
 @contextlib.contextmanager
 def compiled_quickly() -> Generator[None, None, None]:
-    """Load kernels unoptimized, in a third of the time: those that run once or on little."""
+    """Compile kernels unoptimized, in a third of the time: for those that run once or on little data."""
     import warp as wp
 
     level = wp.config.optimization_level
@@ -114,7 +114,7 @@ def damaged_cache_reported() -> Generator[None, None, None]:
 
 
 def _of_loading(error: Exception) -> bool:
-    """Whether an error comes from the loading of a module of kernels, or says that one lacks a kernel."""
+    """Whether an error comes from loading a module of kernels or from a kernel that the module lacks."""
     frames = [frame.f_code for frame, _ in traceback.walk_tb(error.__traceback__)]
     loading = any(code.co_name == "load" and "warp" in Path(code.co_filename).parts for code in frames)
     return loading or ("Failed to find" in str(error) and "kernel" in str(error))
@@ -135,15 +135,15 @@ def silent_stderr() -> Generator[None, None, None]:
 
 @contextlib.contextmanager
 def announce_if_slow(message: str, delay: float = 1.5) -> Generator[None, None, None]:
-    """Say on standard error what takes so long: a plain line, or one that counts modules and seconds on a terminal.
+    """Show on standard error that something takes long: one line, on a terminal with counts of modules and seconds.
 
     Args:
-        message: What is going on and how long it may take, e.g. ``"TeamVLA: compiling … (once, about 10 s) …"``.
-        delay: After how long to say so [s]; nothing is said about what is over before.
+        message: The work and its expected duration, e.g. ``"TeamVLA: compiling … (once, about 10 s) …"``.
+        delay: Time after which the message is shown [s]; shorter work shows none.
     """
     try:
-        stream = os.fdopen(os.dup(2), "w")  # speaks even while silent_stderr is in force
-    except OSError:  # no standard error at all
+        stream = os.fdopen(os.dup(2), "w")  # writes even while silent_stderr is in force
+    except OSError:  # there is no standard error
         yield
         return
     done = threading.Event()
@@ -175,7 +175,7 @@ def _speak(message: str, delay: float, stream: TextIO, done: threading.Event) ->
 
 
 def compiled_modules() -> int:
-    """How many modules of kernels are in Warp's cache; 0 before Warp is imported."""
+    """Number of modules of kernels in Warp's cache; 0 before Warp is imported."""
     warp = sys.modules.get("warp")
     folder = getattr(getattr(warp, "config", None), "kernel_cache_dir", None)
     if not folder:

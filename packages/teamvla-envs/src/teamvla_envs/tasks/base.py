@@ -18,6 +18,7 @@ from teamvla_envs.arrays import array_namespace
 from teamvla_envs.control.expert import Expert
 from teamvla_envs.errors import UserError
 from teamvla_envs.randomization import Randomization, get_randomization
+from teamvla_envs.scene.cameras import CameraSpec
 from teamvla_envs.scene.compose import Scene, compose
 from teamvla_envs.scene.props import Prop, Table
 from teamvla_envs.tasks.draws import Choice, Draws, Sample
@@ -128,7 +129,7 @@ class Task(ABC):
 
     def scene(self, robots: tuple[str, ...]) -> Scene:
         """The scene of this task with these robots."""
-        return compose(robots, self.props(), self.contact_pairs())
+        return compose(robots, self.props(), self.contact_pairs(), self.cameras())
 
     @abstractmethod
     def props(self) -> tuple[Prop, ...]:
@@ -146,11 +147,15 @@ class Task(ABC):
 
     def collisions(self, *others: str) -> tuple[ContactPair, ...]:
         """Pairs of the moving links of each arm with bodies that it should not touch."""
-        return tuple(ContactPair(f"arm_{k}/link2", other) for k in range(self.num_arms) for other in others)
+        return tuple(ContactPair(f"arm_{k}/upper_arm", other) for k in range(self.num_arms) for other in others)
 
     def arm_collisions(self) -> tuple[ContactPair, ...]:
         """Pairs of each two arms."""
         return tuple(ContactPair(f"arm_{j}/base", f"arm_{k}/base") for k in range(self.num_arms) for j in range(k))
+
+    def cameras(self) -> tuple[CameraSpec, ...]:
+        """Further cameras of this task's scenes; none by default."""
+        return ()
 
     def initial_state(self, u: np.ndarray) -> InitialState:
         """Initial states of n worlds from uniform numbers.

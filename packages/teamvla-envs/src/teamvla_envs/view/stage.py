@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, cast
 
 from teamvla_envs.scene.visual_meshes import load_skins
-from teamvla_envs.sim.cameras import Painter
+from teamvla_envs.sim.cameras import Renderer
 from teamvla_envs.sim.compile import compile_scene
 from teamvla_envs.view.clips import Clip
 
@@ -25,13 +25,13 @@ class Stage:
         scene = env.task.scene(tuple(made_with["robot"]))
         model = compile_scene(scene)
         bodies = {model.body(i).name: i for i in range(model.nbody)}
-        self._painter = Painter(scene, bodies, load_skins(scene, made_with["looks"]))
+        self._renderer = Renderer(scene, bodies, load_skins(scene, made_with["looks"]))
         self._viewer = viewer
 
     def show(self, clip: Clip) -> None:
         """Begin another clip: sizes and colors are those of its episode."""
-        self._painter.pose(clip.positions[0], clip.quaternions[0], clip.fields)
-        self._viewer.set_model(self._painter.model)
+        self._renderer.pose(clip.positions[0], clip.quaternions[0], clip.fields)
+        self._viewer.set_model(self._renderer.model)
 
     def go_to(self, clip: Clip, step: int, time: float) -> None:
         """Show one moment.
@@ -41,7 +41,7 @@ class Stage:
             step: Which of its control steps.
             time: The viewer's time [s].
         """
-        self._painter.pose(clip.positions[step], clip.quaternions[step], {})
+        self._renderer.pose(clip.positions[step], clip.quaternions[step], {})
         self._viewer.begin_frame(time)
-        self._viewer.log_state(self._painter.state)
+        self._viewer.log_state(self._renderer.state)
         self._viewer.end_frame()

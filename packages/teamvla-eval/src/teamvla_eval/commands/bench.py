@@ -11,6 +11,7 @@ from teamvla_envs.cli import one_line
 from teamvla_envs.cluster.engine import Engine, choose_engine
 from teamvla_envs.errors import UserError
 from teamvla_envs.interrupts import check_interrupt
+from teamvla_envs.provenance import installed_versions
 
 from teamvla_eval.commands.benchmark import run_benchmark
 from teamvla_eval.commands.history import append_history, history_file
@@ -19,7 +20,6 @@ from teamvla_eval.report.output import tolerant_stdout, warn
 from teamvla_eval.results.journal import JOURNAL, Journal, measurement
 from teamvla_eval.results.results import BenchResults, check_folder, write_results
 from teamvla_eval.results.resuming import finishing, resumable
-from teamvla_eval.results.versions import installed_versions
 from teamvla_eval.rollout.evaluate import EvaluationSettings
 
 if TYPE_CHECKING:

@@ -7,12 +7,11 @@ from typing import TYPE_CHECKING
 
 from teamvla_envs.cluster.engine import RayEngine, connect
 from teamvla_envs.interrupts import check_interrupt, deferred_interrupts
+from teamvla_envs.provenance import git_state, hardware, installed_versions
 
 from teamvla_eval.results.journal import Journal
-from teamvla_eval.results.provenance import git_state, hardware
 from teamvla_eval.results.results import BenchResults, Suite
 from teamvla_eval.results.resuming import journaled
-from teamvla_eval.results.versions import installed_versions
 from teamvla_eval.rollout.ablations import ablated
 from teamvla_eval.rollout.evaluate import EvaluationSettings, evaluate, open_env
 from teamvla_eval.rollout.evaluate_ray import evaluate_spread

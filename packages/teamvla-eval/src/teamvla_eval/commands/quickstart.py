@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from teamvla_envs.errors import UserError
+from teamvla_envs.provenance import installed_versions
 
 from teamvla_eval.commands.bench import bench_command, known_tasks, load_policy
 from teamvla_eval.commands.run_folder import RunFolder, open_run_folder
@@ -17,7 +18,6 @@ from teamvla_eval.report.output import tolerant_stdout
 from teamvla_eval.results.journal import JOURNAL, Journal, measurement
 from teamvla_eval.results.results import BenchResults, Suite, read_results, write_results
 from teamvla_eval.results.resuming import finishing, journaled, resumable
-from teamvla_eval.results.versions import installed_versions
 from teamvla_eval.rollout.evaluate import EvaluationSettings, evaluate, open_env
 
 if TYPE_CHECKING:

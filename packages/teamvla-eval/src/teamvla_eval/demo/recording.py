@@ -10,8 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-
-from teamvla_eval.results.versions import installed_versions
+from teamvla_envs.provenance import installed_versions
 
 if TYPE_CHECKING:
     from teamvla_envs.env.vector import TeamVectorEnv

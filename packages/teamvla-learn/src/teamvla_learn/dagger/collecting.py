@@ -9,7 +9,6 @@ from typing import Any
 
 import torch
 from teamvla_envs.demos import schema
-from teamvla_envs.demos.collect import installed_versions
 from teamvla_envs.demos.reader import open_demos
 from teamvla_envs.demos.rebuild import make_recorded_env
 from teamvla_envs.demos.unpacked import PartsFolder
@@ -17,6 +16,7 @@ from teamvla_envs.demos.writer import FileHeader, pack_episodes, write_episode
 from teamvla_envs.errors import UserError
 from teamvla_envs.files import write_text
 from teamvla_envs.interrupts import check_interrupt
+from teamvla_envs.provenance import simulation_versions
 from teamvla_envs.registration import environment_id
 from teamvla_envs.seeds import SEED_SETS
 
@@ -118,7 +118,7 @@ def _summary(parts: PartsFolder) -> str:
 
 
 def _header(env: Any, told: dict[str, Any]) -> FileHeader:
-    versions = installed_versions()
+    versions = simulation_versions()
     return FileHeader(
         env_args={
             "env_name": environment_id(env.task_name),

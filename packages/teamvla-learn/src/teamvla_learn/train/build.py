@@ -7,6 +7,7 @@ from typing import Any, Literal
 import torch
 from teamvla_envs.errors import UserError
 from teamvla_envs.outside import shown
+from teamvla_envs.provenance import git_description, installed_versions
 
 from teamvla_learn.data.layout import PartLayout
 from teamvla_learn.data.metadata import DemoSource
@@ -24,12 +25,12 @@ from teamvla_learn.policies.options import PolicyOptions
 from teamvla_learn.policies.single_brain import SingleBrainConfig, SingleBrainVLA
 from teamvla_learn.policies.state import StatePolicy, StatePolicyConfig
 from teamvla_learn.train.config import TrainConfig
-from teamvla_learn.train.versions import versions
 
 PolicyKind = Literal["vla", "msg", "state"]
 DEFAULT_AUXILIARY = ("tool_to_grasp", "object_pos", "object_rot6d", "goal_pos", "goal")
 # What moves just as the expert moves it: a policy that sees it learns to go on with what it did before.
 IGNORED_PARTS = ("joint_vel", "gripper_target", "object_vel", "drawer_vel")
+PACKAGES = ("teamvla-learn", "teamvla-envs", "torch", "safetensors", "numpy", "python")  # versions in a checkpoint
 KEPT_ENV_KWARGS = ("num_arms", "robot", "action_mode", "looks")  # the rest may differ between training and evaluation
 
 
@@ -163,7 +164,7 @@ def describe(
         vocabulary=tokenizer.vocabulary if tokenizer else (),
         data=source.to_json(),
         training=asdict(config),
-        versions=versions(),
+        versions=installed_versions(PACKAGES) | ({"git": git} if (git := git_description()) else {}),
     )
 
 

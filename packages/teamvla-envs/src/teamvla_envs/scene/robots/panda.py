@@ -7,7 +7,8 @@ Denavit-Hartenberg parameters). Masses and inertias, and where each comes from: 
 
 from pathlib import Path
 
-from teamvla_envs.scene.robots.spec import RobotSpec, wrist_camera_quat
+from teamvla_envs.scene.cameras import CameraSpec
+from teamvla_envs.scene.robots.spec import RobotSpec, VisualModel, wrist_camera_quat
 
 WRIST_CAMERA_TILT = 18.0
 """Pitch of the wrist camera from the hand's approach axis towards the fingers [deg].
@@ -20,16 +21,21 @@ the lower third at every opening, and what lies ahead of the hand fills the rest
 PANDA = RobotSpec(
     name="panda",
     mjcf=Path(__file__).with_name("panda.xml"),
-    base_body="base",
     joints=("joint1", "joint2", "joint3", "joint4", "joint5", "joint6", "joint7"),
     finger_joints=("finger_joint1", "finger_joint2"),
-    finger_bodies=("left_finger", "right_finger"),
+    gripper_tendon="split",
+    base_body="base",
+    upper_arm_body="link2",
     hand_body="hand",
     tool_site="tool",
     home=(0.0, -0.3, 0.0, -2.2, 0.0, 2.0, 0.785),
     gripper_range=(0.0, 0.08),
-    joint_velocity_limits=(2.175, 2.175, 2.175, 2.175, 2.61, 2.61, 2.61),
-    wrist_camera_pos=(0.075, 0.0, 0.025),
-    wrist_camera_quat=wrist_camera_quat(WRIST_CAMERA_TILT),
-    wrist_camera_fovy=75.0,
+    cameras=(
+        CameraSpec(
+            "wrist", (0.075, 0.0, 0.025), wrist_camera_quat(WRIST_CAMERA_TILT), 75.0, body="hand", by_default=True
+        ),
+    ),
+    mounted_bodies=("base", "link1"),
+    tint_material="tint",
+    visual_model=VisualModel("franka_emika_panda", "panda.xml", {"base": "link0"}),
 )

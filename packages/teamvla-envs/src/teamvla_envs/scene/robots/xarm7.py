@@ -6,6 +6,7 @@ parameters; ``xarm_description`` of xarm_ros). Which figure comes from where, an
 
 from pathlib import Path
 
+from teamvla_envs.scene.cameras import CameraSpec
 from teamvla_envs.scene.robots.spec import RobotSpec, wrist_camera_quat
 
 WRIST_CAMERA_TILT = 18.0
@@ -22,17 +23,21 @@ task at 0.55 and at 0.70; at 0.50 what lies near the base is too near (Handoff 3
 XARM7 = RobotSpec(
     name="xarm7",
     mjcf=Path(__file__).with_name("xarm7.xml"),
-    base_body="base",
     joints=("joint1", "joint2", "joint3", "joint4", "joint5", "joint6", "joint7"),
     finger_joints=("finger_joint1", "finger_joint2"),
-    finger_bodies=("left_finger", "right_finger"),
+    gripper_tendon="split",
+    base_body="base",
+    upper_arm_body="link2",
     hand_body="hand",
     tool_site="tool",
     home=(0.0, -0.378, 0.0, 1.290, 0.0, 1.668, 0.0),
     gripper_range=(0.0, 0.084),
-    joint_velocity_limits=(3.14,) * 7,
-    wrist_camera_pos=(0.075, 0.0, 0.094),
-    wrist_camera_quat=wrist_camera_quat(WRIST_CAMERA_TILT),
-    wrist_camera_fovy=75.0,
+    cameras=(
+        CameraSpec(
+            "wrist", (0.075, 0.0, 0.094), wrist_camera_quat(WRIST_CAMERA_TILT), 75.0, body="hand", by_default=True
+        ),
+    ),
+    mounted_bodies=("base", "link1"),
+    tint_material="tint",
     base_radius=BASE_RADIUS,
 )

@@ -74,11 +74,11 @@ class Simulator(Protocol):
         """Change the velocity of a free body by an impulse (3,) [N·s] at its center of mass."""
         ...
 
-    def send(self, values: np.ndarray) -> Array:
+    def to_device(self, values: np.ndarray) -> Array:
         """Host numbers as an array of the kind that :meth:`world` gives."""
         ...
 
-    def fetch(self, array: Array) -> np.ndarray:
+    def to_host(self, array: Array) -> np.ndarray:
         """The numbers of such an array on the host."""
         ...
 

@@ -14,6 +14,7 @@ from typing import Annotated, Any
 
 import numpy as np
 import tyro
+from teamvla_envs.env.saved_state import with_facts
 from teamvla_envs.env.vector import TeamVectorEnv
 from teamvla_envs.registration import BUILT_IN
 from teamvla_envs.seeds import episode_seeds
@@ -73,11 +74,11 @@ def guessing(env: TeamVectorEnv) -> Callable[[], np.ndarray]:
     task, rng = env.task, np.random.default_rng(0)
     draws = np.stack([np.random.Generator(np.random.PCG64(int(seed))).random(task.draws.count) for seed in env.seeds])
     draws[:, task.draws.column("goal")] = rng.random(env.num_envs)
-    facts = {f"episode.{key}": value for key, value in task.initial_state(draws).facts.items()}
+    facts = task.initial_state(draws).facts
     other.reset(seed=0)
 
     def act() -> np.ndarray:
-        other.set_state(env.get_state() | facts)
+        other.set_state(with_facts(env.get_state(), facts))
         return other.expert_actions()
 
     return act

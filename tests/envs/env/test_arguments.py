@@ -9,7 +9,7 @@ import numpy as np
 import pettingzoo
 import pytest
 import teamvla_envs
-from teamvla_envs.env.messages import MessageChannel
+from teamvla_envs.env.message_channel import MessageChannel
 from teamvla_envs.env.parallel import TeamParallelEnv
 from teamvla_envs.env.single import TeamEnv
 from teamvla_envs.env.vector import TeamVectorEnv

@@ -13,7 +13,7 @@ MakeLift = Callable[..., TeamVectorEnv]
 def drop_the_load(env: TeamVectorEnv, world: int) -> None:
     """Put the bar of one world beside the table."""
     state = env.get_state()
-    state["physics"][world, env._sim.addresses.body_pose[0, :3]] = (0.0, 1.2, 0.5)
+    state["physics"][world, env.simulator.addresses.body_pose[0, :3]] = (0.0, 1.2, 0.5)
     env.set_state(state)
 
 

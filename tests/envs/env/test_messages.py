@@ -6,7 +6,8 @@ import pytest
 from pettingzoo import ParallelEnv
 from pettingzoo.test import parallel_api_test
 from teamvla_envs import parallel_env
-from teamvla_envs.env.messages import ChannelSettings, MessageBus, MessageChannel, others
+from teamvla_envs.env.message_channel import MessageChannel
+from teamvla_envs.env.messages import ChannelSettings, MessageBus, others
 
 
 def words(arms: int, width: int = 4, start: int = 1) -> np.ndarray:

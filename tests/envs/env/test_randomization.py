@@ -115,7 +115,7 @@ def test_shares_scale_a_tasks_ranges(share: float):
 def test_friction_and_gains_reach_the_models(make_lift: MakeLift):
     env = make_lift(2, randomization=Randomization(friction=0.5, gains=0.5))
     env.reset(seed=1)
-    sim: Any = env._sim
+    sim: Any = env.simulator
     nominal = sim.template
     for world, model in enumerate(sim.models):
         factor = env.get_state()["field.friction."][world]

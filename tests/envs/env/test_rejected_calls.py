@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import teamvla_envs
 from numpy.testing import assert_array_equal
-from teamvla_envs.env.messages import MessageChannel
+from teamvla_envs.env.message_channel import MessageChannel
 from teamvla_envs.env.vector import TeamVectorEnv
 
 MakeLift = Callable[..., TeamVectorEnv]

@@ -67,7 +67,7 @@ def test_it_stays_where_it_was_before_the_step(make_lift: MakeLift):
     env.push(BROKEN, "bar", [0, 0, 1e12])
     env.step(np.ones((5, 16)))
     after = env.get_state()
-    pose = env._sim.addresses.body_pose.ravel()
+    pose = env.simulator.addresses.body_pose.ravel()
     assert_array_equal(after["physics"][BROKEN, pose], before["physics"][BROKEN, pose])
     for key in ("joint_target", "gripper_target", "contacts"):
         assert_array_equal(after[key][BROKEN], before[key][BROKEN], err_msg=key)
@@ -92,7 +92,7 @@ def test_every_push_leaves_finite_numbers(make_lift: MakeLift, impulse: float):
 def test_joints_can_be_unstable_too(make_lift: MakeLift, place: str):
     env = make_lift(5, autoreset_mode="Disabled")
     env.reset(seed=0)
-    state, addresses = env.get_state(), env._sim.addresses
+    state, addresses = env.get_state(), env.simulator.addresses
     columns = {"position": addresses.joint_pos, "velocity": addresses.joint_vel, "finger": addresses.finger_pos}
     state["physics"][BROKEN, columns[place][1, 1]] = 1e12
     obs, _ = env.set_state(state)

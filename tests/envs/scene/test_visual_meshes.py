@@ -83,7 +83,7 @@ def test_cameras_see_the_meshes_in_place_of_the_primitives_and_the_rest_as_it_wa
         [e.render_cameras(("front",), 96, channel=c)[0, 0] for c in ("segmentation", "depth")] for e in (plain, dressed)
     ]
     (old, old_depth), (new, new_depth) = views
-    arms = [1 + i for i, name in enumerate(segment_names(plain._sim.scene)) if name.startswith("arm_")]
+    arms = [1 + i for i, name in enumerate(segment_names(plain.scene)) if name.startswith("arm_")]
     assert set(arms) <= set(new.ravel().tolist())
     assert np.isin(new, arms).sum() < 0.8 * np.isin(old, arms).sum()  # cubes leave gaps that primitives fill
     elsewhere = ~np.isin(old, arms) & ~np.isin(new, arms)
@@ -95,7 +95,7 @@ def test_white_meshes_take_the_tint_of_their_arm(make_looks: Callable[[str], Tea
     env = make_looks("menagerie")
     image = env.render_cameras(("front",), 96)[0, 0].astype(int)
     segments = env.render_cameras(("front",), 96, channel="segmentation")[0, 0]
-    names = segment_names(env._sim.scene)
+    names = segment_names(env.scene)
     redder = image[..., 0] - image[..., 2]
     first, second = (redder[segments == 1 + names.index(f"arm_{k}")] for k in (0, 1))
     assert first.max() > 60 > second.max()
@@ -104,7 +104,7 @@ def test_white_meshes_take_the_tint_of_their_arm(make_looks: Callable[[str], Tea
 
 def test_physics_is_the_same_bit_for_bit(make_looks: Callable[[str], TeamVectorEnv]):
     plain, dressed = make_looks("primitives"), make_looks("menagerie")
-    assert cache_key(dressed._sim.scene) == cache_key(plain._sim.scene)
+    assert cache_key(dressed.scene) == cache_key(plain.scene)
     for _ in range(30):
         action = plain.expert_actions()
         assert_array_equal(dressed.expert_actions(), action)

@@ -43,8 +43,8 @@ def wander(simulator: DeviceSimulator, steps: int, active: np.ndarray | None = N
     for _ in range(steps):
         motion = np.stack([rng.uniform(-0.05, 0.05, simulator.joint_target.shape[1:]) for rng in generators])
         gripper = np.stack([rng.uniform(0, 0.08, simulator.gripper_target.shape[1:]) for rng in generators])
-        moving = None if active is None else simulator.send(active)
-        simulator.advance(simulator.joint_target + simulator.send(motion), simulator.send(gripper), moving)
+        moving = None if active is None else simulator.to_device(active)
+        simulator.advance(simulator.joint_target + simulator.to_device(motion), simulator.to_device(gripper), moving)
 
 
 @pytest.fixture
@@ -77,15 +77,20 @@ def test_it_follows_the_host_through_whole_episodes(task: str, num_arms: int):
     worlds = 4
     env = TeamVectorEnv(task, worlds, num_arms=num_arms, autoreset_mode="Disabled", num_threads=1)
     env.reset(seed=3)
-    host = env._sim
+    host = env.simulator
     device = DeviceSimulator(host.scene, host.body_names, worlds, "cpu", host.joint_names)
-    device.apply_fields(np.arange(worlds), env._episodes.fields)
+    device.apply_fields(np.arange(worlds), env.model_fields())
     device.state = host.state
-    device.joint_target, device.gripper_target = device.send(host.joint_target), device.send(host.gripper_target)
+    device.joint_target, device.gripper_target = (
+        device.to_device(host.joint_target),
+        device.to_device(host.gripper_target),
+    )
     running, most_force = np.ones(worlds, bool), 0.0
     while running.any():
         _, _, terminated, truncated, _ = env.step(env.expert_actions())
-        device.advance(device.send(host.joint_target), device.send(host.gripper_target), device.send(running))
+        device.advance(
+            device.to_device(host.joint_target), device.to_device(host.gripper_target), device.to_device(running)
+        )
         running = ~(terminated | truncated)
         expected, found = host.world(), device.world()
         for name in ("joint_pos", "tool_pos", "body_pos", "prop_joint_pos"):
@@ -103,14 +108,17 @@ def test_it_follows_the_host_through_whole_episodes(task: str, num_arms: int):
 def test_contact_readings_are_those_of_the_host():
     env = TeamVectorEnv("handoff", 3, autoreset_mode="Disabled", num_threads=1)
     env.reset(seed=3)
-    host = env._sim
+    host = env.simulator
     device = DeviceSimulator(host.scene, host.body_names, 3, "cpu", host.joint_names)
-    device.apply_fields(np.arange(3), env._episodes.fields)
+    device.apply_fields(np.arange(3), env.model_fields())
     device.state = host.state
-    device.joint_target, device.gripper_target = device.send(host.joint_target), device.send(host.gripper_target)
+    device.joint_target, device.gripper_target = (
+        device.to_device(host.joint_target),
+        device.to_device(host.gripper_target),
+    )
     for _ in range(50):
         env.step(env.expert_actions())
-        device.advance(device.send(host.joint_target), device.send(host.gripper_target))
+        device.advance(device.to_device(host.joint_target), device.to_device(host.gripper_target))
     expected, found = host.world(), device.world()
     assert (expected.contact_force.max(axis=1) > 1).all()  # every stick is held
     assert_array_equal(found.contact_count, expected.contact_count)
@@ -125,7 +133,7 @@ def test_models_of_the_worlds_differ_and_are_those_of_the_host():
     device = TeamVectorEnv("lift", 3, randomization="hard", solver="warp")
     host.reset(seed=5)
     device.reset(seed=5)
-    simulators: tuple[Any, Any] = (host._sim, device._sim)
+    simulators: tuple[Any, Any] = (host.simulator, device.simulator)
     models, varied = simulators[0].models, simulators[1]._varied
     for name in VARIED:
         for world, model in enumerate(models):

@@ -78,7 +78,7 @@ def situations(task: str, num_arms: int, steps: int) -> Iterator[tuple[TeamVecto
     for step in range(steps):
         if step % EVERY == 0:
             memory = dict(env._episodes.memory)
-            yield env, (env.world, env._sim.chains, env._mode.opening, env._episodes.told, memory)
+            yield env, (env.world, env.simulator.chains, env._mode.opening, env.episode_facts(), memory)
         env.step(env.expert_actions())
     env.close()
 

@@ -27,7 +27,7 @@ def test_the_expert_solves_it_closed_loop(task: str):
     env.reset(seed=11)
     running = torch.ones(4, dtype=torch.bool)
     info: dict[str, Any] = {}
-    simulator: Any = env._sim
+    simulator: Any = env.simulator
     data = simulator._data
     rows, contacts = 0, 0
     while running.any():

@@ -44,7 +44,7 @@ def recording() -> Recording:
     """Thirty sticks of Handoff are picked up by the expert."""
     env = TeamVectorEnv("handoff", WORLDS, randomization=SAME_SCENE, autoreset_mode="Disabled")
     env.reset(seed=0)
-    sim: Any = env._sim
+    sim: Any = env.simulator
     stick = env.get_state()["episode.stick"]
     model = sim.template
     address = np.stack([sim.addresses.body_pose[s, :3] - 1 for s in stick])

@@ -61,5 +61,5 @@ def test_a_task_computes_the_same_in_torch(team: Team, make_env: MakeEnv):
             "tool_goals": task.make_expert().tool_goals(world, chains, facts, signals),
         }
 
-    data = (env.world, env._sim.chains, part_of(env, "episode"), part_of(env, "memory"))
+    data = (env.world, env.simulator.chains, part_of(env, "episode"), part_of(env, "memory"))
     assert_same(compute(*data), compute(*map(twin, data)))

@@ -44,7 +44,7 @@ def let_go(env: TeamVectorEnv, pulled: float, steps: int = 30) -> np.ndarray:
     """Slide positions while nobody touches drawers that were pulled out, shape ``(steps, N, 2)`` [m]."""
     state = env.get_state()
     for joint in CABINET.joints:
-        adr = env._sim.template.joint(joint).qposadr[0]
+        adr = env.simulator.template.joint(joint).qposadr[0]
         state["physics"][:, 1 + adr] = pulled
     env.set_state(state)
     still = np.tile(np.append(np.zeros(7), 1.0), (env.num_envs, 2)).reshape(env.num_envs, -1)
@@ -147,7 +147,7 @@ def test_a_held_cube_never_jumps_and_hands_touch_only_what_they_should(
     env = make_env("drawer", 20)
     begin(env)
     facts, rows = part_of(env, "episode"), np.arange(20)
-    fastest, touched = np.zeros(20), np.zeros((20, len(env._sim.scene.contact_pairs)), bool)
+    fastest, touched = np.zeros(20), np.zeros((20, len(env.scene.contact_pairs)), bool)
 
     def watch() -> np.ndarray:
         held = env.task.phase(env._signals) == env.phases.index("carry")
@@ -165,7 +165,7 @@ def test_a_held_cube_never_jumps_and_hands_touch_only_what_they_should(
             (f"arm_{puller}/hand", CABINET.drawers[puller]),
             (f"arm_{1 - puller}/hand", CUBES[int(facts["target"][world])]),
         }
-        pairs = env._sim.scene.contact_pairs
+        pairs = env.scene.contact_pairs
         assert {(p.first, p.second) for p, hit in zip(pairs, touched[world], strict=True) if hit} == wanted
 
 

@@ -73,8 +73,8 @@ def test_what_is_left_of_the_state_without_the_goal_parts_does_not_depend_on_the
     for each_env in (env, other):
         for _ in range(3):
             each_env.step(np.zeros((8, team.num_arms * env.action_size)))
-    for name, part in env.state_parts(told=False).items():
-        assert_array_equal(other.state_parts(told=False)[name], part, err_msg=name)
+    for name, part in env.state_parts(with_goal=False).items():
+        assert_array_equal(other.state_parts(with_goal=False)[name], part, err_msg=name)
     assert any((other.state_parts()[name] != part).any() for name, part in env.state_parts().items())
 
 

@@ -69,7 +69,7 @@ def test_a_held_stick_never_jumps_and_hands_touch_only_the_named_stick(
     env = make_env("handoff", 20)
     begin(env)
     facts, rows = part_of(env, "episode"), np.arange(20)
-    fastest, touched = np.zeros(20), np.zeros((20, len(env._sim.scene.contact_pairs)), bool)
+    fastest, touched = np.zeros(20), np.zeros((20, len(env.scene.contact_pairs)), bool)
 
     def watch() -> np.ndarray:
         speed = np.linalg.norm(env.world.body_vel[rows, facts["stick"], :3], axis=-1)
@@ -80,7 +80,7 @@ def test_a_held_stick_never_jumps_and_hands_touch_only_the_named_stick(
     finish_episodes(env, watch)
     assert fastest.min() > 0.2
     assert fastest.max() < 0.7
-    pairs = env._sim.scene.contact_pairs
+    pairs = env.scene.contact_pairs
     for world in range(20):
         hit = {(pair.first, pair.second) for pair, touch in zip(pairs, touched[world], strict=True) if touch}
         assert hit == {(f"arm_{arm}/hand", f"stick_{facts['stick'][world]}") for arm in range(2)}

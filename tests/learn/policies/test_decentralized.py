@@ -10,7 +10,8 @@ from typing import Any, cast
 import numpy as np
 import pytest
 from pettingzoo import ParallelEnv
-from teamvla_envs.env.messages import ChannelSettings, MessageChannel
+from teamvla_envs.env.message_channel import MessageChannel
+from teamvla_envs.env.messages import ChannelSettings
 from teamvla_envs.errors import UserError
 from teamvla_learn.baselines.registry import get_baseline
 from teamvla_learn.policies.action_head import HeadConfig

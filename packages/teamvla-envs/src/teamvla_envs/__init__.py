@@ -11,7 +11,8 @@ from teamvla_envs.registration import deregister_task, get_task, register_enviro
 
 if TYPE_CHECKING:
     from teamvla_envs.demos.reader import open_demos
-    from teamvla_envs.env.messages import ChannelSettings, MessageChannel
+    from teamvla_envs.env.message_channel import MessageChannel
+    from teamvla_envs.env.messages import ChannelSettings
     from teamvla_envs.env.parallel import TeamParallelEnv
     from teamvla_envs.env.vector import TeamVectorEnv
     from teamvla_envs.errors import UserError
@@ -56,7 +57,7 @@ __all__ = [
 _EXPORTS = {
     "open_demos": "demos.reader:open_demos",
     "ChannelSettings": "env.messages:ChannelSettings",
-    "MessageChannel": "env.messages:MessageChannel",
+    "MessageChannel": "env.message_channel:MessageChannel",
     "TeamParallelEnv": "env.parallel:TeamParallelEnv",
     "TeamVectorEnv": "env.vector:TeamVectorEnv",
     "UserError": "errors:UserError",

@@ -152,7 +152,7 @@ def posture_motion(chains: Chains, joint_pos: Array, gain: float = 0.03) -> Arra
 
 
 def check_action(
-    action: Any, num_worlds: int, num_arms: int, mode: ActionMode, send: Callable[[np.ndarray], Array] = np.asarray
+    action: Any, num_worlds: int, num_arms: int, mode: ActionMode, to_device: Callable[[np.ndarray], Array] = np.asarray
 ) -> Array:
     """Check an action and convert it to an array ``(N, A, D)``.
 
@@ -161,7 +161,7 @@ def check_action(
         num_worlds: Number of worlds N.
         num_arms: Number of arms A.
         mode: Action mode, which defines D and the meaning of the entries.
-        send: Function from a numpy array to an array of the simulator's kind; see ``Simulator.send``.
+        to_device: Function from a numpy array to an array of the simulator's kind; see ``Simulator.to_device``.
 
     Returns:
         Shape ``(N, A, D)``: float64, or float32 on a device.
@@ -169,7 +169,7 @@ def check_action(
     Raises:
         ValueError: The shape is wrong or an entry is not finite; the message names arm, entry and world.
     """
-    array = _as_floats(action, mode.opening, send)
+    array = _as_floats(action, mode.opening, to_device)
     if array.shape != (num_worlds, num_arms * mode.size):
         raise UserError(
             f"action has shape {tuple(array.shape)}, expected {(num_worlds, num_arms * mode.size)}: "
@@ -188,13 +188,13 @@ def check_action(
     return array
 
 
-def _as_floats(action: Any, similar: Array, send: Callable[[np.ndarray], Array]) -> Array:
+def _as_floats(action: Any, similar: Array, to_device: Callable[[np.ndarray], Array]) -> Array:
     """Floats of the kind of ``similar`` from numbers of any kind."""
     if isinstance(similar, np.ndarray):
         return as_numbers("action", action)
     if type(action) is type(similar):  # a tensor that may be on the device already
         return action.to(similar)
-    return send(as_numbers("action", action))
+    return to_device(as_numbers("action", action))
 
 
 def _meaning(mode: ActionMode) -> str:

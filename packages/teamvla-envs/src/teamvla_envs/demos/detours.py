@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
+from teamvla_envs.env.saved_state import with_facts
+
 if TYPE_CHECKING:
     from teamvla_envs.env.vector import TeamVectorEnv
 
@@ -45,10 +47,9 @@ class Detours:
             self._begin[world], self._end[world] = begin, begin + steps * happens
         env = self._other_env()
         env.reset(seed=seeds, options={"reset_mask": worlds, "goal": goals})
-        for key, values in env.get_state().items():
-            if key.startswith("episode."):
-                known = self._facts.setdefault(key, values.copy())
-                known[worlds] = values[worlds]
+        for key, values in env.episode_facts().items():
+            known = self._facts.setdefault(key, values)
+            known[worlds] = values[worlds]
 
     def lead(self, action: np.ndarray, state: dict[str, np.ndarray], steps: np.ndarray) -> np.ndarray:
         """Return the actions (N, A*D) of the expert with the joints of worlds on a detour led elsewhere.
@@ -62,7 +63,7 @@ class Detours:
         if not away.any():
             return action
         env = self._other_env()
-        env.set_state(state | self._facts)
+        env.set_state(with_facts(state, self._facts))
         arms = (env.num_envs, env.num_arms, -1)
         led, right = env.expert_actions().reshape(arms), action.reshape(arms)
         led[..., -1] = right[..., -1]

@@ -1,6 +1,5 @@
 """Making the environment again in which a demonstration file was recorded."""
 
-import inspect
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
@@ -94,10 +93,9 @@ def check_env_kwargs(file: DemoFile) -> None:
 
 def _recorded(file: DemoFile) -> dict[str, Any]:
     """Return the arguments that a file may choose."""
-    from teamvla_envs.env.vector import TeamVectorEnv
+    from teamvla_envs.env.arguments import ENV_ARGUMENTS
 
-    allowed = set(inspect.signature(TeamVectorEnv).parameters)
     recorded = {name: value for name, value in file.env_kwargs.items() if name not in _NOT_FROM_FILES}
-    if unknown := sorted(recorded.keys() - allowed):
+    if unknown := sorted(recorded.keys() - set(ENV_ARGUMENTS)):
         raise DemoFileError(f"{file.path}: env_kwargs has the unknown argument {shown(unknown[0])}")
     return recorded

@@ -17,6 +17,7 @@ from teamvla_envs.tasks.base import InitialState, Task
 SUCCESS, LOST, TIME_LIMIT, UNSTABLE = 1, 2, 3, 4
 # "" while the episode runs
 END_REASONS = np.array(["", "success", "object_left_table", "time_limit", "unstable"], dtype=object)
+FACTS = "episode."  # prefix of the facts in a saved state
 _STARTS = 1024  # starts that tell which values the indices among the facts can have
 
 
@@ -51,15 +52,20 @@ class Episodes:
         self.nominal = nominal
         self.facts = {key: values.copy() for key, values in nominal.facts.items()}
         self.fields = {key: values.copy() for key, values in nominal.fields.items()}
-        self._send, self._fetch = simulator.send, simulator.fetch
-        self._sent: dict[str, Any] | None = None
-        self.memory: dict[str, Any] = {key: self._send(blank) for key, blank in task.initial_memory(num_envs).items()}
-        self.held, self.steps = self._send(np.zeros(num_envs, np.int64)), self._send(np.zeros(num_envs, np.int64))
-        self.end = self._send(np.zeros(num_envs, np.int64))
-        self.pending = self._send(np.zeros((num_envs, task.randomization.delay, action_size)))
+        self._to_device, self._to_host = simulator.to_device, simulator.to_host
+        self._device_facts: dict[str, Any] | None = None
+        self.memory: dict[str, Any] = {
+            key: self._to_device(blank) for key, blank in task.initial_memory(num_envs).items()
+        }
+        self.held, self.steps = (
+            self._to_device(np.zeros(num_envs, np.int64)),
+            self._to_device(np.zeros(num_envs, np.int64)),
+        )
+        self.end = self._to_device(np.zeros(num_envs, np.int64))
+        self.pending = self._to_device(np.zeros((num_envs, task.randomization.delay, action_size)))
         self.seeds = np.full(num_envs, -1, np.int64)
         self._generators: list[np.random.Generator | None] = [None] * num_envs
-        self._goals, self._sentences = np.full((2, num_envs), None, dtype=object)
+        self._goals, self._instructions = np.full((2, num_envs), None, dtype=object)
         self._unnamed = np.ones(num_envs, bool)
 
     def draw(self, worlds: np.ndarray, seeds: Sequence[int | None], count: int) -> np.ndarray:
@@ -89,39 +95,41 @@ class Episodes:
         for field, values in start.fields.items():
             self.fields[field][worlds] = values
         blank = self._task.initial_memory(len(worlds))
-        self.memory = {key: _replaced(values, worlds, self._send(blank[key])) for key, values in self.memory.items()}
+        self.memory = {
+            key: _replaced(values, worlds, self._to_device(blank[key])) for key, values in self.memory.items()
+        }
         self.held, self.steps, self.end = (_replaced(counts, worlds, 0) for counts in (self.held, self.steps, self.end))
-        self._sent, self._unnamed[worlds] = None, True
+        self._device_facts, self._unnamed[worlds] = None, True
 
     @property
-    def told(self) -> Mapping[str, Any]:
+    def device_facts(self) -> Mapping[str, Any]:
         """The facts as arrays of the simulator's kind."""
-        if self._sent is None:
-            self._sent = {key: self._send(values) for key, values in self.facts.items()}
-        return self._sent
+        if self._device_facts is None:
+            self._device_facts = {key: self._to_device(values) for key, values in self.facts.items()}
+        return self._device_facts
 
     @property
     def finished(self) -> np.ndarray:
         """Whether the episode has ended, shape ``(N,)`` bool, on the host."""
-        return self._fetch(self.end) > 0
+        return self._to_host(self.end) > 0
 
     @property
     def end_reasons(self) -> np.ndarray:
         """Why, in words, shape ``(N,)``, dtype object."""
-        return END_REASONS[self._fetch(self.end)]
+        return END_REASONS[self._to_host(self.end)]
 
     @property
     def success(self) -> Any:
         """Whether it ended in success, shape ``(N,)`` bool."""
         return self.end == SUCCESS
 
-    def expect(self, worlds: np.ndarray, action: Any) -> None:
+    def prefill_pending(self, worlds: np.ndarray, action: Any) -> None:
         """Let ``action`` (N, A, D) be what some worlds execute until the first action of their episode arrives."""
         rows = action.reshape(self.num_envs, 1, -1)[worlds]
         rows = array_namespace(rows).broadcast_to(rows, (len(worlds), *self.pending.shape[1:]))
         self.pending = _replaced(self.pending, worlds, rows)
 
-    def delayed(self, action: Any) -> Any:
+    def apply_delay(self, action: Any) -> Any:
         """Take new actions ``(N, A, D)`` and give those that take effect now."""
         longest = self.pending.shape[1]
         if longest == 0:
@@ -129,27 +137,27 @@ class Episodes:
         xp = array_namespace(action)
         queue = xp.concat([self.pending, action.reshape(self.num_envs, 1, -1)], axis=1)
         self.pending = xp.where((self.end > 0)[:, None, None], self.pending, queue[:, 1:])
-        return queue[arange(self.num_envs, action), longest - self.told["delay"]].reshape(action.shape)
+        return queue[arange(self.num_envs, action), longest - self.device_facts["delay"]].reshape(action.shape)
 
     @property
     def labels(self) -> tuple[np.ndarray, np.ndarray]:
         """Goal names and sentences of all worlds, shape ``(N,)``, dtype object."""
         for world in np.flatnonzero(self._unnamed):
             self._goals[world] = self._task.goals[self.facts["goal"][world]]
-            self._sentences[world] = self._task.instruction(self.facts, int(world))
+            self._instructions[world] = self._task.instruction(self.facts, int(world))
         self._unnamed[:] = False
-        return self._goals, self._sentences
+        return self._goals, self._instructions
 
     def state(self) -> dict[str, np.ndarray]:
         """All of it as named numeric arrays with first axis N."""
-        fetch = self._fetch
+        to_host = self._to_host
         state = {
-            "held": fetch(self.held), "steps": fetch(self.steps), "end": fetch(self.end),
+            "held": to_host(self.held), "steps": to_host(self.steps), "end": to_host(self.end),
             "seed": self.seeds, "generator": np.array([generators.to_words(g) for g in self._generators]),
         }  # fmt: skip
-        state |= {"pending": fetch(self.pending)} if self.pending.shape[1] else {}
-        state |= {f"episode.{key}": values for key, values in self.facts.items()}
-        state |= {f"memory.{key}": fetch(values) for key, values in self.memory.items()}
+        state |= {"pending": to_host(self.pending)} if self.pending.shape[1] else {}
+        state |= {FACTS + key: values for key, values in self.facts.items()}
+        state |= {f"memory.{key}": to_host(values) for key, values in self.memory.items()}
         return state | {f"field.{field}.{name}": values for (field, name), values in self.fields.items()}
 
     @cached_property
@@ -157,27 +165,27 @@ class Episodes:
         """Least and largest values of some arrays of :meth:`state`."""
         task = self._task
         starts = task.initial_state(np.random.default_rng(0).random((_STARTS, task.draws.count))).facts
-        known = {f"episode.{key}": limits for key, limits in fact_ranges(starts).items()}
+        known = {FACTS + key: limits for key, limits in fact_ranges(starts).items()}
         return known | {
             "end": (0, len(END_REASONS) - 1),
-            "episode.goal": (0, len(task.goals) - 1),
-            "episode.delay": (0, task.randomization.delay),
-            "episode.noise_key": (0, 2**52 - 1),
-            "episode.wording": (0.0, 1.0),
+            FACTS + "goal": (0, len(task.goals) - 1),
+            FACTS + "delay": (0, task.randomization.delay),
+            FACTS + "noise_key": (0, 2**52 - 1),
+            FACTS + "wording": (0.0, 1.0),
         }
 
     def restore(self, worlds: np.ndarray, state: Mapping[str, np.ndarray]) -> None:
         """Take some worlds from a state returned by :meth:`state`."""
         now = self.state()
         new = {key: _replaced(values, worlds, state[key][worlds]) for key, values in now.items()}
-        self.held, self.steps, self.end = (self._send(new[key]) for key in ("held", "steps", "end"))
-        self.seeds, self.pending = new["seed"], self._send(new["pending"]) if "pending" in new else self.pending
-        self.facts = {key: new[f"episode.{key}"] for key in self.facts}
-        self.memory = {key: self._send(new[f"memory.{key}"]) for key in self.memory}
+        self.held, self.steps, self.end = (self._to_device(new[key]) for key in ("held", "steps", "end"))
+        self.seeds, self.pending = new["seed"], self._to_device(new["pending"]) if "pending" in new else self.pending
+        self.facts = {key: new[FACTS + key] for key in self.facts}
+        self.memory = {key: self._to_device(new[f"memory.{key}"]) for key in self.memory}
         self.fields = {key: new[f"field.{key[0]}.{key[1]}"] for key in self.fields}
         for world in worlds:
             self._generators[world] = generators.from_words(new["generator"][world])
-        self._sent, self._unnamed[worlds] = None, True
+        self._device_facts, self._unnamed[worlds] = None, True
 
 
 def _replaced(values: Any, rows: np.ndarray, by: Any) -> Any:

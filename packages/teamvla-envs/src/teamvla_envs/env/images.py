@@ -12,7 +12,7 @@ from teamvla_envs.sim.simulator import Simulator
 from teamvla_envs.world import ModelFields
 
 
-class Pictures:
+class Images:
     """The cameras of a simulator's worlds.
 
     Args:
@@ -27,7 +27,7 @@ class Pictures:
         self._kept: dict[str, Any] = {}
         self._changed = np.ones(simulator.num_worlds, bool)
 
-    def outdate(self, worlds: Any) -> None:
+    def invalidate(self, worlds: Any) -> None:
         """Forget the pictures of worlds, an index of a ``(N,)`` array."""
         self._changed[worlds] = True
 

@@ -45,7 +45,7 @@ class TeamParallelEnv(Remade, Window, ParallelEnv[str, Any, np.ndarray]):
         self.agents: list[str] = []
         told = self.vector.instruction_for
         self._told = [told in ("all", agent) for agent in self.possible_agents]
-        chosen = [self.vector._sim.scene.camera(name) for name in self.vector.cameras]
+        chosen = [self.vector.scene.camera(name) for name in self.vector.cameras]
         self._shared = [camera.name for camera in chosen if camera.arm is None]
         self._carried = [camera for camera in chosen if camera.arm is not None]
         self._pictures = tuple(self.vector.camera_spaces(()))

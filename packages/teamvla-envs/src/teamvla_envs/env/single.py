@@ -51,11 +51,6 @@ class TeamEnv(Remade, Window, gym.Env[Any, np.ndarray]):
         steps = self.vector.max_episode_steps
         return self.vector.task.horizon if steps == UNLIMITED else steps
 
-    @property
-    def task_description(self) -> str:
-        """The sentence of the present episode."""
-        return self.vector.instructions[0]
-
     def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[Any, dict[str, Any]]:
         """Begin an episode; ``seed`` determines it fully, ``options={"goal": name}`` replaces its goal."""
         self._find_time_limits()

@@ -29,7 +29,7 @@ class WorldDraw:
 
     def __init__(self, randomization: Randomization, scene: Scene, colored: tuple[str, ...]):
         self.randomization, self._colored = randomization, colored
-        self._cameras = tuple(camera.name for camera in scene.cameras)
+        self._cameras = scene.cameras
         self._joints = (scene.num_arms, len(scene.robots[0].joints))
 
     @property
@@ -75,9 +75,10 @@ class WorldDraw:
             result["gain", ""] = 1 + r.gains * gains.reshape(len(u), *self._joints)
         if r.friction:
             result["friction", ""] = 1 + r.friction * friction
-        for name in self._cameras:
+        for camera in self._cameras:
+            name = camera.name
             if r.camera_shift:
-                reach = r.camera_shift * (0.2 if name.startswith("wrist_") else 1.0)
+                reach = r.camera_shift * (0.2 if camera.arm is not None else 1.0)
                 result["camera_shift", name] = reach * stream(f"camera_shift/{name}", 3)
             if r.camera_turn:
                 result["camera_turn", name] = r.camera_turn * stream(f"camera_turn/{name}", 3)

@@ -105,8 +105,8 @@ class DeviceSimulator:
         self._parts = [wp.to_torch(part).reshape(num_worlds, -1) for part in parts]
         self._overflow, self._ramps = wp.to_torch(self._data.overflow), wp.to_torch(self._ctrl)
         self._sensed = wp.to_torch(self._readings).reshape(SUBSTEPS, num_worlds, -1, 4)
-        self._columns, self._commands = self.send(self.addresses.columns), self.send(self.addresses.commands)
-        self.chains = Chains(**{name: self.send(array) for name, array in vars(Chains.of(scene)).items()})
+        self._columns, self._commands = self.to_device(self.addresses.columns), self.to_device(self.addresses.commands)
+        self.chains = Chains(**{name: self.to_device(array) for name, array in vars(Chains.of(scene)).items()})
         self._ramp = torch.arange(1, SUBSTEPS + 1, device=self.device)[:, None, None] / SUBSTEPS
         self.joint_target = torch.zeros(num_worlds, *self.addresses.joint_pos.shape, device=self.device)
         self.gripper_target = torch.zeros(num_worlds, scene.num_arms, device=self.device)
@@ -160,12 +160,15 @@ class DeviceSimulator:
         self.apply_fields(worlds, fields)
         opening = np.array([robot.gripper_range[1] for robot in self.scene.robots])
         sizes, poses = [part.shape[1] for part in self._parts], [body_pose[name] for name in self.body_names]
-        rows, new = self.send(worlds), self.send(self.addresses.at_rest(sum(sizes), joint_pos, opening, poses))
+        rows, new = (
+            self.to_device(worlds),
+            self.to_device(self.addresses.at_rest(sum(sizes), joint_pos, opening, poses)),
+        )
         for part, values in zip(self._parts, new.split(sizes, dim=1), strict=True):
             part[rows] = values
         # World states returned before share these arrays: replace them.
-        self.joint_target = self.joint_target.index_put((rows,), self.send(joint_pos))
-        self.gripper_target = self.gripper_target.index_put((rows,), self.send(opening))
+        self.joint_target = self.joint_target.index_put((rows,), self.to_device(joint_pos))
+        self.gripper_target = self.gripper_target.index_put((rows,), self.to_device(opening))
         self.contacts = self.contacts.index_fill(0, rows, 0.0)
 
     def apply_fields(self, worlds: np.ndarray, fields: ModelFields) -> None:
@@ -186,11 +189,11 @@ class DeviceSimulator:
             for name, rows in new.items():
                 source = data.geom_xpos if name == "geom_xpos" else getattr(model, name)
                 rows.append(np.array(source))
-        chosen = self.send(worlds)
+        chosen = self.to_device(worlds)
         for name, varied in self._varied.items():
-            varied[chosen] = self.send(np.stack(new[name])).reshape(len(worlds), *varied.shape[1:])
+            varied[chosen] = self.to_device(np.stack(new[name])).reshape(len(worlds), *varied.shape[1:])
 
-    def send(self, values: np.ndarray) -> Tensor:
+    def to_device(self, values: np.ndarray) -> Tensor:
         """Copy a host array to the device; floats become float32, uint64 the int64 of the same bits."""
         values = np.asarray(values)
         if values.dtype == np.float64:
@@ -199,7 +202,7 @@ class DeviceSimulator:
             values = values.view(np.int64)
         return self._torch.tensor(values, device=self.device)
 
-    def fetch(self, array: Tensor) -> np.ndarray:
+    def to_host(self, array: Tensor) -> np.ndarray:
         """Copy a tensor to the host."""
         return to_numpy(array)
 
@@ -208,7 +211,7 @@ class DeviceSimulator:
         mass = self._varied["body_mass"][world, self.template.body(body).id]
         first = int(self.addresses.body_vel[self.body_names.index(body), 0]) - 1 - self.template.nq
         speed = self._parts[2][world, first : first + 3]
-        speed.copy_((speed + self.send(impulse.clip(-FASTEST, FASTEST)) / mass).clip(-FASTEST, FASTEST))
+        speed.copy_((speed + self.to_device(impulse.clip(-FASTEST, FASTEST)) / mass).clip(-FASTEST, FASTEST))
 
     def advance(self, joint_target: Tensor, gripper_target: Tensor, active: Tensor | None = None) -> Tensor | None:
         """Advance by one control step while the commands ramp linearly from the old targets to the new.
@@ -302,7 +305,7 @@ class DeviceSimulator:
         """
         with self.scope():
             self._engine.kinematics(self._model, self._data)
-        rows = self.send(worlds)
+        rows = self.to_device(worlds)
         return self._wp.to_torch(self._data.xpos)[rows], self._wp.to_torch(self._data.xquat)[rows]
 
     def close(self) -> None:

@@ -49,8 +49,8 @@ class DeviceCameraRenderer:
             self._model = builder.finalize(device=str(simulator.device))
             self._state = self._model.state()
             self._sensor = SensorCamera(self._model)
-        self._shapes, self._order = visible.shapes, simulator.send(visible.bodies)
-        self._segments = simulator.send(visible.segments)
+        self._shapes, self._order = visible.shapes, simulator.to_device(visible.bodies)
+        self._segments = simulator.to_device(visible.segments)
         arrays: tuple[Any, ...] = (self._state.body_q, self._model.shape_scale, self._model.shape_color)
         self._body_q, self._scale, self._color = (
             wp.to_torch(array).view(count, -1, width) for array, width in zip(arrays, (7, 3, 3), strict=True)
@@ -101,7 +101,7 @@ class DeviceCameraRenderer:
             self._model.bvh_refit_shapes(self._state)
             for views, fovy, light in _groups(specs, count, fields):
                 self._light(light)
-                chosen = slice(None) if views is None else self._sim.send(views)
+                chosen = slice(None) if views is None else self._sim.to_device(views)
                 seen = poses.view(-1, 7)[chosen]
                 out[chosen] = self._shoot(seen, worlds[chosen], height, width, fovy, channel, kind)
         self._warm.add((channel, samples_a_pixel(height, width, channel) > 1))
@@ -120,23 +120,23 @@ class DeviceCameraRenderer:
         self._body_q[:count, :, 3:] = quat[:, self._order][..., _XYZW]
         for (field, name), values in fields.items():
             if field == "geom_size":
-                self._scale[:count, self._shapes[name]] = self._sim.send(values)
+                self._scale[:count, self._shapes[name]] = self._sim.to_device(values)
             elif field == "geom_rgba":
-                self._color[:count, self._shapes[name]] = self._sim.send(values[:, :3])
+                self._color[:count, self._shapes[name]] = self._sim.to_device(values[:, :3])
             elif field == "tint":
                 shape = self._shapes[name]
-                color = self._nominal_color[shape] + self._sim.send(values)
+                color = self._nominal_color[shape] + self._sim.to_device(values)
                 self._color[:count, shape] = color.clip(0.0, 1.0)
 
     def _camera_poses(self, camera: CameraSpec, pos: Tensor, quat: Tensor, fields: ModelFields) -> Tensor:
         """Position [m] and quaternion xyzw of a camera in n worlds, shape ``(n, 7)``."""
-        send, torch, count = self._sim.send, self._torch, len(pos)
+        to_device, torch, count = self._sim.to_device, self._torch, len(pos)
         shift = np.asarray(fields.get(("camera_shift", camera.name), np.zeros((count, 3))))
         half = np.asarray(fields.get(("camera_turn", camera.name), np.zeros((count, 3)))) / 2
         turn = np.concatenate([np.ones((count, 1)), half], axis=1)
         turned = matrix_from_quat(turn / np.linalg.norm(turn, axis=1, keepdims=True))
-        origin = send(np.array(camera.pos) + shift)
-        rotation = send(turned @ matrix_from_quat(np.array(camera.quat)))
+        origin = to_device(np.array(camera.pos) + shift)
+        rotation = to_device(turned @ matrix_from_quat(np.array(camera.quat)))
         if camera.body is not None:
             body = self._bodies[camera.body]
             carrier = matrix_from_quat(quat[:, body])

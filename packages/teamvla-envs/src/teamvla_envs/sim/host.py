@@ -182,11 +182,11 @@ class HostSimulator:
         self.joint_target, self.gripper_target = self.joint_target.copy(), self.gripper_target.copy()
         self.contacts = self.contacts.copy()
 
-    def send(self, values: np.ndarray) -> np.ndarray:
+    def to_device(self, values: np.ndarray) -> np.ndarray:
         """Return the array itself: this simulator works on host arrays."""
         return values
 
-    def fetch(self, array: np.ndarray) -> np.ndarray:
+    def to_host(self, array: np.ndarray) -> np.ndarray:
         """Return the array itself: this simulator works on host arrays."""
         return array
 

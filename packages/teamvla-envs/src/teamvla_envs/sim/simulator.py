@@ -80,11 +80,11 @@ class Simulator(Protocol):
         """Change the velocity of a free body by an impulse ``(3,)`` [N·s] at its center of mass."""
         ...
 
-    def send(self, values: np.ndarray) -> Array:
+    def to_device(self, values: np.ndarray) -> Array:
         """Convert a host array to an array of the simulator's kind."""
         ...
 
-    def fetch(self, array: Array) -> np.ndarray:
+    def to_host(self, array: Array) -> np.ndarray:
         """Convert an array of the simulator's kind to a host array."""
         ...
 

@@ -29,8 +29,7 @@ def sentences_of_goals(env: "TeamVectorEnv", seed: int) -> dict[str, tuple[str, 
     told: dict[str, tuple[str, ...]] = {}
     for goal in (own, *(goal for goal in env.goals if goal != own)):
         env.reset(seed=seed, options={"goal": goal})
-        state = env.get_state()
-        facts = {key.removeprefix("episode."): rows for key, rows in state.items() if key.startswith("episode.")}
+        facts = env.episode_facts()
         told[goal] = tuple(dict.fromkeys(said for teller in tellers for said in teller.sentences(facts, 0)))
     return told
 

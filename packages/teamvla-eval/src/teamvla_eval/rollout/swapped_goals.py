@@ -43,11 +43,9 @@ class SwappedGoals:
         for world in rows.tolist():
             self.goals[world] = str(info["goal"][world])
             said[world] = another_goal(env.goals, self.goals[world], seeds[world])
-        facts = {key: value for key, value in env.get_state().items() if key.startswith("episode.")}
-        if not self._facts:
-            self._facts = {key.removeprefix("episode."): value.copy() for key, value in facts.items()}
-        for key, value in self._facts.items():
-            value[rows] = facts[f"episode.{key}"][rows]
+        facts = env.episode_facts()
+        for key, value in facts.items():
+            self._facts.setdefault(key, value.copy())[rows] = value[rows]
         blank = self._task.initial_memory(len(rows))
         for key, value in self._memory.items():
             value[rows] = blank[key]

@@ -10,8 +10,6 @@ from typing import Any
 
 import numpy as np
 
-_FACTS = "episode."  # prefix of the task's facts about an episode among the recorded states
-
 
 class Paraphraser:
     """Asks the task that was demonstrated.
@@ -35,7 +33,9 @@ class Paraphraser:
             told: The sentence that it was told in, which comes first.
             states: Its recorded states, first axis T+1.
         """
-        facts = {key.removeprefix(_FACTS): values[:1] for key, values in states.items() if key.startswith(_FACTS)}
+        from teamvla_envs.env.saved_state import facts_of
+
+        facts = {key: values[:1] for key, values in facts_of(states).items()}
         if self._task is None or not facts:
             return (told,)
         return tuple(dict.fromkeys((told, *self._task.sentences(facts, 0))))

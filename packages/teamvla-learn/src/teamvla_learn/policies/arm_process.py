@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from teamvla_envs.env.messages import MessageChannel
+from teamvla_envs.env.message_channel import MessageChannel
 
 from teamvla_learn.policies.checkpoint import load_checkpoint
 from teamvla_learn.policies.decentralized import ArmController, check_team

@@ -1,6 +1,6 @@
 """One arm that runs alone: its own observation and inbox in, its own message and action out.
 
-Nothing here knows the other arms. Together with ``teamvla_envs.env.messages.MessageChannel`` it is how a
+Nothing here knows the other arms. Together with ``teamvla_envs.env.message_channel.MessageChannel`` it is how a
 :class:`~teamvla_learn.policies.msg_passing.MsgPassingVLA` runs where every arm has a computer of its own.
 """
 
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Protocol, cast
 
 import numpy as np
 import torch
-from teamvla_envs.env.messages import MessageChannel
+from teamvla_envs.env.message_channel import MessageChannel
 from teamvla_envs.errors import UserError
 
 from teamvla_learn.policies.arm_view import OWN_CAMERA, ArmInput, shared_cameras

@@ -13,8 +13,7 @@ from teamvla_learn.dagger.collecting import DrivingSettings
 from teamvla_learn.dagger.rounds import DaggerJob, run_dagger
 from teamvla_learn.dagger.takeover import TakeoverRule
 from teamvla_learn.policies.checkpoint import load_checkpoint
-from teamvla_learn.train.config import TrainConfig
-from teamvla_learn.train.schedule import Budget
+from teamvla_learn.train.config import Budget, TrainConfig
 from teamvla_learn.train.settings import Settings
 
 from tests.learn.episodes import write_demos

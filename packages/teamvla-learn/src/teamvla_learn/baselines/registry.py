@@ -67,6 +67,16 @@ def get_baseline(name: str) -> Baseline:
     return known[name]
 
 
+def checkpoint_folder(name: str | Path) -> Path:
+    """Return the checkpoint folder that a path or ``baseline:NAME`` names.
+
+    Raises:
+        UserError: When there is no such baseline.
+    """
+    prefix, colon, baseline = str(name).partition(":")
+    return get_baseline(baseline).folder if colon and prefix == PREFIX else Path(name)
+
+
 def baseline_policy(name: str) -> "Policy":
     """Make a baseline ready to act (the entry point ``baseline``)."""
     from teamvla_learn.policies.checkpoint import policy_from_folder

@@ -47,21 +47,21 @@ def dagger(
         settings: The training of a round, as dotted options such as `--train.learning-rate`; see `teamvla train`.
         threads: CPU threads. Default: all cores.
     """
+    from teamvla_learn.baselines.registry import checkpoint_folder
     from teamvla_learn.dagger.collecting import DrivingSettings
     from teamvla_learn.dagger.rounds import DaggerJob, run_dagger
     from teamvla_learn.dagger.takeover import TakeoverRule
     from teamvla_learn.policies.checkpoint import load_checkpoint
-    from teamvla_learn.train.begun import checkpoint_folder, kind_of
-    from teamvla_learn.train.init_from import check_kind, check_network_kept, warn_of_network
+    from teamvla_learn.train.init_from import check_architecture_kept, check_network_kept, warn_of_network
     from teamvla_learn.train.settings import configs_or_own, layered_settings
 
     if not demos:
         raise UserError("demos is empty, expected the demonstration files that the policy was trained on")
     init_from = checkpoint_folder(init_from)
     policy = load_checkpoint(init_from).policy
-    below = layered_settings(preset, configs_or_own(init_from, preset, config), kind_of(init_from))
+    below = layered_settings(preset, configs_or_own(init_from, preset, config), policy.name)
     settings = settings or below
-    check_kind(policy, settings.policy, init_from)
+    check_architecture_kept(policy, settings.policy, init_from)
     check_network_kept(settings, below, policy)
     warn_of_network(policy, preset, config)
     rule = TakeoverRule(patience=patience, stray_steps=stray_steps)

@@ -9,12 +9,12 @@ from teamvla_envs.files import write_text
 from teamvla_envs.interrupts import deferred_interrupts
 from teamvla_envs.outside import read_json
 
+from teamvla_learn.config_io import leaves, to_plain
 from teamvla_learn.dagger.collecting import DrivingSettings, collect_round
 from teamvla_learn.policies.checkpoint import load_checkpoint
 from teamvla_learn.policies.checkpoint_info import CheckpointInfo
-from teamvla_learn.train.config_layers import leaves, to_plain
-from teamvla_learn.train.folder import check_out
 from teamvla_learn.train.run import TrainingJob, run_training
+from teamvla_learn.train.run_folder import check_out
 from teamvla_learn.train.settings import Settings
 
 PLAN_FILE = "dagger.json"

@@ -1,4 +1,4 @@
-"""Pictures shifted and lit, and words left out, at random: a network should not learn the demonstrations by heart.
+"""ImageStore shifted and lit, and words left out, at random: a network should not learn the demonstrations by heart.
 
 Random shifts: Kostrikov, Yarats, Fergus, "Image augmentation is all you need" (ICLR 2021).
 """

@@ -23,13 +23,13 @@ class PolicyInput:
     agent_pos: Tensor | None = None
     environment_state: Tensor | None = None
     tokens: Tensor | None = None
-    sentence: Tensor | None = None
+    instruction: Tensor | None = None
 
     def map(self, change: Callable[[Tensor], Tensor]) -> "PolicyInput":
         """Return the same with every tensor changed, such as moved to another device."""
         changed = {
             name: change(value)
-            for name in ("agent_pos", "environment_state", "tokens", "sentence")
+            for name in ("agent_pos", "environment_state", "tokens", "instruction")
             if (value := getattr(self, name)) is not None
         }
         return replace(self, pixels={name: change(image) for name, image in self.pixels.items()}, **changed)
@@ -45,8 +45,8 @@ class Batch:
         valid: (B, K) bool, False after the end of the demonstration.
         auxiliary: Part of ``environment_state`` -> (B, k) float32, zeros where a sample's task lacks it.
         auxiliary_valid: The same names -> (B,) bool, whether the sample's task has the part.
-        places: Camera name -> (B, T, 2) float32, where things are in its pictures
-            (:func:`teamvla_learn.data.keypoints.find_places`).
+        keypoints: Camera name -> (B, T, 2) float32, where things are in its pictures
+            (:func:`teamvla_learn.data.keypoints.project_keypoints`).
         seed: Of what a policy draws for the batch in training, such as lost messages.
     """
 
@@ -55,7 +55,7 @@ class Batch:
     valid: Tensor
     auxiliary: Mapping[str, Tensor] = field(default_factory=dict)
     auxiliary_valid: Mapping[str, Tensor] = field(default_factory=dict)
-    places: Mapping[str, Tensor] = field(default_factory=dict)
+    keypoints: Mapping[str, Tensor] = field(default_factory=dict)
     seed: int = 0
 
     def to(self, device: torch.device, non_blocking: bool = False) -> "Batch":
@@ -66,6 +66,14 @@ class Batch:
         """Return the same in memory from which a GPU fetches it while the processor goes on."""
         return self._map(Tensor.pin_memory)
 
+    def generator(self) -> torch.Generator:
+        """Return a new generator with the batch's seed, on its device.
+
+        Random draws of a policy in training, such as lost messages, depend on the batch alone: neither on the number of
+        threads nor on interruptions.
+        """
+        return torch.Generator(self.actions.device).manual_seed(self.seed)
+
     def _map(self, change: Callable[[Tensor], Tensor]) -> "Batch":
         return Batch(
             self.input.map(change),
@@ -73,6 +81,6 @@ class Batch:
             change(self.valid),
             {name: change(target) for name, target in self.auxiliary.items()},
             {name: change(known) for name, known in self.auxiliary_valid.items()},
-            {camera: change(places) for camera, places in self.places.items()},
+            {camera: change(keypoints) for camera, keypoints in self.keypoints.items()},
             self.seed,
         )

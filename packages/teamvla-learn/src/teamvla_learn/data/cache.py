@@ -24,6 +24,17 @@ from teamvla_learn.data.decode import DecodedDemos, decode
 if TYPE_CHECKING:
     from teamvla_envs.demos.reader import Demo
 
+
+from collections.abc import Iterable
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+from teamvla_learn.data.decode import check_content
+
+if TYPE_CHECKING:
+    from teamvla_envs.demos.reader import Demo
+
+
 FORMAT = "teamvla-decoded-demos"
 VERSION = 3  # raise it when the same demonstrations are decoded differently
 ENTRY = "entry.json"
@@ -92,13 +103,13 @@ def open_entry(entry: Path) -> DecodedDemos | None:
             return None
         arrays = {name: _open(entry / spec["file"], spec) for name, spec in header["arrays"].items()}
         facts = {name: np.array(_open(entry / spec["file"], spec)) for name, spec in header["facts"].items()}
-        lengths, told = tuple(map(int, header["lengths"])), tuple(map(str, header["told"]))
+        lengths, instructions = tuple(map(int, header["lengths"])), tuple(map(str, header["told"]))
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return None
-    if len(lengths) != len(told) or any(len(array) != sum(lengths) for array in arrays.values()):
+    if len(lengths) != len(instructions) or any(len(array) != sum(lengths) for array in arrays.values()):
         return None
     os.utime(entry / ENTRY)
-    return DecodedDemos(arrays, lengths, told, facts)
+    return DecodedDemos(arrays, lengths, instructions, facts)
 
 
 def _key(demos: "Sequence[Demo]", cameras: Sequence[str]) -> str:
@@ -128,7 +139,7 @@ def _write_entry(folder: Path, demos: "Sequence[Demo]", cameras: Sequence[str], 
         with naming(path):
             np.save(path, values, allow_pickle=False)
         facts[name] = _spec(f"fact_{number}.npy", values, zlib.crc32(np.ascontiguousarray(values).data))
-    lists = {"lengths": decoded.lengths, "told": decoded.told}
+    lists = {"lengths": decoded.lengths, "told": decoded.instructions}
     header = {"format": FORMAT, "version": VERSION, "key": _key(demos, cameras), "arrays": arrays, "facts": facts}
     write_text(folder / ENTRY, json.dumps(header | lists))
 
@@ -159,3 +170,46 @@ def _remove_unused(folder: Path) -> None:
             old = header.is_file() and time.time() - header.stat().st_mtime > UNUSED_DAYS * 86400
         if old:
             shutil.rmtree(entry, ignore_errors=True)
+
+
+_NAME = "checked.txt"
+
+
+def check_once(folder: Path | None, path: Path, demos: "Iterable[Demo]") -> None:
+    """Compare demonstrations with their hashes, unless that was done since the file last changed.
+
+    Args:
+        folder: Where it is remembered; None compares every time.
+        path: The file.
+        demos: Its demonstrations.
+
+    Raises:
+        UserError: When one is not what its hash says.
+    """
+    if folder is not None and _stamp(path) in _known(folder):
+        return
+    for demo in demos:
+        check_content(demo)
+    if folder is not None:
+        remember(folder, path)
+
+
+def remember(folder: Path, path: Path) -> None:
+    """Note, if the folder can be written to, that a file was found to be what its hashes say."""
+    stamp = _stamp(path)
+    if stamp not in _known(folder):
+        with suppress(OSError):
+            folder.mkdir(parents=True, exist_ok=True)
+            with (folder / _NAME).open("a", encoding="utf-8") as file:
+                file.write(f"{stamp}\n")
+
+
+def _known(folder: Path) -> list[str]:
+    file = folder / _NAME
+    return file.read_text(encoding="utf-8").split("\n") if file.is_file() else []
+
+
+def _stamp(path: Path) -> str:
+    found = path.stat()
+    stamp = (path.resolve(), found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns)
+    return sha256("\n".join(map(str, stamp)).encode()).hexdigest()

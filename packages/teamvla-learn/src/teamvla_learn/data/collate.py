@@ -23,8 +23,6 @@ class BatchAssembler:
         max_tokens: Words of a sentence that are kept.
         augmentation: How much pictures and sentences change at random; None leaves them as they are.
         auxiliary: Parts of the privileged state that the batches carry as targets; None for all.
-        history: H, observations per sample, the present one last. With more than one, pictures, proprioception and
-            privileged state have a second axis H.
     """
 
     def __init__(
@@ -35,12 +33,9 @@ class BatchAssembler:
         max_tokens: int,
         augmentation: Augmentation | None = None,
         auxiliary: Sequence[str] | None = None,
-        history: int = 1,
     ):
-        if history < 1:
-            raise ValueError(f"history is {history}, expected at least 1")
         self.dataset = dataset
-        self._chunk_length, self._history = chunk_length, history
+        self._chunk_length = chunk_length
         self._augmentation = augmentation if augmentation != Augmentation() else None
         self._names = tuple(dataset.parts if auxiliary is None else auxiliary)
         self._sizes = [dataset.parts[name] for name in self._names]
@@ -66,22 +61,21 @@ class BatchAssembler:
         """
         data = self.dataset
         actions, valid = data.action_chunks(indices, self._chunk_length)
-        tokens, sentence = self._sentences(indices, rng)
-        rows = indices if self._history == 1 else data.windows(indices, self._history)
-        pixels, places = self._pictures(indices, rows, rng)
+        tokens, instruction = self._instructions(indices, rng)
+        pixels, keypoints = self._images(indices, rng)
         seen = PolicyInput(
             pixels=pixels,
-            agent_pos=torch.from_numpy(data.agent_pos[rows]),
-            environment_state=torch.from_numpy(data.environment_state[rows]),
+            agent_pos=torch.from_numpy(data.agent_pos[indices]),
+            environment_state=torch.from_numpy(data.environment_state[indices]),
             tokens=tokens,
-            sentence=sentence,
+            instruction=instruction,
         )
         return Batch(
             seen,
             torch.from_numpy(actions),
             torch.from_numpy(valid),
             *self._auxiliary(indices),
-            places,
+            keypoints,
             _seed(actions, pixels),
         )
 
@@ -99,21 +93,23 @@ class BatchAssembler:
         known = torch.from_numpy(self._known[indices]).unbind(1)
         return dict(zip(self._names, targets, strict=True)), dict(zip(self._names, known, strict=True))
 
-    def _pictures(
-        self, indices: np.ndarray, rows: np.ndarray, rng: np.random.Generator | None
+    def _images(
+        self, indices: np.ndarray, rng: np.random.Generator | None
     ) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
         """Return what every camera sees, and where things are in it."""
-        pixels, places = {}, {}
+        pixels, keypoints = {}, {}
         for camera, block in self.dataset.pixels.items():
-            pictures, where = block[rows], self.dataset.places[camera][indices]
+            pictures, where = block[indices], self.dataset.keypoints[camera][indices]
             if rng is not None and self._augmentation is not None:
                 pictures, shifts = augment(pictures, rng, self._augmentation)
                 height, width = pictures.shape[-3:-1]
                 where = where + (shifts[:, None, ::-1] / (width, height)).astype(np.float32)
-            pixels[camera], places[camera] = torch.from_numpy(pictures), torch.from_numpy(where)
-        return pixels, places
+            pixels[camera], keypoints[camera] = torch.from_numpy(pictures), torch.from_numpy(where)
+        return pixels, keypoints
 
-    def _sentences(self, indices: np.ndarray, rng: np.random.Generator | None) -> tuple[Tensor | None, Tensor | None]:
+    def _instructions(
+        self, indices: np.ndarray, rng: np.random.Generator | None
+    ) -> tuple[Tensor | None, Tensor | None]:
         if self._tokens is None:
             return None, None
         choices = [self._choices[demo] for demo in self.dataset.demo[indices]]

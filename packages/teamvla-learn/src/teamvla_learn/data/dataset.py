@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from teamvla_envs.errors import UserError
 
-from teamvla_learn.data.cache import decode_cached
-from teamvla_learn.data.checked import check_once, remember
+from teamvla_learn.data.cache import check_once, decode_cached, remember
 from teamvla_learn.data.decode import (
     AGENT_POS,
     CAMERA_FIELDS,
@@ -22,8 +21,8 @@ from teamvla_learn.data.decode import (
     decode,
     in_memory,
 )
-from teamvla_learn.data.image_store import Pictures
-from teamvla_learn.data.keypoints import find_places
+from teamvla_learn.data.image_store import ImageStore
+from teamvla_learn.data.keypoints import project_keypoints
 from teamvla_learn.data.layout import PartLayout
 from teamvla_learn.data.metadata import DemoSource, FileSource
 from teamvla_learn.data.paraphrases import Paraphraser
@@ -205,11 +204,11 @@ def _phases(file: "DemoFile", seen: np.ndarray) -> int:
 
 def _sentences(source: FileSource, decoded: DecodedDemos, paraphrase: bool) -> list[tuple[str, ...]]:
     if not paraphrase:
-        return [(told,) for told in decoded.told]
+        return [(instruction,) for instruction in decoded.instructions]
     paraphraser = Paraphraser(source.env_kwargs)
     return [
-        paraphraser.sentences(told, {key: values[demo : demo + 1] for key, values in decoded.facts.items()})
-        for demo, told in enumerate(decoded.told)
+        paraphraser.sentences(instruction, {key: values[demo : demo + 1] for key, values in decoded.facts.items()})
+        for demo, instruction in enumerate(decoded.instructions)
     ]
 
 
@@ -229,12 +228,12 @@ def _dataset(
     return MultiTaskDataset(
         agent_pos=arrays[AGENT_POS],
         environment_state=state,
-        pixels={name.removeprefix(PIXELS): Pictures([a]) for name, a in arrays.items() if name.startswith(PIXELS)},
+        pixels={name.removeprefix(PIXELS): ImageStore([a]) for name, a in arrays.items() if name.startswith(PIXELS)},
         expert_actions=arrays[EXPERT_ACTIONS],
         begins=np.repeat(own[:-1], lengths),
         ends=np.repeat(own[1:], lengths),
         demo=np.repeat(np.arange(len(demos)), lengths),
-        places=find_places(source, arrays[AGENT_POS], state, moved),
+        keypoints=project_keypoints(source, arrays[AGENT_POS], state, moved),
         sentences=tuple(sentences[demo] for demo in demos),
         tasks=(source.task,),
         task=np.zeros(count, np.int64),

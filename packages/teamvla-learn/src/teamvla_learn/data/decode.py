@@ -33,7 +33,7 @@ class DecodedDemos:
 
     arrays: Mapping[str, np.ndarray]
     lengths: tuple[int, ...]
-    told: tuple[str, ...]
+    instructions: tuple[str, ...]
     facts: Mapping[str, np.ndarray]
 
 
@@ -86,8 +86,8 @@ def decode(
         start += demo.num_samples
         on_demo()
     whole = {key: np.stack(values) for key, values in facts.items() if len(values) == len(demos)}
-    lengths, told = tuple(demo.num_samples for demo in demos), tuple(demo.instruction for demo in demos)
-    return DecodedDemos(arrays, lengths, told, whole), checksums
+    lengths, instructions = tuple(demo.num_samples for demo in demos), tuple(demo.instruction for demo in demos)
+    return DecodedDemos(arrays, lengths, instructions, whole), checksums
 
 
 def _read(demo: "Demo", cameras: Sequence[str]) -> dict[str, np.ndarray]:

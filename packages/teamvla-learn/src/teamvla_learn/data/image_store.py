@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 
 
-class Pictures:
+class ImageStore:
     """M pictures of one camera, kept in blocks that need not fit into memory.
 
     Args:
@@ -17,7 +17,7 @@ class Pictures:
         self._starts = np.cumsum([0, *(len(block) for block in self._blocks)])
 
     @classmethod
-    def join(cls, parts: Iterable["Pictures"]) -> "Pictures":
+    def join(cls, parts: Iterable["ImageStore"]) -> "ImageStore":
         """Put pictures of equal size one after the other, without copying them."""
         return cls([block for part in parts for block in part._blocks])
 

@@ -8,7 +8,7 @@ from torch.utils.data import DataLoader, Dataset
 
 from teamvla_learn.data.batch import Batch
 from teamvla_learn.data.collate import BatchAssembler
-from teamvla_learn.data.sampler import SampleOrder
+from teamvla_learn.data.sampler import BatchSampler
 
 
 class StepBatches(Dataset[Batch]):
@@ -22,7 +22,7 @@ class StepBatches(Dataset[Batch]):
 
     def __init__(self, assembler: BatchAssembler, batch_size: int, seed: int):
         self._assembler = assembler
-        self._order = SampleOrder.over_groups(assembler.dataset.task, batch_size, seed)
+        self._order = BatchSampler.over_groups(assembler.dataset.task, batch_size, seed)
         self._seed = seed
 
     def __getitem__(self, index: int) -> Batch:

@@ -28,14 +28,14 @@ class Paraphraser:
         chosen = {key: env_kwargs[key] for key in names if key in env_kwargs}
         self._task = get_task(str(name))(**chosen) if name in registered_tasks() else None
 
-    def sentences(self, told: str, states: Mapping[str, np.ndarray]) -> tuple[str, ...]:
+    def sentences(self, instruction: str, states: Mapping[str, np.ndarray]) -> tuple[str, ...]:
         """Return the sentences that are true of a demonstration.
 
         Args:
-            told: The sentence that it was told in, which comes first.
+            instruction: The sentence that it was told in, which comes first.
             states: Its recorded states, first axis T+1.
         """
         facts = {key.removeprefix(_FACTS): values[:1] for key, values in states.items() if key.startswith(_FACTS)}
         if self._task is None or not facts:
-            return (told,)
-        return tuple(dict.fromkeys((told, *self._task.sentences(facts, 0))))
+            return (instruction,)
+        return tuple(dict.fromkeys((instruction, *self._task.sentences(facts, 0))))

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 
 
-class SampleOrder:
+class BatchSampler:
     """An endless stream of samples, cut into batches: every group in turn, each in shuffled epochs of its own.
 
     Args:
@@ -27,7 +27,7 @@ class SampleOrder:
     @classmethod
     def over_groups(
         cls, group: np.ndarray, batch_size: int, seed: int, times: np.ndarray | None = None
-    ) -> "SampleOrder":
+    ) -> "BatchSampler":
         """Make the order of samples (M,) of which each is of a group: as many of one group as of another.
 
         Args:

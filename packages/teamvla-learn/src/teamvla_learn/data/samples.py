@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from teamvla_learn.data.image_store import Pictures
+from teamvla_learn.data.image_store import ImageStore
 from teamvla_learn.data.layout import PartLayout
 
 
@@ -17,8 +17,8 @@ class MultiTaskDataset:
         agent_pos: (M, A*P) float32.
         environment_state: (M, S) float32; S = 0 when a file does not hold it or the tasks' differ.
         pixels: Camera name -> (M, H, W, 3) uint8.
-        places: Camera name -> (M, T, 2) float32, where things are in its pictures
-            (:func:`teamvla_learn.data.keypoints.find_places`).
+        keypoints: Camera name -> (M, T, 2) float32, where things are in its pictures
+            (:func:`teamvla_learn.data.keypoints.project_keypoints`).
         expert_actions: (M, A*D) float32 in [-1, 1].
         begins: (M,) int64, index of the first sample of the sample's demonstration.
         ends: (M,) int64, index one after its last sample.
@@ -32,8 +32,8 @@ class MultiTaskDataset:
 
     agent_pos: np.ndarray
     environment_state: np.ndarray
-    pixels: Mapping[str, Pictures]
-    places: Mapping[str, np.ndarray]
+    pixels: Mapping[str, ImageStore]
+    keypoints: Mapping[str, np.ndarray]
     expert_actions: np.ndarray
     begins: np.ndarray
     ends: np.ndarray
@@ -84,19 +84,6 @@ class MultiTaskDataset:
         ends = self.ends[indices][:, None]
         return self.expert_actions[np.minimum(wanted, ends - 1)], wanted < ends
 
-    def windows(self, indices: np.ndarray, length: int) -> np.ndarray:
-        """Return the samples up to and with each of some samples.
-
-        Args:
-            indices: (B,) samples.
-            length: H, the number of samples of a window.
-
-        Returns:
-            (B, H) int64; before the beginning of a demonstration its first sample is repeated.
-        """
-        wanted = indices[:, None] + np.arange(1 - length, 1)
-        return np.maximum(wanted, self.begins[indices][:, None])
-
 
 def join(datasets: Sequence[MultiTaskDataset]) -> MultiTaskDataset:
     """Put the samples of several datasets, equal in cameras, proprioception and actions, one after the other."""
@@ -112,8 +99,10 @@ def join(datasets: Sequence[MultiTaskDataset]) -> MultiTaskDataset:
     return MultiTaskDataset(
         agent_pos=np.concatenate([data.agent_pos for data in datasets]),
         environment_state=np.concatenate(states) if same else np.zeros((samples[-1], 0), np.float32),
-        pixels={camera: Pictures.join([data.pixels[camera] for data in datasets]) for camera in datasets[0].pixels},
-        places={camera: np.concatenate([data.places[camera] for data in datasets]) for camera in datasets[0].places},
+        pixels={camera: ImageStore.join([data.pixels[camera] for data in datasets]) for camera in datasets[0].pixels},
+        keypoints={
+            camera: np.concatenate([data.keypoints[camera] for data in datasets]) for camera in datasets[0].keypoints
+        },
         expert_actions=np.concatenate([data.expert_actions for data in datasets]),
         begins=np.concatenate([data.begins + start for data, start in zip(datasets, samples, strict=False)]),
         ends=np.concatenate([data.ends + start for data, start in zip(datasets, samples, strict=False)]),

@@ -1,1 +1,1 @@
-"""Pictures, sentences and proprioception, each turned into a vector."""
+"""ImageStore, sentences and proprioception, each turned into a vector."""

@@ -6,7 +6,7 @@ from typing import Protocol
 import numpy as np
 from torch import nn
 
-from teamvla_learn.encoders.language import LanguageConfig, LanguageEncoder, Silence
+from teamvla_learn.encoders.language import LanguageConfig, LanguageEncoder, NoInstruction
 from teamvla_learn.encoders.minilm import MiniLMEncoder, MiniLMTokenizer
 from teamvla_learn.encoders.pretrained import PREFIX, PretrainedPoints
 from teamvla_learn.encoders.tokenizer import WordTokenizer
@@ -54,7 +54,7 @@ def make_language(config: LanguageConfig, vocabulary_size: int) -> nn.Module:
     if config.encoder == "minilm":
         return MiniLMEncoder(config.size)
     if config.encoder == "none":
-        return Silence(config.size)
+        return NoInstruction(config.size)
     return LanguageEncoder(config, vocabulary_size)
 
 

@@ -30,7 +30,7 @@ class LanguageConfig:
     max_tokens: int = 32
 
 
-class Silence(nn.Module):
+class NoInstruction(nn.Module):
     """Reads tokens (U, L) int64 and returns zeros (U, size) float32, whatever was said."""
 
     def __init__(self, size: int):

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from teamvla_learn.encoders.pretrained_folder import find_folder
-from teamvla_learn.encoders.spatial_softmax import POINT_SIZE, Located, SpatialSoftmax
+from teamvla_learn.encoders.spatial_softmax import POINT_SIZE, Keypoints, SpatialSoftmax
 
 PREFIX = "pretrained:"
 # Of ImageNet's pictures, with which most backbones were trained.
@@ -25,7 +25,7 @@ MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 
 
 class PretrainedPoints(nn.Module):
-    """Pictures (B, H, W, 3) uint8 and conditions (B, E) float32 to points (B, output_size) float32.
+    """ImageStore (B, H, W, 3) uint8 and conditions (B, E) float32 to points (B, output_size) float32.
 
     Args:
         name: Name of the model, as ``facebook/dinov2-small``, or a folder.
@@ -50,7 +50,7 @@ class PretrainedPoints(nn.Module):
         self.maps = nn.Linear(size, points)
         self.output_size = POINT_SIZE * points
 
-    def forward(self, images: Tensor, condition: Tensor) -> Located:
+    def forward(self, images: Tensor, condition: Tensor) -> Keypoints:
         """Locate what the condition makes worth locating.
 
         With k conditions per picture, (B k, E), each picture is read under k neighboring ones: (B k, output_size).

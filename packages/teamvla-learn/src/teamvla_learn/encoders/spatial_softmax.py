@@ -14,7 +14,7 @@ POINT_SIZE = 3  # x, y and strength
 _STRENGTH = 0.25  # keeps the strengths that occur inside tanh's steep part
 
 
-class Located(NamedTuple):
+class Keypoints(NamedTuple):
     """What a picture encoder found.
 
     Attributes:
@@ -36,7 +36,7 @@ class SpatialSoftmax(nn.Module):
     Args:
         height: H.
         width: W.
-        anchor: See :class:`Located`.
+        anchor: See :class:`Keypoints`.
         sharpness: Factor of the activations. At 1 a new network averages over the whole picture; the larger it is, the
             more a point is the one cell of the strongest activation.
     """
@@ -49,11 +49,11 @@ class SpatialSoftmax(nn.Module):
         self.register_buffer("_coordinates", torch.stack([x.flatten(), y.flatten()], dim=1), persistent=False)
         self._coordinates: Tensor
 
-    def forward(self, activations: Tensor) -> Located:
+    def forward(self, activations: Tensor) -> Keypoints:
         """Return where, and how much, each channel is active."""
         with torch.autocast(activations.device.type, enabled=False):
             logits = self._sharpness * activations.flatten(2).float()
             places = logits.softmax(dim=-1) @ self._coordinates
             strength = logits.logsumexp(dim=-1, keepdim=True) - math.log(logits.shape[-1])
             points = torch.cat([places, (_STRENGTH * strength).tanh()], dim=-1).flatten(1)
-            return Located(points, logits.unflatten(2, activations.shape[2:]), self._anchor)
+            return Keypoints(points, logits.unflatten(2, activations.shape[2:]), self._anchor)

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from teamvla_learn.encoders.pretrained import PREFIX
-from teamvla_learn.encoders.spatial_softmax import POINT_SIZE, Located, SpatialSoftmax
+from teamvla_learn.encoders.spatial_softmax import POINT_SIZE, Keypoints, SpatialSoftmax
 from teamvla_learn.encoders.vit import ViTConfig
 
 
@@ -52,7 +52,7 @@ class VisionConfig:
 
 
 class FilmCNN(nn.Module):
-    """Pictures (B, H, W, 3) uint8 and conditions (B, E) float32 to points (B, output_size) float32.
+    """ImageStore (B, H, W, 3) uint8 and conditions (B, E) float32 to points (B, output_size) float32.
 
     The sentence acts on every convolution but the first, which sees too little of the picture to profit from it.
     A learned bias per place, added before the last convolution, lets it also choose by place ("at the back").
@@ -79,7 +79,7 @@ class FilmCNN(nn.Module):
         self.output_size = POINT_SIZE * config.channels[-1]
         self.to(memory_format=torch.channels_last)  # twice as fast as channels-first with bfloat16 on CPUs
 
-    def forward(self, images: Tensor, condition: Tensor) -> Located:
+    def forward(self, images: Tensor, condition: Tensor) -> Keypoints:
         """Locate what the condition makes worth locating.
 
         With k conditions per picture, (B k, E), each picture is read under k neighboring ones: (B k, output_size).

@@ -10,7 +10,7 @@ import torch
 from teamvla_envs.errors import UserError
 from torch import Tensor, nn
 
-from teamvla_learn.encoders.spatial_softmax import POINT_SIZE, Located, SpatialSoftmax
+from teamvla_learn.encoders.spatial_softmax import POINT_SIZE, Keypoints, SpatialSoftmax
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,7 @@ class ViTConfig:
 
 
 class ViT(nn.Module):
-    """Pictures (B, H, W, 3) uint8 and conditions (B, E) float32 to points (B, output_size) float32.
+    """ImageStore (B, H, W, 3) uint8 and conditions (B, E) float32 to points (B, output_size) float32.
 
     Args:
         config: Sizes.
@@ -58,7 +58,7 @@ class ViT(nn.Module):
         self._grid = rows, columns
         self.output_size = POINT_SIZE * config.points
 
-    def forward(self, images: Tensor, condition: Tensor) -> Located:
+    def forward(self, images: Tensor, condition: Tensor) -> Keypoints:
         """Locate what the condition makes worth locating.
 
         With k conditions per picture, (B k, E), each picture is read under k neighboring ones: (B k, output_size).

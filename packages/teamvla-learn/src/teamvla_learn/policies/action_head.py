@@ -100,7 +100,7 @@ class Head(nn.Module):
         """Return raw predictions (B, K, A, D) for features (B, F)."""
 
     @abstractmethod
-    def learn(
+    def compute_loss(
         self, features: Tensor, actions: Tensor, valid: Tensor, generator: torch.Generator
     ) -> tuple[dict[str, Tensor], Tensor]:
         """Compare with the expert's actions.
@@ -118,9 +118,9 @@ class Head(nn.Module):
     def decode(self, raw: Tensor) -> Tensor:
         """Return the actions (B, K, A*D) in [-1, 1] that raw predictions stand for."""
         gripper = torch.where(raw > 0, 1.0, -1.0)
-        return torch.where(self._gripper, gripper, self.motions(raw).clamp(-1.0, 1.0)).flatten(-2)
+        return torch.where(self._gripper, gripper, self.denormalize(raw).clamp(-1.0, 1.0)).flatten(-2)
 
-    def motions(self, raw: Tensor) -> Tensor:
+    def denormalize(self, raw: Tensor) -> Tensor:
         """Return raw predictions (B, K, A, D) in the unit of actions, not clipped; gripper entries mean nothing."""
         return self._mean + raw * self._std
 
@@ -172,7 +172,7 @@ class ActionHead(Head):
         arms = [arm(features).unflatten(-1, (space.chunk_length, space.action_size)) for arm in self.arms]
         return torch.stack(arms, dim=2)
 
-    def learn(
+    def compute_loss(
         self, features: Tensor, actions: Tensor, valid: Tensor, generator: torch.Generator
     ) -> tuple[dict[str, Tensor], Tensor]:
         """Compare with the expert's actions; nothing is drawn."""

@@ -37,7 +37,7 @@ class ArmInput:
     agent_pos: Tensor
     peers: Tensor | None
     tokens: Tensor
-    sentence: Tensor
+    instruction: Tensor
     arm: Tensor
 
 
@@ -47,48 +47,50 @@ def shared_cameras(cameras: Sequence[str]) -> tuple[str, ...]:
 
 
 def split_team(
-    seen: PolicyInput, cameras: Sequence[str], layout: PartLayout, told: Sequence[bool], with_peers: bool
+    obs: PolicyInput, cameras: Sequence[str], layout: PartLayout, instructed: Sequence[bool], with_peers: bool
 ) -> ArmInput:
     """Give every arm of a team its share.
 
     Args:
-        seen: What the team sees, first axis B.
+        obs: What the team sees, first axis B.
         cameras: Cameras to look through.
         layout: Parts of one arm's proprioception.
-        told: For each of the A arms, whether it is told the sentence.
+        instructed: For each of the A arms, whether it is given the instruction.
         with_peers: Whether an arm sees the others' tools.
 
     Returns:
         M = B * A rows, the arms of a sample side by side.
     """
-    assert seen.agent_pos is not None
-    assert seen.tokens is not None
-    assert seen.sentence is not None
-    batch, arms = len(seen.agent_pos), len(told)
+    assert obs.agent_pos is not None
+    assert obs.tokens is not None
+    assert obs.instruction is not None
+    batch, arms = len(obs.agent_pos), len(instructed)
     wrists = [camera for camera in cameras if _OF_ARM.fullmatch(camera)]
-    agent_pos, sentence = seen.agent_pos.unflatten(1, (arms, layout.size)), seen.sentence
+    agent_pos, instruction = obs.agent_pos.unflatten(1, (arms, layout.size)), obs.instruction
     return ArmInput(
-        shared={camera: seen.pixels[camera] for camera in shared_cameras(cameras)},
-        own=torch.stack([seen.pixels[camera] for camera in sorted(wrists)], dim=1).flatten(0, 1) if wrists else None,
+        shared={camera: obs.pixels[camera] for camera in shared_cameras(cameras)},
+        own=torch.stack([obs.pixels[camera] for camera in sorted(wrists)], dim=1).flatten(0, 1) if wrists else None,
         agent_pos=agent_pos.flatten(0, 1),
         peers=_peers(agent_pos, layout) if with_peers else None,
-        tokens=seen.tokens,
-        sentence=torch.stack([sentence if hears else torch.full_like(sentence, -1) for hears in told], dim=1).flatten(),
+        tokens=obs.tokens,
+        instruction=torch.stack(
+            [instruction if given else torch.full_like(instruction, -1) for given in instructed], dim=1
+        ).flatten(),
         arm=torch.arange(arms, device=agent_pos.device).repeat(batch),
     )
 
 
-def places_for_arms(places: Mapping[str, Tensor], camera: str, arms: int) -> Tensor:
+def keypoints_for_arms(keypoints: Mapping[str, Tensor], camera: str, arms: int) -> Tensor:
     """Return where things are in the pictures that M = B * A arms look at, (M, T, 2), arms of a sample side by side.
 
     Args:
-        places: Camera name -> (B, T, 2).
+        keypoints: Camera name -> (B, T, 2).
         camera: A camera of all arms, or ``OWN_CAMERA``.
         arms: A.
     """
     if camera == OWN_CAMERA:
-        return torch.stack([places[f"wrist_{k}"] for k in range(arms)], dim=1).flatten(0, 1)
-    return places[camera].repeat_interleave(arms, dim=0)
+        return torch.stack([keypoints[f"wrist_{k}"] for k in range(arms)], dim=1).flatten(0, 1)
+    return keypoints[camera].repeat_interleave(arms, dim=0)
 
 
 def pool_arms(statistics: Statistics, num_arms: int) -> Statistics:

@@ -21,14 +21,12 @@ from teamvla_envs.errors import UserError
 from teamvla_envs.files import write_bytes, write_text
 from teamvla_envs.outside import plain, read_json, shown
 
+from teamvla_learn.config_io import check_bounds, from_json
 from teamvla_learn.data.normalization import Normalization
 from teamvla_learn.encoders.factory import Tokenizer, make_tokenizer
 from teamvla_learn.policies.base import LearnedPolicy
 from teamvla_learn.policies.checkpoint_info import CheckpointInfo, check_info
-from teamvla_learn.policies.configuration import check_bounds, from_json
-from teamvla_learn.policies.msg_passing import MsgPassingConfig, MsgPassingVLA
-from teamvla_learn.policies.single_brain import SingleBrainConfig, SingleBrainVLA
-from teamvla_learn.policies.state import StatePolicy, StatePolicyConfig
+from teamvla_learn.policies.registry import find_architecture
 
 if TYPE_CHECKING:
     from teamvla_envs.policies import Policy
@@ -39,12 +37,6 @@ CONFIG_FILE = "config.json"
 FORMAT = {"format": "teamvla-policy"}
 CHECKSUM = "crc32"  # of the tensors' bytes, in the metadata of a safetensors file
 CONFIG_HASH = "config_hash"  # entry of the configuration: sha256 over all others
-
-POLICIES: dict[str, tuple[type[LearnedPolicy], type]] = {
-    "SingleBrainVLA": (SingleBrainVLA, SingleBrainConfig),
-    "MsgPassingVLA": (MsgPassingVLA, MsgPassingConfig),
-    "StatePolicy": (StatePolicy, StatePolicyConfig),
-}
 
 
 @dataclass(frozen=True)
@@ -91,6 +83,14 @@ def save_checkpoint(folder: Path, policy: LearnedPolicy, info: CheckpointInfo, h
     write_tensors(folder / MODEL_FILE, weights, FORMAT)
 
 
+def architecture_of(folder: Path) -> str | None:
+    """Return the registered name of a checkpoint's architecture; None when loading the checkpoint would fail."""
+    try:
+        return find_architecture(read_json(folder / CONFIG_FILE)["policy"]).name
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
 def save_weights(folder: Path, policy: LearnedPolicy) -> None:
     """Replace only the weights in a checkpoint folder."""
     write_tensors(folder / MODEL_FILE, _weights(policy), FORMAT)
@@ -109,20 +109,20 @@ def load_checkpoint(folder: Path) -> Checkpoint:
         raise UserError(f"checkpoint {folder} has no {' and no '.join(missing)}")
     config = _read_config(folder / CONFIG_FILE)
     try:
-        policy_class, config_class = POLICIES[config["policy"]]
-        model_config: Any = from_json(config_class, config["model"], "model")
+        architecture = find_architecture(config["policy"])
+        model_config: Any = from_json(architecture.config_class, config["model"], "model")
         check_bounds(model_config, "model")
         normalization = Normalization.from_json(config["normalization"])
         entries = {entry.name: config[entry.name] for entry in fields(CheckpointInfo)}
         info = from_json(CheckpointInfo, entries, CONFIG_FILE)
-        check_info(info, model_config, policy_class.obs_mode)
+        check_info(info, model_config, architecture.obs_mode)
         tokenizer = _tokenizer(info, model_config)
         with torch.device("meta"):
             shapes = {
-                name: tensor.shape for name, tensor in policy_class(model_config, normalization).state_dict().items()
+                name: tensor.shape for name, tensor in architecture(model_config, normalization).state_dict().items()
             }
         tensors = read_tensors(folder / MODEL_FILE, FORMAT, shapes)
-        policy = policy_class(model_config, normalization)
+        policy = architecture(model_config, normalization)
     except UserError:
         raise
     except (
@@ -199,7 +199,7 @@ def _weights(policy: LearnedPolicy, half: bool = False) -> dict[str, torch.Tenso
 
 
 def _tokenizer(info: CheckpointInfo, model_config: Any) -> Tokenizer | None:
-    if not isinstance(model_config, SingleBrainConfig | MsgPassingConfig):
+    if not hasattr(model_config, "language"):
         return None
     if len(info.vocabulary) != model_config.vocabulary_size:
         raise ValueError(f"{len(info.vocabulary)} words, expected {model_config.vocabulary_size}")
@@ -220,14 +220,20 @@ def _read_config(path: Path) -> dict[str, Any]:
     config = read_json(path)
     if not isinstance(config, dict) or "schema_version" not in config:
         raise UserError(f"{path} has no schema_version: it was not written by TeamVLA")
-    version, policy = config["schema_version"], config.get("policy")
+    version = config["schema_version"]
     if type(version) is not int or version != SCHEMA_VERSION:
         raise UserError(f"{path} has schema_version {shown(version)}, this program reads {SCHEMA_VERSION}")
-    if not isinstance(policy, str) or policy not in POLICIES:
-        raise UserError(f"{path} has policy {shown(policy)}, allowed are {', '.join(POLICIES)}")
+    _architecture(path, config)
     if CONFIG_HASH in config and config[CONFIG_HASH] != config_hash(config):  # folders of version 0.1 have none
         raise UserError(f"{path} differs from its {CONFIG_HASH}: it was damaged or changed")
     return config
+
+
+def _architecture(path: Path, config: Mapping[str, Any]) -> type[LearnedPolicy]:
+    try:
+        return find_architecture(config.get("policy"))
+    except UserError as error:
+        raise UserError(f"{path} has {error}") from error
 
 
 def _checksum(tensors: Mapping[str, torch.Tensor]) -> str:

@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import gymnasium as gym
@@ -17,9 +18,7 @@ from teamvla_learn.encoders.factory import Tokenizer
 from teamvla_learn.encoders.language import LanguageConfig
 from teamvla_learn.policies.checkpoint import Checkpoint
 from teamvla_learn.policies.ensembling import TemporalEnsemble, make_ensemble
-from teamvla_learn.policies.messages import perfect, through
-from teamvla_learn.policies.msg_passing import MsgPassingVLA
-from teamvla_learn.policies.state import StatePolicy
+from teamvla_learn.policies.messages import through
 
 if TYPE_CHECKING:
     from teamvla_envs.env.vector import TeamVectorEnv
@@ -88,8 +87,8 @@ class CheckpointPolicy:
             self._warned_of = task
         self._env, self._single = worlds, isinstance(env, gym.Env)
         policy, num_envs = self._checkpoint.policy, worlds.num_envs
-        self._ensemble = make_ensemble(policy.config.space, policy.config.head, num_envs)
-        if isinstance(policy, MsgPassingVLA) and policy.rounds:
+        self._ensemble = make_ensemble(policy.config.space, getattr(policy.config, "head", None), num_envs)
+        if policy.rounds:
             self.bus = MessageBus(self.channel, num_envs, worlds.num_arms, policy.config.messages.size, policy.rounds)
 
     def reset(self, mask: np.ndarray) -> None:
@@ -124,13 +123,11 @@ class CheckpointPolicy:
 
     def _act(self, obs: Any) -> np.ndarray:
         num_envs = self._bound.num_envs
-        policy, seen = self._checkpoint.policy, self._read(obs)
-        _check_worlds(seen, num_envs)
+        policy: Any = self._checkpoint.policy
+        inputs = self._read(obs)
+        _check_worlds(inputs, num_envs)
         with torch.inference_mode():
-            if isinstance(policy, MsgPassingVLA):
-                chunks = policy.chunks(seen, perfect if self.bus is None else self._exchange)
-            else:
-                chunks = policy.chunks(seen)
+            chunks = policy.predict_chunk(inputs, *([] if self.bus is None else [self._exchange]))
         if self.bus is not None:
             self.bus.advance()
         return chunks[:, 0].numpy() if self._ensemble is None else self._ensemble.blend(chunks.numpy())
@@ -143,13 +140,18 @@ class CheckpointPolicy:
     def _read(self, obs: Any) -> PolicyInput:
         if self._checkpoint.policy.obs_mode == "state":
             return PolicyInput(environment_state=_tensor(obs, np.float32))
+        inputs = PolicyInput(
+            pixels={camera: _tensor(obs["pixels"][camera], np.uint8) for camera in self.env_kwargs.get("cameras", ())},
+            agent_pos=_tensor(obs["agent_pos"], np.float32),
+        )
+        if self._checkpoint.tokenizer is None:
+            return inputs
         different = sorted(set(obs["instruction"]))
         number = {sentence: index for index, sentence in enumerate(different)}
-        return PolicyInput(
-            pixels={camera: _tensor(obs["pixels"][camera], np.uint8) for camera in self.env_kwargs["cameras"]},
-            agent_pos=_tensor(obs["agent_pos"], np.float32),
+        return replace(
+            inputs,
             tokens=torch.from_numpy(self._tokens(different)),
-            sentence=torch.tensor([number[sentence] for sentence in obs["instruction"]]),
+            instruction=torch.tensor([number[sentence] for sentence in obs["instruction"]]),
         )
 
     def _tokens(self, sentences: list[str]) -> np.ndarray:
@@ -199,7 +201,7 @@ def check_fit(checkpoint: Checkpoint, env: "TeamVectorEnv") -> None:
             f"the environment has image_channels={given['image_channels']!r}, the policy needs one of them to be 'rgb'"
         )
     _check_sizes(checkpoint, env)
-    if isinstance(checkpoint.policy, StatePolicy):
+    if hasattr(checkpoint.policy.config, "parts"):
         _check_parts(checkpoint.policy.config.parts, env)
 
 

@@ -17,7 +17,7 @@ from teamvla_learn.policies.arm_view import OWN_CAMERA, ArmInput, shared_cameras
 from teamvla_learn.policies.checkpoint import Checkpoint
 from teamvla_learn.policies.checkpoint_policy import check_fit, warn_of_length
 from teamvla_learn.policies.ensembling import make_ensemble
-from teamvla_learn.policies.msg_passing import ArmThoughts, MsgPassingVLA
+from teamvla_learn.policies.msg_passing import ArmFeatures, MsgPassingVLA
 
 if TYPE_CHECKING:
     from teamvla_envs.env.parallel import TeamParallelEnv
@@ -45,9 +45,9 @@ class ArmController:
         self.rounds, self.width = policy.rounds, policy.config.messages.size
         self._policy, self._tokenizer, self._arm = policy, tokenizer, arm
         self._ensemble = make_ensemble(replace(policy.config.space, num_arms=1), policy.config.head, 1)
-        self._thoughts: ArmThoughts | None = None
+        self._features: ArmFeatures | None = None
         self._round = 0
-        self._told = ""
+        self._instruction = ""
 
     def reset(self) -> None:
         """Forget the past: a new episode begins."""
@@ -57,11 +57,11 @@ class ArmController:
     @torch.inference_mode()
     def look(self, obs: Mapping[str, Any]) -> None:
         """Take in the arm's own observation, as ``teamvla_envs.parallel_env`` gives it in ``vision`` mode."""
-        config, sentence = self._policy.config, obs["instruction"]
-        if sentence != self._told:
-            warn_of_length(self._tokenizer, sentence, config.language)
-            self._told = sentence
-        tokens = torch.from_numpy(self._tokenizer.encode([sentence], config.language.max_tokens))
+        config, instruction = self._policy.config, obs["instruction"]
+        if instruction != self._instruction:
+            warn_of_length(self._tokenizer, instruction, config.language)
+            self._instruction = instruction
+        tokens = torch.from_numpy(self._tokenizer.encode([instruction], config.language.max_tokens))
         pixels = {camera: torch.from_numpy(np.array(image))[None] for camera, image in obs["pixels"].items()}
         arms = ArmInput(
             shared={camera: pixels[camera] for camera in shared_cameras(config.cameras)},
@@ -69,10 +69,10 @@ class ArmController:
             agent_pos=torch.from_numpy(np.array(obs["agent_pos"], np.float32))[None],
             peers=torch.from_numpy(np.array(obs["peers"], np.float32))[None] if config.messages.peers else None,
             tokens=tokens,
-            sentence=torch.tensor([0 if sentence else -1]),
+            instruction=torch.tensor([0 if instruction else -1]),
             arm=torch.tensor([self._arm]),
         )
-        self._thoughts, self._round = self._policy.begin(arms), 0
+        self._features, self._round = self._policy.begin(arms), 0
 
     @torch.inference_mode()
     def write(self) -> np.ndarray:
@@ -89,7 +89,7 @@ class ArmController:
         """
         letters = torch.from_numpy(np.array(inbox, np.float32))[None]
         arrived = torch.from_numpy(np.array(received, bool))[None]
-        self._thoughts = self._policy.read(self._present, self._round, letters, arrived)
+        self._features = self._policy.read(self._present, self._round, letters, arrived)
         self._round += 1
 
     @torch.inference_mode()
@@ -97,14 +97,14 @@ class ArmController:
         """Return the arm's action, (D,) float32 in [-1, 1]."""
         if self._round < self.rounds:
             raise RuntimeError(f"act() after {self._round} of {self.rounds} rounds: read the other messages first")
-        chunk = self._policy.arm_chunks(self._policy.features(self._present)).numpy()
+        chunk = self._policy.predict_arm_chunk(self._policy.features(self._present)).numpy()
         return chunk[0, 0] if self._ensemble is None else self._ensemble.blend(chunk)[0]
 
     @property
-    def _present(self) -> ArmThoughts:
-        if self._thoughts is None:
+    def _present(self) -> ArmFeatures:
+        if self._features is None:
             raise RuntimeError("the arm has not looked yet: call look(obs) first")
-        return self._thoughts
+        return self._features
 
 
 class Controls(Protocol):

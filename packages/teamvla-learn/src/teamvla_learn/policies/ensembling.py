@@ -40,9 +40,9 @@ class TemporalEnsemble:
         return np.where(self._gripper, np.where(actions > 0, 1.0, -1.0), actions).astype(np.float32)
 
 
-def make_ensemble(space: ActionSpace, head: HeadConfig, num_envs: int) -> TemporalEnsemble | None:
+def make_ensemble(space: ActionSpace, head: HeadConfig | None, num_envs: int) -> TemporalEnsemble | None:
     """Return what blends the predictions of a policy, or None when the newest is executed alone."""
-    if head.ensembling is None or space.chunk_length == 1:
+    if head is None or head.ensembling is None or space.chunk_length == 1:
         return None
     gripper = np.zeros((space.num_arms, space.action_size), bool)
     gripper[:, list(space.gripper_entries)] = True

@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from teamvla_learn.data.normalization import Statistics
 from teamvla_learn.policies.action_head import ActionHead, ActionSpace, Head, HeadConfig
 from teamvla_learn.policies.losses import masked_mean
-from teamvla_learn.policies.mlp import make_trunk
+from teamvla_learn.policies.mlp import make_mlp
 
 FREQUENCIES = 8
 
@@ -41,7 +41,7 @@ class FlowHead(Head):
         self._grippers = (space.chunk_length, space.num_arms, grippers)
         size = math.prod(self._joints)
         self.velocity = nn.Sequential(
-            make_trunk(feature_size + size + 2 * FREQUENCIES, (config.flow_size, config.flow_size)),
+            make_mlp(feature_size + size + 2 * FREQUENCIES, (config.flow_size, config.flow_size)),
             nn.Linear(config.flow_size, size),
         )
         self.gripper = nn.Linear(feature_size, math.prod(self._grippers))
@@ -57,7 +57,7 @@ class FlowHead(Head):
             point = point + self._flow(features, point, time) / self._steps
         return self.join(point, self._logits(features))
 
-    def learn(
+    def compute_loss(
         self, features: Tensor, actions: Tensor, valid: Tensor, generator: torch.Generator
     ) -> tuple[dict[str, Tensor], Tensor]:
         """Compare velocities at random times with those of the straight paths to the expert's actions."""

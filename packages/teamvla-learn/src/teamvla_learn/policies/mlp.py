@@ -6,7 +6,7 @@ from itertools import pairwise
 from torch import nn
 
 
-def make_trunk(input_size: int, hidden_sizes: Sequence[int]) -> nn.Sequential:
+def make_mlp(input_size: int, hidden_sizes: Sequence[int]) -> nn.Sequential:
     """Return linear layers, each followed by ReLU: (B, input_size) to (B, hidden_sizes[-1])."""
     layers: list[nn.Module] = []
     for inputs, outputs in pairwise((input_size, *hidden_sizes)):

@@ -44,21 +44,21 @@ def train(
         resume: Continue the training in the folder out.
         overwrite: Replace the folder out.
     """
-    from teamvla_learn.policies.checkpoint import load_checkpoint
-    from teamvla_learn.train.begun import checkpoint_folder, kind_of
-    from teamvla_learn.train.init_from import check_kind, check_network_kept, warn_of_network
+    from teamvla_learn.baselines.registry import checkpoint_folder
+    from teamvla_learn.policies.checkpoint import architecture_of, load_checkpoint
+    from teamvla_learn.train.init_from import check_architecture_kept, check_network_kept, warn_of_network
     from teamvla_learn.train.run import TrainingJob, run_training
-    from teamvla_learn.train.settings import check_counts, layered_settings
+    from teamvla_learn.train.settings import check_options, layered_settings
 
     init_from = checkpoint_folder(init_from) if init_from else None
-    kind = settings.policy if settings else kind_of(init_from) if init_from else None
-    below = layered_settings(preset, config, kind)
+    architecture = settings.policy if settings else architecture_of(init_from) if init_from else None
+    below = layered_settings(preset, config, architecture)
     settings = settings or below
     if init_from is None:
-        check_counts(settings, below)
+        check_options(settings, below)
     else:
         policy = load_checkpoint(init_from).policy
-        check_kind(policy, settings.policy, init_from)
+        check_architecture_kept(policy, settings.policy, init_from)
         check_network_kept(settings, below, policy)
         warn_of_network(policy, preset, config)
     run_training(

@@ -23,17 +23,15 @@ from teamvla_learn.encoders.factory import Tokenizer
 from teamvla_learn.policies.base import LearnedPolicy
 from teamvla_learn.policies.checkpoint import Checkpoint, load_checkpoint, save_weights
 from teamvla_learn.policies.checkpoint_info import CheckpointInfo
+from teamvla_learn.policies.registry import get_architecture
+from teamvla_learn.policies.training_data import TrainingData
 from teamvla_learn.train.build import build_policy, build_tokenizer, check_sentences, describe
-from teamvla_learn.train.config import TrainConfig
+from teamvla_learn.train.config import TrainConfig, native_precision
 from teamvla_learn.train.data_parallel import Processes, join_processes
-from teamvla_learn.train.display import reading_progress, training_progress
-from teamvla_learn.train.folder import BestCheckpoint, check_out, check_same, create_folder
-from teamvla_learn.train.init_from import continued
-from teamvla_learn.train.logging import append_row, cut_log
-from teamvla_learn.train.precision import native_precision
-from teamvla_learn.train.resuming import load_state, save_state
+from teamvla_learn.train.init_from import load_initial_policy
+from teamvla_learn.train.logging import append_row, cut_log, event_file, reading_progress, training_progress
+from teamvla_learn.train.run_folder import BestCheckpoint, check_out, check_same, create_folder, load_state, save_state
 from teamvla_learn.train.settings import Settings
-from teamvla_learn.train.tensorboard import event_file
 from teamvla_learn.train.trainer import LogRow, Trainer
 from teamvla_learn.train.validate import success_rates
 
@@ -94,10 +92,11 @@ def run_training(job: TrainingJob) -> None:
         if not processes.leads:
             processes.wait()  # the first one decodes the demonstrations, the others find them decoded
         with reading_progress() if processes.leads else nullcontext(lambda total: None) as on_demo:
+            architecture = get_architecture(job.settings.policy)
             train, valid, source = load_demos(
                 job.demos,
-                job.settings.policy != "state",
-                job.settings.policy != "state" and job.settings.train.paraphrase,
+                architecture.obs_mode != "state",
+                architecture.has_option("language") and job.settings.train.paraphrase,
                 on_demo,
                 default_folder() if job.cache else None,
             )
@@ -219,19 +218,12 @@ def _network(
 ) -> tuple[LearnedPolicy, Tokenizer | None]:
     settings = job.settings
     if job.init_from is not None:
-        return continued(job.init_from, settings.policy, train, source)
-    tokenizer = build_tokenizer((train, valid), settings.model.language) if settings.policy != "state" else None
-    policy = build_policy(
-        settings.policy,
-        train,
-        source,
-        tokenizer,
-        settings.auxiliary,
-        settings.chunk_length,
-        settings.train.seed,
-        settings.model,
-    )
-    return policy, tokenizer
+        return load_initial_policy(job.init_from, settings.policy, train, source)
+    language = getattr(settings.model, "language", None)
+    reads = get_architecture(settings.policy).has_option("language")
+    tokenizer = build_tokenizer((train, valid), language) if reads else None
+    data = TrainingData(train, source, tokenizer, settings.chunk_length, settings.auxiliary)
+    return build_policy(settings.policy, data, settings.train.seed, settings.model), tokenizer
 
 
 def _settings_file(job: TrainingJob) -> str:
@@ -242,7 +234,7 @@ def _settings_file(job: TrainingJob) -> str:
 
 @contextmanager
 def _one_thread_per_operation() -> Generator[None]:
-    """Keep torch from sharing single operations out to threads; see :mod:`teamvla_learn.train.sharding`."""
+    """Keep torch from sharing single operations out to threads; see :mod:`teamvla_learn.train.data_parallel`."""
     before = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
@@ -272,5 +264,5 @@ def _settle_precision(job: TrainingJob, processes: Processes) -> TrainConfig:
         if begun in ("float32", "bfloat16"):
             return replace(config, precision=begun)
     fast = config.device != "cpu" or native_precision() == "bfloat16"
-    (told,) = processes.agree(fast)
+    (told,) = processes.broadcast(fast)
     return replace(config, precision="bfloat16" if told else "float32")

@@ -5,26 +5,71 @@ spent; the batch of a step is a function of the seed and the step. So a run that
 that was not.
 """
 
+import copy
 import time
 from collections.abc import Callable
-from typing import Any
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Any, Generic, TypeVar
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from teamvla_learn.data.batch import Batch
 from teamvla_learn.data.collate import BatchAssembler
 from teamvla_learn.data.loader import step_generator
-from teamvla_learn.data.sampler import SampleOrder
+from teamvla_learn.data.sampler import BatchSampler
 from teamvla_learn.policies.base import LearnedPolicy
 from teamvla_learn.policies.losses import LossTerm, weighted_sum
-from teamvla_learn.train.config import TrainConfig
-from teamvla_learn.train.data_parallel import Processes
-from teamvla_learn.train.ema import WeightAverage
+from teamvla_learn.train.config import TrainConfig, learning_rate_factor
+from teamvla_learn.train.data_parallel import Processes, ShardedGradient
 from teamvla_learn.train.optimizer import Optimizer
-from teamvla_learn.train.prefetch import MadeAhead
-from teamvla_learn.train.schedule import learning_rate_factor
-from teamvla_learn.train.sharding import ShardedGradient
+
+
+class WeightAverage:
+    """Follows a network that is being trained.
+
+    Args:
+        policy: The network.
+        decay: Weight of the past at each update; early on less, so that the random start is soon forgotten.
+    """
+
+    def __init__(self, policy: LearnedPolicy, decay: float):
+        self.policy = copy.deepcopy(policy).eval().requires_grad_(False)
+        self._followed: list[Tensor] = list(policy.parameters())
+        self._average: list[Tensor] = list(self.policy.parameters())
+        self._decay = decay
+
+    @torch.no_grad()
+    def update(self, step: int) -> None:
+        """Take in the weights after ``step`` steps."""
+        decay = min(self._decay, (1 + step) / (10 + step))
+        torch._foreach_lerp_(self._average, self._followed, 1.0 - decay)
+
+
+Made = TypeVar("Made")
+
+STEPS = 2  # that are made ahead, each on a thread of its own
+
+
+class Prefetcher(Generic[Made]):
+    """Something for each step that depends on the step alone.
+
+    Args:
+        make: Makes it, on any thread.
+    """
+
+    def __init__(self, make: Callable[[int], Made]):
+        self._make = make
+        self._pool = ThreadPoolExecutor(STEPS, "ahead")
+        self._coming: dict[int, Future[Made]] = {}
+
+    def __call__(self, step: int) -> Made:
+        """Return what is made for a step, and begin with those after it."""
+        steps = range(step, step + STEPS + 1)
+        self._coming = {s: self._coming.get(s) or self._pool.submit(self._make, s) for s in steps}
+        return self._coming.pop(step).result()
+
 
 LogRow = dict[str, Any]
 
@@ -70,13 +115,13 @@ class Trainer:
         groups = {"tasks": data.task, "files": data.file, "samples": np.zeros(len(data), np.int64)}
         opening = np.arange(len(data)) - data.begins < config.opening_steps
         self._orders = [
-            SampleOrder.over_groups(groups[config.balance], config.batch_size, config.seed, times)
+            BatchSampler.over_groups(groups[config.balance], config.batch_size, config.seed, times)
             for times in (opening.astype(np.int64), np.where(opening, config.opening_weight, 1))
         ]
         self._device = next(policy.parameters()).device
         self._processes = processes or Processes()
         self._gradient = ShardedGradient(policy, config.shards, threads, self._autocast, self._processes)
-        self._ahead = MadeAhead(self._make_ahead) if self._device.type == "cuda" else None
+        self._ahead = Prefetcher(self._make_ahead) if self._device.type == "cuda" else None
 
     @property
     def progress(self) -> float:
@@ -100,7 +145,7 @@ class Trainer:
         began = time.perf_counter() - self.elapsed_s
         logged_step, logged_s = self.step, self.elapsed_s
         sums: dict[str, torch.Tensor] = {}
-        while self.progress < 1.0 and not self._processes.agree(on_step())[0]:
+        while self.progress < 1.0 and not self._processes.broadcast(on_step())[0]:
             for name, value in self.train_step().items():
                 sums[name] = sums.get(name, 0.0) + value
             self._tell_time(began)
@@ -165,7 +210,7 @@ class Trainer:
 
     def _tell_time(self, began: float) -> None:
         """Note the time spent, in all processes that of the first: their learning rates must not differ."""
-        (self.elapsed_s,) = self._processes.agree(time.perf_counter() - began)
+        (self.elapsed_s,) = self._processes.broadcast(time.perf_counter() - began)
 
     def _learning_rate(self) -> float:
         config = self.config

@@ -16,7 +16,7 @@ SHORTEST = 5  # samples that a demonstration must have to be worth keeping
 
 
 @dataclass(frozen=True)
-class Driven:
+class LearnerEpisode:
     """What came of one seed.
 
     Attributes:
@@ -33,9 +33,9 @@ class Driven:
     kept: Episode | None
 
 
-def drive(
+def rollout(
     env: Any, policy: Any, seeds: Iterable[int], rule: TakeoverRule, style: Style, horizon: int
-) -> Iterator[Driven]:
+) -> Iterator[LearnerEpisode]:
     """Let the learner act on seeds, each once, and yield what comes of each as it ends.
 
     With interventions the learner drives until it stalls, strays or is late; then the expert finishes, and only its
@@ -44,7 +44,7 @@ def drive(
 
     Args:
         env: Vector environment with ``obs_mode="vision+state"``, dense reward and autoreset disabled.
-        policy: The learner, bound to an :class:`EnvOfLearner`.
+        policy: The learner, bound to an :class:`LearnerEnv`.
         seeds: One per episode.
         rule: When the learner needs help.
         style: ``intervention`` or ``classic``.
@@ -106,7 +106,7 @@ def drive(
                     worlds[index] = None
 
 
-class EnvOfLearner:
+class LearnerEnv:
     """An environment with ``obs_mode="vision+state"`` that looks to a policy like one with the mode it was trained in.
 
     Args:
@@ -147,7 +147,7 @@ class _World:
         self._append(sample, index)
         self._append({schema.STATES + key: values for key, values in next_state.items()}, index)
 
-    def finish(self, style: Style, success: bool) -> Driven:
+    def finish(self, style: Style, success: bool) -> LearnerEpisode:
         """Return the episode that has ended."""
         if style == "classic":
             return self._driven("solved" if success else "labeled", success, self._length)
@@ -155,7 +155,7 @@ class _World:
             return self._driven("solved" if success else "lost", success, 0)
         return self._driven("rescued" if success else "lost", success, self._length if success else 0)
 
-    def cut(self, steps: int) -> Driven:
+    def cut(self, steps: int) -> LearnerEpisode:
         """Return the episode up to now, without its last steps."""
         return self._driven("labeled", False, self._length - steps)
 
@@ -163,14 +163,14 @@ class _World:
     def _length(self) -> int:
         return len(self._rows.get(schema.ACTIONS, ()))
 
-    def _driven(self, outcome: str, success: bool, length: int) -> Driven:
+    def _driven(self, outcome: str, success: bool, length: int) -> LearnerEpisode:
         if length < SHORTEST:
-            return Driven(self._seed, outcome, self.reason, None)
+            return LearnerEpisode(self._seed, outcome, self.reason, None)
         arrays = {
             path: np.stack(rows[: length + 1] if path.startswith(schema.STATES) else rows[:length])
             for path, rows in self._rows.items()
         }
-        return Driven(
+        return LearnerEpisode(
             self._seed, outcome, self.reason, Episode(self._seed, self._goal, self._instruction, success, arrays)
         )
 

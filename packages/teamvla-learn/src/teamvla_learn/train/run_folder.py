@@ -5,6 +5,8 @@ stays and gets the files one after the other, ``config.json`` last: without it t
 the files, and the folder ``best``, is only replaced whole.
 """
 
+import json
+import math
 import shutil
 import tempfile
 from collections.abc import Generator
@@ -15,27 +17,32 @@ from typing import Any
 
 from teamvla_envs.errors import UserError
 from teamvla_envs.files import real_path, temporary_path, write_text
+from teamvla_envs.outside import parse_json
+from torch import Tensor
 
 from teamvla_learn.policies.base import LearnedPolicy
 from teamvla_learn.policies.checkpoint import (
     CONFIG_FILE,
     MODEL_FILE,
     load_checkpoint,
+    read_metadata,
+    read_tensors,
     save_checkpoint,
+    write_tensors,
 )
 from teamvla_learn.policies.checkpoint_info import CheckpointInfo
-from teamvla_learn.train import tensorboard
-from teamvla_learn.train.logging import LOG_FILE
-from teamvla_learn.train.resuming import STATE_FILE, save_state
+from teamvla_learn.train.logging import LOG_FILE, TENSORBOARD_FOLDER
 from teamvla_learn.train.settings import SETTINGS_FILE
 from teamvla_learn.train.trainer import Trainer
 
+STATE_FILE = "training_state.safetensors"
+STATE_FORMAT = {"format": "teamvla-training", "schema_version": "1"}
 BEST = "best"  # a checkpoint folder inside the folder
 _NEW, _OLD = f".{BEST}.new", f".{BEST}.old"  # what becomes it, and what was it, while one takes the other's place
 _FIRST = ".first"  # the first checkpoint of a training in a folder that exists, until its files are in place
 _WRITTEN = (CONFIG_FILE, MODEL_FILE, STATE_FILE, LOG_FILE, SETTINGS_FILE)
 _HALF_WRITTEN = tuple(temporary_path(Path(name)).name for name in _WRITTEN)  # what a killed process leaves
-FILES = (*_WRITTEN, *_HALF_WRITTEN, BEST, _NEW, _OLD, _FIRST, tensorboard.FOLDER)
+FILES = (*_WRITTEN, *_HALF_WRITTEN, BEST, _NEW, _OLD, _FIRST, TENSORBOARD_FOLDER)
 _OF_THE_DISK = ("lost+found",)  # in a folder that is a mount point
 _WHEREVER = ("device",)  # settings that a training may be continued with others of
 
@@ -178,3 +185,43 @@ def _flat(data: dict[str, Any]) -> dict[str, Any]:
     for name, value in data.items():
         flat |= _flat(value) if isinstance(value, dict) else {name: repr(value).replace("[", "(").replace("]", ")")}
     return flat
+
+
+def save_state(folder: Path, trainer: Trainer) -> None:
+    """Replace the training state in a checkpoint folder, in one go."""
+    counters = {"step": trainer.step, "elapsed_s": trainer.elapsed_s}
+    write_tensors(folder / STATE_FILE, _tensors(trainer), STATE_FORMAT | {"counters": json.dumps(counters)})
+
+
+def load_state(folder: Path, trainer: Trainer) -> None:
+    """Continue a trainer, made like the one that was saved, from the state in a checkpoint folder.
+
+    Raises:
+        UserError: When the state is missing, damaged or of another network.
+    """
+    path = folder / STATE_FILE
+    if not path.is_file():
+        raise UserError(f"cannot resume: {folder} has no {STATE_FILE}")
+    own = _tensors(trainer)
+    found = read_tensors(path, STATE_FORMAT, {name: tensor.shape for name, tensor in own.items()})
+    for name, tensor in own.items():
+        tensor.copy_(found[name])
+    trainer.step, trainer.elapsed_s = _counters(path)
+
+
+def _tensors(trainer: Trainer) -> dict[str, Tensor]:
+    """Return every tensor of the training state, by name; they are the trainer's own, not copies."""
+    tensors = {f"policy/{name}": tensor.detach() for name, tensor in trainer.policy.named_parameters()}
+    tensors |= {f"average/{name}": tensor for name, tensor in trainer.average.policy.named_parameters()}
+    return tensors | trainer.optimizer.state()
+
+
+def _counters(path: Path) -> tuple[int, float]:
+    try:
+        counters = parse_json(read_metadata(path)["counters"], "counters")
+        step, elapsed_s = int(counters["step"]), float(counters["elapsed_s"])
+        if step < 0 or not 0 <= elapsed_s < math.inf:
+            raise ValueError("negative or infinite")
+        return step, elapsed_s
+    except (KeyError, OverflowError, TypeError, ValueError) as error:
+        raise UserError(f"cannot resume: {path} does not say how far the training was") from error

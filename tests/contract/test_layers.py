@@ -26,6 +26,7 @@ LAYERS = (
     "teamvla_envs.view teamvla_envs.warmup",
     "teamvla_envs.cli",
     "teamvla_envs teamvla_start",
+    "teamvla_learn.config_io",
     "teamvla_learn.encoders",
     "teamvla_learn.data",
     "teamvla_learn.policies",

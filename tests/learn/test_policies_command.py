@@ -69,7 +69,7 @@ def test_the_list_looks_into_runs_by_default(runs, capsys, monkeypatch):
             },
             ["vit", "attention", "flow in 3 steps, ensembling 0.5"],
         ),
-        ({"policy": "msg"}, ["2 of 32 numbers per control step", "sentence told to", "all"]),
+        ({"policy": "msg"}, ["2 of 32 numbers per control step", "instruction for", "all"]),
         ({"policy": "msg", "model": MsgPassingOptions(messages=MessageConfig(rounds=0))}, ["messages", "none"]),
     ],
 )
@@ -77,7 +77,7 @@ def test_info_tells_networks_apart(demos, tmp_path, options, told, capsys, monke
     monkeypatch.setenv("COLUMNS", "200")
     train(demos, tmp_path / "x", steps=1, batch_size=4, **options)
     assert main(["policies", "info", str(tmp_path / "x")]) == 0
-    network = capsys.readouterr().out.partition("also learned")[0]
+    network = capsys.readouterr().out.partition("auxiliary targets")[0]
     assert [word for word in told if word not in network] == []
 
 

@@ -142,8 +142,8 @@ def test_equal_tensors_are_equal_bytes(tmp_path):
     ("entry", "value", "message"),
     [
         ("schema_version", 99, "schema_version 99, this program reads 2"),
-        ("policy", "Transformer", "policy 'Transformer', allowed are SingleBrainVLA, MsgPassingVLA, StatePolicy"),
-        ("model", {"layers": 3}, "unknown entries: layers"),
+        ("policy", "Transformer", "policy 'Transformer', allowed are MsgPassingVLA, StatePolicy, SingleBrainVLA"),
+        ("model", {"layers": 3}, "unknown name 'layers'"),
         ("normalization", {}, "does not describe a policy"),
         ("env_kwargs", None, "env_kwargs"),
         ("vocabulary", "abc", "vocabulary is 'abc', expected a list"),

@@ -1,6 +1,6 @@
-"""Behavior cloning of small vision-language-action policies for teams of robot arms.
+"""Imitation learning of small vision-language-action policies for teams of robot arms.
 
-What lives where: ``data`` turns demonstrations into batches, ``encoders`` turn pictures, sentences and
-proprioception into vectors, ``policies`` turn those into actions and are saved to and loaded from checkpoint
-folders, ``train`` runs the training. Importing this package loads neither torch nor a physics engine.
+``data`` turns demonstrations into batches; ``encoders`` encode images, instructions and proprioception; ``policies``
+contains the architectures and their checkpoints; ``train`` runs trainings, ``dagger`` improves a policy interactively,
+and ``baselines`` are the shipped policies. Importing this package loads neither torch nor a physics engine.
 """

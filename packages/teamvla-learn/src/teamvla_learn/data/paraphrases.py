@@ -1,8 +1,8 @@
-"""Other sentences that are true of a demonstration.
+"""Paraphrases: all sentences that are true of a demonstration.
 
-A demonstration is told in one sentence, but the task knows more that would have been right: the stand could have been
-named by its color, its side or its height, in many wordings. A policy that hears all of them cannot learn a sentence
-and a scene by heart; it has to find out what the words mean.
+A demonstration records one instruction, but its task knows other correct ones: the stand can be named by its color, its
+side or its height, in many wordings. Training on all of them prevents a policy from memorizing pairs of instruction and
+scene.
 """
 
 from collections.abc import Mapping
@@ -10,14 +10,14 @@ from typing import Any
 
 import numpy as np
 
-_FACTS = "episode."  # prefix of the task's facts about an episode among the recorded states
+_FACTS = "episode."  # prefix of the task's facts among the recorded states
 
 
 class Paraphraser:
-    """Asks the task that was demonstrated.
+    """Paraphrases the instructions of one task.
 
     Args:
-        env_kwargs: Arguments that rebuild the environment of the demonstrations.
+        env_kwargs: Arguments of the environment of the demonstrations.
     """
 
     def __init__(self, env_kwargs: Mapping[str, Any]):
@@ -29,11 +29,11 @@ class Paraphraser:
         self._task = get_task(str(name))(**chosen) if name in registered_tasks() else None
 
     def sentences(self, instruction: str, states: Mapping[str, np.ndarray]) -> tuple[str, ...]:
-        """Return the sentences that are true of a demonstration.
+        """Return all sentences that are true of a demonstration.
 
         Args:
-            instruction: The sentence that it was told in, which comes first.
-            states: Its recorded states, first axis T+1.
+            instruction: The recorded instruction, which is returned first.
+            states: Its recorded states; the first axis is T + 1.
         """
         facts = {key.removeprefix(_FACTS): values[:1] for key, values in states.items() if key.startswith(_FACTS)}
         if self._task is None or not facts:

@@ -1,1 +1,1 @@
-"""ImageStore, sentences and proprioception, each turned into a vector."""
+"""Encoders of images, instructions and proprioception."""

@@ -66,5 +66,5 @@ def test_every_task_of_the_learner_needs_a_file(job):
 def test_another_plan_needs_another_folder(job):
     job.out.mkdir()
     (job.out / "dagger.json").write_text(json.dumps({"plan": {}, "finished": 0}))
-    with pytest.raises(UserError, match="was begun with demos None, now it is"):
+    with pytest.raises(UserError, match="was started with demos None, now it is"):
         run_dagger(job)

@@ -22,7 +22,7 @@ def test_labels_that_were_changed_are_found(demos, tmp_path, with_pixels, cached
     cache = tmp_path / "cache" if cached else None
     load_demos(demos, with_pixels, cache=cache)
     changed = relabel(demos, tmp_path / "changed.hdf5")
-    with pytest.raises(UserError, match="demo_1 is not what its content hash says"):
+    with pytest.raises(UserError, match="demo_1 does not match its content hash"):
         load_demos(changed, with_pixels, cache=cache)
 
 

@@ -85,7 +85,7 @@ def test_another_task_is_allowed_with_a_warning(policy, caplog):
     assert not caplog.records
     policy.bind(StubEnv(ENV_KWARGS | {"obs_mode": "vision", "task": "drawer"}))
     policy.bind(StubEnv(ENV_KWARGS | {"obs_mode": "vision", "task": "drawer"}))
-    assert caplog.messages == ["the policy was trained for lift, not for drawer"]  # once
+    assert caplog.messages == ["the policy was trained on lift, not on drawer"]  # once
 
 
 def test_what_one_world_does_is_independent_of_the_others(policy):
@@ -193,7 +193,7 @@ def test_an_instruction_that_is_too_long_is_read_in_part_with_one_warning(policy
     for _ in range(2):
         assert np.isfinite(policy.act(observe(0) | {"instruction": (long,)})).all()
     assert [record.message for record in caplog.records] == [
-        f"the instruction {shown(long)} has 63 tokens, the policy reads the first 32 only"
+        f"the instruction {shown(long)} has 63 tokens, the policy reads only the first 32"
     ]
 
 

@@ -63,7 +63,7 @@ def test_the_same_optimizer_gives_the_same_weights_and_no_other_goes_on(demos, t
     train(demos, tmp_path / "whole", steps=4, optimizer=name)
     train(demos, tmp_path / "a", steps=4, optimizer=name)
     other = "adamw" if name == "muon" else "muon"
-    with pytest.raises(UserError, match=f"optimizer is '{other}', .* was begun with '{name}'"):
+    with pytest.raises(UserError, match=f"optimizer is '{other}', .* was started with '{name}'"):
         train(demos, tmp_path / "a", steps=4, optimizer=other, resume=True)
     whole, a = (load_file(tmp_path / folder / "model.safetensors") for folder in ("whole", "a"))
     assert all(torch.equal(whole[key], a[key]) for key in whole)

@@ -1,4 +1,4 @@
-"""The learner drives N worlds, the expert takes over or labels, and what is worth learning becomes demonstrations."""
+"""Rollouts of a learner in N worlds with expert takeover or labels, recorded as demonstrations."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -12,19 +12,19 @@ from teamvla_envs.interrupts import check_interrupt
 from teamvla_learn.dagger.takeover import REASONS, STALLED, TakeoverMonitor, TakeoverRule
 
 Style = Literal["intervention", "classic"]
-SHORTEST = 5  # samples that a demonstration must have to be worth keeping
+SHORTEST = 5  # minimum number of samples of a recorded demonstration
 
 
 @dataclass(frozen=True)
 class LearnerEpisode:
-    """What came of one seed.
+    """Result of one episode of a learner.
 
     Attributes:
         seed: Seed of the episode.
-        outcome: ``solved`` by the learner alone, ``rescued`` by the expert, ``lost`` although the expert took over, or
-            ``labeled`` from beginning to end.
-        reason: Why the expert took over, or the labels end: a name in ``REASONS``, or empty.
-        kept: What is to be learned from, if anything.
+        outcome: ``solved`` by the learner alone, ``rescued`` by the expert, ``lost`` despite the expert, or ``labeled``
+            with the expert's actions.
+        reason: Reason for the takeover or the end of the labels, from ``REASONS``; empty for none.
+        kept: Demonstration to learn from, or None.
     """
 
     seed: int
@@ -36,19 +36,19 @@ class LearnerEpisode:
 def rollout(
     env: Any, policy: Any, seeds: Iterable[int], rule: TakeoverRule, style: Style, horizon: int
 ) -> Iterator[LearnerEpisode]:
-    """Let the learner act on seeds, each once, and yield what comes of each as it ends.
+    """Run one episode of the learner per seed, and yield each result as its episode ends.
 
-    With interventions the learner drives until it stalls, strays or is late; then the expert finishes, and only its
-    part is kept. In the classic style the learner drives all the way, and the expert's actions in its states are the
-    labels; what follows the last progress of a stalled learner is cut off.
+    In the style ``intervention`` the learner acts until it stalls, strays or is late; then the expert finishes, and
+    only its part is recorded. In the style ``classic`` the learner acts throughout, labeled with the expert's actions;
+    the steps after the last progress of a stalled learner are discarded.
 
     Args:
         env: Vector environment with ``obs_mode="vision+state"``, dense reward and autoreset disabled.
         policy: The learner, bound to an :class:`LearnerEnv`.
         seeds: One per episode.
-        rule: When the learner needs help.
+        rule: Conditions under which the learner needs help.
         style: ``intervention`` or ``classic``.
-        horizon: Control steps that the learner has for an episode.
+        horizon: Control steps of an episode that the learner may use.
     """
     queue = iter(seeds)
     monitor = TakeoverMonitor(rule, env.num_envs, env.num_arms, horizon)
@@ -107,7 +107,7 @@ def rollout(
 
 
 class LearnerEnv:
-    """An environment with ``obs_mode="vision+state"`` that looks to a policy like one with the mode it was trained in.
+    """Proxy of an environment with ``obs_mode="vision+state"`` that presents the observation mode of a policy.
 
     Args:
         env: The environment.
@@ -125,12 +125,12 @@ class LearnerEnv:
 
 
 def learner_view(policy: Any, obs: Any) -> Any:
-    """Return the part of a ``vision+state`` observation that a policy was trained with."""
+    """Return the part of a ``vision+state`` observation that a policy reads."""
     return obs["environment_state"] if policy.env_kwargs["obs_mode"] == "state" else obs
 
 
 class _World:
-    """One running episode, of which something may be kept."""
+    """A running episode and its recording."""
 
     def __init__(self, seed: int, goal: str, instruction: str):
         self._seed, self._goal, self._instruction = seed, goal, instruction
@@ -138,17 +138,17 @@ class _World:
         self.recording, self.helped, self.reason = False, False, ""
 
     def begin(self, state: Mapping[str, np.ndarray], index: int) -> None:
-        """Record from this state on."""
+        """Start recording at this state."""
         self.recording = True
         self._append({schema.STATES + key: values for key, values in state.items()}, index)
 
     def add(self, sample: Mapping[str, np.ndarray], next_state: Mapping[str, np.ndarray], index: int) -> None:
-        """Record one step: arrays over all worlds, of which row ``index`` is kept."""
+        """Record row ``index`` of a step's arrays, whose first axis is the worlds."""
         self._append(sample, index)
         self._append({schema.STATES + key: values for key, values in next_state.items()}, index)
 
     def finish(self, style: Style, success: bool) -> LearnerEpisode:
-        """Return the episode that has ended."""
+        """Return the result of the finished episode."""
         if style == "classic":
             return self._driven("solved" if success else "labeled", success, self._length)
         if not self.helped:
@@ -156,7 +156,7 @@ class _World:
         return self._driven("rescued" if success else "lost", success, self._length if success else 0)
 
     def cut(self, steps: int) -> LearnerEpisode:
-        """Return the episode up to now, without its last steps."""
+        """Return the result of the episode so far, without its last steps."""
         return self._driven("labeled", False, self._length - steps)
 
     @property
@@ -181,5 +181,5 @@ class _World:
 
 def _observed(obs: Mapping[str, Any]) -> dict[str, np.ndarray]:
     """Return the arrays of an observation by their paths in a demonstration file."""
-    pixels = {schema.PIXELS + camera: pictures for camera, pictures in obs.get("pixels", {}).items()}
+    pixels = {schema.PIXELS + camera: images for camera, images in obs.get("pixels", {}).items()}
     return pixels | {schema.AGENT_POS: obs["agent_pos"], schema.ENVIRONMENT_STATE: obs["environment_state"]}

@@ -39,7 +39,7 @@ from teamvla_learn.policies.losses import AuxiliaryTarget, LossTerm, LossWeights
 from teamvla_learn.policies.messages import Exchange, InboxReader, dropping, perfect
 from teamvla_learn.policies.mlp import make_mlp
 from teamvla_learn.policies.normalize import Normalize
-from teamvla_learn.policies.options import VisionLanguageOptions
+from teamvla_learn.policies.options import PolicyOptions, VisionLanguageOptions
 from teamvla_learn.policies.registry import register_policy
 from teamvla_learn.policies.team_losses import team_costs
 from teamvla_learn.policies.training_data import TrainingData, ignored_entries
@@ -165,7 +165,7 @@ class MsgPassingVLA(LearnedPolicy):
 
     obs_mode: ClassVar[str] = "vision"
     config_class: ClassVar[type] = MsgPassingConfig
-    options_class: ClassVar[type[VisionLanguageOptions]] = MsgPassingOptions
+    options_class: ClassVar[type[PolicyOptions]] = MsgPassingOptions
     learns_auxiliary: ClassVar[bool] = True
     config: MsgPassingConfig
 

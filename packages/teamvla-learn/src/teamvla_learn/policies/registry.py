@@ -138,4 +138,5 @@ def _combined(classes: tuple[type[PolicyOptions], ...]) -> type[PolicyOptions]:
     most_derived = [c for c in classes if not any(other is not c and issubclass(other, c) for other in classes)]
     if len(most_derived) == 1:
         return most_derived[0]
-    return make_dataclass("ModelOptions", (), bases=tuple(most_derived), frozen=True)
+    combined: Any = make_dataclass("ModelOptions", (), bases=tuple(most_derived), frozen=True)
+    return combined

@@ -23,7 +23,7 @@ from teamvla_learn.policies.fusion import AttentionFusion, Fusion
 from teamvla_learn.policies.losses import AuxiliaryTarget, LossTerm, LossWeights, auxiliary_costs, pointing_cost
 from teamvla_learn.policies.mlp import make_mlp
 from teamvla_learn.policies.normalize import Normalize
-from teamvla_learn.policies.options import VisionLanguageOptions
+from teamvla_learn.policies.options import PolicyOptions, VisionLanguageOptions
 from teamvla_learn.policies.registry import register_policy
 from teamvla_learn.policies.team_losses import team_costs
 from teamvla_learn.policies.training_data import TrainingData, ignored_entries
@@ -86,7 +86,7 @@ class SingleBrainVLA(LearnedPolicy):
 
     obs_mode: ClassVar[str] = "vision"
     config_class: ClassVar[type] = SingleBrainConfig
-    options_class: ClassVar[type[VisionLanguageOptions]] = SingleBrainOptions
+    options_class: ClassVar[type[PolicyOptions]] = SingleBrainOptions
     learns_auxiliary: ClassVar[bool] = True
     config: SingleBrainConfig
 

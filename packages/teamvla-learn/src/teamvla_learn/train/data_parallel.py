@@ -1,4 +1,10 @@
-"""Several processes that train one network, started by ``torchrun``; one alone has nobody to talk to."""
+"""Data-parallel gradients, on the threads of one process and over processes started by ``torchrun``.
+
+The parts of a batch are differentiated in parallel, each on a thread with a copy of the network that shares its
+weights, and their gradients are added in a fixed order: the result depends on the number of parts, but not on the
+number of threads or processes. (With torch's own threads inside the operations, a step takes ten times as long as soon
+as another program runs on the machine, because they wait for each other busily.)
+"""
 
 import copy
 import os
@@ -17,7 +23,7 @@ from teamvla_learn.data.batch import Batch
 from teamvla_learn.policies.base import LearnedPolicy
 from teamvla_learn.policies.losses import weighted_sum
 
-PATIENCE = timedelta(hours=2)  # how long the others wait while the first one evaluates or decodes demonstrations
+PATIENCE = timedelta(hours=2)  # of processes that wait while the first one validates or decodes demonstrations
 
 
 @dataclass(frozen=True)
@@ -25,8 +31,8 @@ class Processes:
     """The processes of a training.
 
     Attributes:
-        rank: Number of this one.
-        size: How many there are.
+        rank: Number of this process.
+        size: Number of processes.
     """
 
     rank: int = 0
@@ -34,16 +40,16 @@ class Processes:
 
     @property
     def leads(self) -> bool:
-        """Whether this one writes files and talks to the user."""
+        """Whether this process writes files and console output."""
         return self.rank == 0
 
     def broadcast(self, *numbers: float) -> tuple[float, ...]:
-        """Return the first process's numbers, in all of them."""
+        """Return the numbers of the first process, in all processes."""
         if self.size == 1:
             return numbers
-        told = torch.tensor(numbers, dtype=torch.float64)
-        distributed.broadcast(told, src=0)
-        return tuple(told.tolist())
+        values = torch.tensor(numbers, dtype=torch.float64)
+        distributed.broadcast(values, src=0)
+        return tuple(values.tolist())
 
     def gather(self, tensor: Tensor) -> Tensor:
         """Return the tensors (n, ...) of all processes, in the order of their ranks, (size * n, ...)."""
@@ -54,17 +60,17 @@ class Processes:
         return torch.cat(parts)
 
     def wait(self) -> None:
-        """Wait until all processes are here."""
+        """Wait for all processes."""
         if self.size > 1:
             distributed.barrier()
 
 
 @contextmanager
 def join_processes(device: str) -> Generator[Processes]:
-    """Join the processes that ``torchrun`` started, if it did.
+    """Context manager that joins the processes started by ``torchrun``, if any.
 
     Args:
-        device: Where the network is trained; ``cuda`` takes one device per process.
+        device: Device type of the training; ``cuda`` uses one device per process.
     """
     size = _number("WORLD_SIZE", 1)
     if size == 1:
@@ -82,22 +88,22 @@ def join_processes(device: str) -> Generator[Processes]:
 def _number(name: str, default: int) -> int:
     value = os.environ.get(name, str(default))
     if not value.isdecimal():
-        raise UserError(f"the environment variable {name} is {value!r}, expected a number, as torchrun sets it")
+        raise UserError(f"the environment variable {name} is {value!r}, expected a number, as set by torchrun")
     return int(value)
 
 
-MakeBatch = Callable[[int, np.ndarray], Batch]  # gets the number of the part and its samples
+MakeBatch = Callable[[int, np.ndarray], Batch]  # receives the number of the part and its samples
 
 
 class ShardedGradient:
-    """Computes gradients of a policy's loss.
+    """Gradient of a policy's loss over a batch, computed in parts.
 
     Args:
-        policy: The network; its gradients are replaced by each call.
-        shards: Parts of a batch, over all processes.
-        threads: Threads of this process that work on its own.
+        policy: The network, whose gradients each call replaces.
+        shards: Number of parts of a batch, over all processes.
+        threads: Number of threads of this process.
         autocast: Makes the context of the forward pass.
-        processes: Who shares the parts; each works on equally many.
+        processes: The processes, each with an equal number of parts.
     """
 
     def __init__(
@@ -118,10 +124,10 @@ class ShardedGradient:
         self._pool = ThreadPoolExecutor(threads, "shard", initializer=torch.set_num_threads, initargs=(1,))
 
     def __call__(self, indices: np.ndarray, make_batch: MakeBatch) -> dict[str, Tensor]:
-        """Leave the gradient of the mean loss in the policy's parameters.
+        """Compute the gradient of the mean loss in the ``grad`` of the policy's parameters.
 
         Args:
-            indices: (B,) samples of the batch, of all processes.
+            indices: (B,) int64, samples of the batch, over all processes.
             make_batch: Makes the batch of a part.
 
         Returns:
@@ -147,7 +153,7 @@ class ShardedGradient:
         }
 
     def own_parts(self, indices: np.ndarray) -> dict[int, np.ndarray]:
-        """Return the samples of those parts of a batch that this process works on, by the number of the part."""
+        """Return the samples of this process's parts of a batch, by the number of the part."""
         parts = self._parts(indices)
         return {
             part: parts[part] for part in range(self._first, self._first + len(self._policies)) if part < len(parts)
@@ -177,7 +183,7 @@ class ShardedGradient:
 
     @torch.no_grad()
     def _add_everyones_gradients(self) -> None:
-        """Add the gradients of all parts of all processes, in the order that a single process adds them."""
+        """Add the gradients of all parts of all processes, in the order of a single process."""
         own = [torch.cat([gradient.flatten() for gradient in _gradients(policy)]) for policy in self._policies]
         first, *others = self._processes.gather(torch.stack(own)).unbind()
         for other in others:
@@ -192,7 +198,7 @@ def _gradients(policy: LearnedPolicy) -> list[Tensor]:
 
 
 def _twin(policy: LearnedPolicy) -> LearnedPolicy:
-    """Return a network with gradients of its own over the same weights."""
+    """Return a copy of a network with the same weights in memory and its own gradients."""
     twin = copy.deepcopy(policy)
     for parameter, original in zip(twin.parameters(), policy.parameters(), strict=True):
         parameter.data = original.data

@@ -1,4 +1,7 @@
-"""The training log, one JSON object per line: step, time_s, lr, samples_per_s, train and valid loss terms."""
+"""Training log as JSON lines and TensorBoard event files, and progress bars.
+
+A row of the log has the entries step, time_s, lr, samples_per_s, and the loss terms train and valid.
+"""
 
 import json
 from collections.abc import Callable, Generator
@@ -17,21 +20,21 @@ LOG_FILE = "train_log.jsonl"
 
 
 def append_row(folder: Path, row: LogRow) -> None:
-    """Add a row to the log in a checkpoint folder."""
+    """Append a row to the log in a run folder."""
     path = folder / LOG_FILE
     with naming(path), path.open("a", encoding="utf-8") as file:
         file.write(json.dumps(row) + "\n")
 
 
 def read_log(folder: Path) -> list[LogRow]:
-    """Return the rows of a log; one that was cut off while it was written is left out."""
+    """Return the rows of the log in a run folder, without an incomplete last one."""
     path = folder / LOG_FILE
     lines = path.read_text(encoding="utf-8").split("\n") if path.is_file() else []
     return [json.loads(line) for line in lines[:-1] if line]
 
 
 def cut_log(folder: Path, step: int) -> None:
-    """Forget the rows after a step: a resumed training writes them again."""
+    """Delete the rows after a step, which a resumed training writes again."""
     rows = [row for row in read_log(folder) if row["step"] <= step]
     write_text(folder / LOG_FILE, "".join(json.dumps(row) + "\n" for row in rows))
 
@@ -41,7 +44,7 @@ ShowLog = Callable[[LogRow], None]
 
 @contextmanager
 def reading_progress() -> Generator[Callable[[int], None]]:
-    """Show a bar over demonstrations; yields what moves it on by one, and is told how many there are."""
+    """Show a progress bar over demonstrations; yields its update function, which receives their number."""
     columns = (TextColumn("reading demonstrations"), BarColumn(), MofNCompleteColumn())
     with Progress(*columns, console=plain_console(stderr=True), transient=True) as bar:
         task = bar.add_task("", total=None)
@@ -55,7 +58,7 @@ def reading_progress() -> Generator[Callable[[int], None]]:
 
 @contextmanager
 def training_progress(trainer: Trainer) -> Generator[ShowLog]:
-    """Show a bar over the budget; yields the callback for log rows."""
+    """Show a progress bar over the budget; yields the callback for log rows."""
     columns = (
         TextColumn("training"),
         BarColumn(),
@@ -94,11 +97,11 @@ TENSORBOARD_FOLDER = "tensorboard"
 
 @contextmanager
 def event_file(out: Path, step: int) -> Generator[Callable[[LogRow], None]]:
-    """Open an event file in a checkpoint folder; yields what adds a log row to it.
+    """Open a TensorBoard event file in a run folder; yields the callback for log rows.
 
     Args:
-        out: Checkpoint folder.
-        step: Steps already taken; what earlier files say of later steps is forgotten.
+        out: Run folder.
+        step: Steps already taken; rows of later steps in earlier files are discarded.
     """
     from torch.utils.tensorboard import SummaryWriter
 
@@ -113,7 +116,7 @@ def event_file(out: Path, step: int) -> Generator[Callable[[LogRow], None]]:
 
 
 def _scalars(row: LogRow) -> dict[str, float]:
-    """A row's numbers by name, those of its groups as ``group/name``."""
+    """Return the numbers of a row by name, those of its groups as ``group/name``."""
     scalars: dict[str, float] = {}
     for name, value in row.items():
         if isinstance(value, dict):

@@ -1,8 +1,8 @@
-"""The folder of a training: complete at every moment, never mixed with what something else wrote.
+"""Folder of a training: checkpoint, training state, log and settings, consistent at all times.
 
-It appears with its first checkpoint, in one rename. A folder that exists, which may be a mount point or behind a link,
-stays and gets the files one after the other, ``config.json`` last: without it there is no checkpoint. Later each of
-the files, and the folder ``best``, is only replaced whole.
+A new folder appears with its first checkpoint, in one rename. An existing folder, which may be a mount point or a link,
+receives the files one by one, ``config.json`` last: without it there is no checkpoint. Later, each file and the folder
+``best`` are replaced atomically.
 """
 
 import json
@@ -38,20 +38,20 @@ from teamvla_learn.train.trainer import Trainer
 STATE_FILE = "training_state.safetensors"
 STATE_FORMAT = {"format": "teamvla-training", "schema_version": "1"}
 BEST = "best"  # a checkpoint folder inside the folder
-_NEW, _OLD = f".{BEST}.new", f".{BEST}.old"  # what becomes it, and what was it, while one takes the other's place
-_FIRST = ".first"  # the first checkpoint of a training in a folder that exists, until its files are in place
+_NEW, _OLD = f".{BEST}.new", f".{BEST}.old"  # its successor and predecessor while it is replaced
+_FIRST = ".first"  # first checkpoint of a training in an existing folder, until its files are moved
 _WRITTEN = (CONFIG_FILE, MODEL_FILE, STATE_FILE, LOG_FILE, SETTINGS_FILE)
-_HALF_WRITTEN = tuple(temporary_path(Path(name)).name for name in _WRITTEN)  # what a killed process leaves
+_HALF_WRITTEN = tuple(temporary_path(Path(name)).name for name in _WRITTEN)  # remains of a killed process
 FILES = (*_WRITTEN, *_HALF_WRITTEN, BEST, _NEW, _OLD, _FIRST, TENSORBOARD_FOLDER)
-_OF_THE_DISK = ("lost+found",)  # in a folder that is a mount point
-_WHEREVER = ("device",)  # settings that a training may be continued with others of
+_OF_THE_DISK = ("lost+found",)  # in mount points
+_MAY_CHANGE = ("device",)  # settings that may differ in a resumed training
 
 
 def check_out(out: Path, resume: bool, overwrite: bool) -> None:
-    """Refuse a folder that cannot be written to, or would lose something.
+    """Check that a run folder can be written without losing files.
 
     Raises:
-        UserError: Saying what is there and what can be done.
+        UserError: Naming the obstacle and the options.
     """
     if resume and overwrite:
         raise UserError("resume and overwrite exclude each other")
@@ -69,7 +69,7 @@ def create_folder(out: Path, trainer: Trainer, info: CheckpointInfo, settings: s
     """Write the first checkpoint of a training, and its settings as YAML.
 
     Raises:
-        UserError: If the system does not let it; the message says why.
+        UserError: When the folder cannot be written.
     """
     target = real_path(out)
     present = target.exists()
@@ -90,7 +90,7 @@ def create_folder(out: Path, trainer: Trainer, info: CheckpointInfo, settings: s
 
 
 def _replace_content(folder: Path, new: Path) -> None:
-    """Let the files of a folder in it take the place of an earlier training's."""
+    """Replace the files of an earlier training by those of a subfolder."""
     for name in FILES:  # the configuration first
         path = folder / name
         if path.is_dir() and path != new:
@@ -102,12 +102,10 @@ def _replace_content(folder: Path, new: Path) -> None:
 
 
 class BestCheckpoint:
-    """Keeps the weights that solved most episodes, as a checkpoint folder of their own.
-
-    Whenever the program is stopped, a complete one is left; what is not complete counts for nothing.
+    """Checkpoint folder of the weights with the highest success rate, complete at all times.
 
     Args:
-        out: The training's folder.
+        out: Run folder.
     """
 
     def __init__(self, out: Path):
@@ -119,7 +117,7 @@ class BestCheckpoint:
             self._success = float(load_checkpoint(self._folder).info.training.get("success", -1.0))
 
     def offer(self, policy: LearnedPolicy, info: CheckpointInfo, step: int, success: float) -> None:
-        """Keep a policy if it is better than what is kept, or as good and trained for longer."""
+        """Save a policy if its success rate is at least that of the saved one."""
         if success < self._success:
             return
         shutil.rmtree(self._new, ignore_errors=True)
@@ -129,7 +127,7 @@ class BestCheckpoint:
         self._success = success
 
     def _put_in_place(self) -> None:
-        """Let the new folder be the best one; until it has that name, it is found under its own."""
+        """Rename the new folder to the best one; if interrupted, the next run completes it."""
         shutil.rmtree(self._old, ignore_errors=True)
         if self._folder.exists():
             self._folder.rename(self._old)
@@ -138,11 +136,11 @@ class BestCheckpoint:
 
 
 def check_same(folder: Path, policy: LearnedPolicy, info: CheckpointInfo) -> None:
-    """Refuse to resume with other data, another network or other settings."""
+    """Check that a training is resumed with the same data, network and settings."""
     begun = load_checkpoint(folder)
     if begun.info.data.get("content_hash") != info.data["content_hash"]:
         files = ", ".join(str(file.get("file")) for file in begun.info.data.get("files", ()))
-        raise UserError(f"cannot resume: {folder} was begun with other demonstrations ({files})")
+        raise UserError(f"cannot resume: {folder} was started with other demonstrations ({files})")
     ours = {"policy": type(policy).__name__, **_flat(asdict(policy.config)), **_flat(dict(info.training))}
     theirs = {
         "policy": type(begun.policy).__name__,
@@ -150,8 +148,8 @@ def check_same(folder: Path, policy: LearnedPolicy, info: CheckpointInfo) -> Non
         **_flat(dict(begun.info.training)),
     }
     for name, value in ours.items():
-        if theirs.get(name) != value and name not in _WHEREVER:
-            raise UserError(f"cannot resume: {name} is {value}, {folder} was begun with {theirs.get(name)}")
+        if theirs.get(name) != value and name not in _MAY_CHANGE:
+            raise UserError(f"cannot resume: {name} is {value}, {folder} was started with {theirs.get(name)}")
 
 
 def _check_nothing_lost(out: Path, overwrite: bool) -> None:
@@ -168,7 +166,7 @@ def _check_nothing_lost(out: Path, overwrite: bool) -> None:
 
 @contextmanager
 def _naming_out(out: Path) -> Generator[None]:
-    """Let what the system says against a folder name the argument and the reason."""
+    """Convert errors of the system to UserErrors that name the argument ``out``."""
     try:
         yield
     except OSError as error:
@@ -180,7 +178,7 @@ def _complete(folder: Path) -> bool:
 
 
 def _flat(data: dict[str, Any]) -> dict[str, Any]:
-    """Return the entries of nested dicts by their own names, lists as tuples, so that errors can name one."""
+    """Return the entries of nested dicts by their own names, with lists as tuples."""
     flat: dict[str, Any] = {}
     for name, value in data.items():
         flat |= _flat(value) if isinstance(value, dict) else {name: repr(value).replace("[", "(").replace("]", ")")}
@@ -188,16 +186,16 @@ def _flat(data: dict[str, Any]) -> dict[str, Any]:
 
 
 def save_state(folder: Path, trainer: Trainer) -> None:
-    """Replace the training state in a checkpoint folder, in one go."""
+    """Replace the training state in a run folder atomically."""
     counters = {"step": trainer.step, "elapsed_s": trainer.elapsed_s}
     write_tensors(folder / STATE_FILE, _tensors(trainer), STATE_FORMAT | {"counters": json.dumps(counters)})
 
 
 def load_state(folder: Path, trainer: Trainer) -> None:
-    """Continue a trainer, made like the one that was saved, from the state in a checkpoint folder.
+    """Restore a trainer from the training state in a run folder.
 
     Raises:
-        UserError: When the state is missing, damaged or of another network.
+        UserError: When the state is missing, damaged or from another network.
     """
     path = folder / STATE_FILE
     if not path.is_file():
@@ -210,7 +208,7 @@ def load_state(folder: Path, trainer: Trainer) -> None:
 
 
 def _tensors(trainer: Trainer) -> dict[str, Tensor]:
-    """Return every tensor of the training state, by name; they are the trainer's own, not copies."""
+    """Return the tensors of the training state by name: the trainer's own, not copies."""
     tensors = {f"policy/{name}": tensor.detach() for name, tensor in trainer.policy.named_parameters()}
     tensors |= {f"average/{name}": tensor for name, tensor in trainer.average.policy.named_parameters()}
     return tensors | trainer.optimizer.state()
@@ -224,4 +222,4 @@ def _counters(path: Path) -> tuple[int, float]:
             raise ValueError("negative or infinite")
         return step, elapsed_s
     except (KeyError, OverflowError, TypeError, ValueError) as error:
-        raise UserError(f"cannot resume: {path} does not say how far the training was") from error
+        raise UserError(f"cannot resume: {path} does not contain the progress of the training") from error

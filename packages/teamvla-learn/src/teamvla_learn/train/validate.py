@@ -1,6 +1,6 @@
-"""The policy in training lets its arms act: success in the vector environment, on validation seeds.
+"""Closed-loop validation of a policy in training: success rates on validation seeds.
 
-A short cousin of ``teamvla bench``: it returns one number per task, and nothing is kept of an episode.
+Unlike ``teamvla bench`` it records nothing about an episode but its success.
 """
 
 from collections.abc import Sequence
@@ -11,19 +11,19 @@ import numpy as np
 
 from teamvla_learn.policies.checkpoint import Checkpoint
 
-WORLDS = 16  # that act side by side
+WORLDS = 16  # simulated in parallel
 
 
 def success_rates(checkpoint: Checkpoint, episodes: int, threads: int | None = None) -> dict[str, float]:
-    """Let a policy act in each of its tasks.
+    """Return the success rate of a policy in each of its tasks.
 
     Args:
-        checkpoint: The policy and what it was trained on.
-        episodes: Episodes of each task.
-        threads: Threads for physics and pictures; None for one per core.
+        checkpoint: The policy.
+        episodes: Episodes per task.
+        threads: Threads for physics and rendering; None for one per core.
 
     Returns:
-        Share of the episodes that ended in success, by task.
+        Fraction of successful episodes, by task.
     """
     from gymnasium.vector import AutoresetMode
     from teamvla_envs.env.vector import TeamVectorEnv
@@ -50,7 +50,7 @@ def success_rates(checkpoint: Checkpoint, episodes: int, threads: int | None = N
 
 
 def _run(env: Any, policy: Any, seeds: Sequence[int] | np.ndarray) -> np.ndarray:
-    """Run one episode per seed, at most as many as there are worlds; returns their successes."""
+    """Run one episode per seed, at most one per world; returns their successes, (n,) bool."""
     given = [int(seed) for seed in seeds]
     obs, info = env.reset(seed=given + given[-1:] * (env.num_envs - len(given)))
     policy.reset(np.ones(env.num_envs, bool))

@@ -20,7 +20,7 @@ from teamvla_envs.interrupts import check_interrupt
 from teamvla_envs.registration import environment_id
 from teamvla_envs.seeds import SEED_SETS
 
-from teamvla_learn.dagger.rollout import LearnerEnv, LearnerEpisode, Style, rollout
+from teamvla_learn.dagger.rollout import LearnerEnv, LearnerEpisode, Style, learner_rollout
 from teamvla_learn.dagger.takeover import TakeoverRule
 from teamvla_learn.policies.checkpoint import load_checkpoint
 from teamvla_learn.policies.checkpoint_policy import CheckpointPolicy
@@ -91,7 +91,9 @@ def collect_round(
         with closing(env), torch.inference_mode():
             view: Any = LearnerEnv(env, checkpoint.policy.obs_mode)
             policy.bind(view)
-            for driven in _shown(rollout(env, policy, left, settings.rule, settings.style, horizon), len(left), number):
+            for driven in _shown(
+                learner_rollout(env, policy, left, settings.rule, settings.style, horizon), len(left), number
+            ):
                 _keep(parts.path, driven)
         files = [path for _, path in sorted(parts.succeeded.items())]
         _log.info("round %d: %s", number, _summary(parts))

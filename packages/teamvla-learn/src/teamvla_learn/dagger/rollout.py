@@ -7,7 +7,7 @@ from typing import Any, Literal
 import numpy as np
 from teamvla_envs.demos import schema
 from teamvla_envs.demos.writer import Episode
-from teamvla_envs.interrupts import check_interrupt
+from teamvla_envs.rollout import Step, rollout
 
 from teamvla_learn.dagger.takeover import REASONS, STALLED, TakeoverMonitor, TakeoverRule
 
@@ -33,7 +33,7 @@ class LearnerEpisode:
     kept: Episode | None
 
 
-def rollout(
+def learner_rollout(
     env: Any, policy: Any, seeds: Iterable[int], rule: TakeoverRule, style: Style, horizon: int
 ) -> Iterator[LearnerEpisode]:
     """Run one episode of the learner per seed, and yield each result as its episode ends.
@@ -44,66 +44,75 @@ def rollout(
 
     Args:
         env: Vector environment with ``obs_mode="vision+state"``, dense reward and autoreset disabled.
-        policy: The learner, bound to an :class:`LearnerEnv`.
+        policy: The learner, bound to a :class:`LearnerEnv`.
         seeds: One per episode.
         rule: Conditions under which the learner needs help.
         style: ``intervention`` or ``classic``.
         horizon: Control steps of an episode that the learner may use.
     """
-    queue = iter(seeds)
-    monitor = TakeoverMonitor(rule, env.num_envs, env.num_arms, horizon)
-    worlds: list[_World | None] = [None] * env.num_envs
-    given = np.zeros(env.num_envs, np.int64)
-    obs: Any = None
-    phase = np.zeros(env.num_envs, np.int64)
-    while True:
-        check_interrupt()
-        begins = np.zeros(env.num_envs, bool)
-        for index, world in enumerate(worlds):
-            seed = next(queue, None) if world is None else None
-            if seed is not None:
-                begins[index], given[index] = True, seed
-        if begins.any():
-            mask = begins if obs is not None else np.ones(env.num_envs, bool)
-            obs, info = env.reset(seed=given.tolist(), options={"reset_mask": mask})
-            phase = np.where(begins, info["phase"], phase)
-            monitor.reset(begins)
-            policy.reset(mask)
-            state = env.get_state()
-            for index in np.flatnonzero(begins).tolist():
-                worlds[index] = _World(
-                    int(given[index]), str(info["goal"][index]), str(info["task_description"][index])
-                )
-                if style == "classic":
-                    worlds[index].begin(state, index)  # type: ignore[union-attr]
-        if not any(worlds):
-            return
-        label = np.clip(env.expert_actions(), -1.0, 1.0)
-        learner = np.clip(policy.act(learner_view(policy, obs)), -1.0, 1.0)
-        helped = np.array([world is not None and world.helped for world in worlds])
-        action = np.where(helped[:, None], label, learner).astype(np.float32)
-        before = _observed(obs) | {schema.ACTIONS: action, schema.EXPERT_ACTIONS: label, schema.PHASE: phase}
-        obs, reward, terminated, truncated, info = env.step(action)
-        phase = np.asarray(info["phase"], np.int64)
-        done = terminated | truncated
-        after = {schema.REWARDS: reward.astype(np.float32), schema.DONES: done.astype(np.uint8)}
-        reasons, state = monitor.observe(reward, action, label), env.get_state()
-        for index, world in enumerate(worlds):
-            if world is None:
-                continue
+    supervised = _SupervisedLearner(env, policy, rule, style, horizon)
+    for episode in rollout(env, supervised, seeds, [supervised]):
+        yield supervised.worlds[episode.world].finish(style, episode.success)
+
+
+class _SupervisedLearner:
+    """Policy and observer of a rollout: the learner acts until the expert takes over, and episodes are recorded."""
+
+    def __init__(self, env: Any, policy: Any, rule: TakeoverRule, style: Style, horizon: int):
+        self.worlds = [_World(0, "", "") for _ in range(env.num_envs)]
+        self._env, self._policy, self._rule, self._style = env, policy, rule, style
+        self._monitor = TakeoverMonitor(rule, env.num_envs, env.num_arms, horizon)
+        self._phase = np.zeros(env.num_envs, np.int64)
+        self._label = np.zeros(0, np.float32)
+
+    def reset(self, mask: np.ndarray) -> None:
+        """Reset the learner in the worlds in ``mask`` (N,) bool."""
+        self._policy.reset(mask)
+
+    def act(self, obs: Any) -> np.ndarray:
+        """Return the actions of the learner or, after a takeover, of the expert, (N, A*D) float32."""
+        self._label = np.clip(self._env.expert_actions(), -1.0, 1.0)
+        learner = np.clip(self._policy.act(learner_view(self._policy, obs)), -1.0, 1.0)
+        helped = np.array([world.helped for world in self.worlds])
+        return np.where(helped[:, None], self._label, learner).astype(np.float32)
+
+    def begin(self, env: Any, worlds: np.ndarray, info: Mapping[str, Any]) -> None:
+        """Begin new episodes in ``worlds`` (N,) bool."""
+        self._phase = np.where(worlds, info["phase"], self._phase)
+        self._monitor.reset(worlds)
+        state = env.get_state()
+        for index in np.flatnonzero(worlds).tolist():
+            self.worlds[index] = _World(
+                int(env.seeds[index]), str(info["goal"][index]), str(info["task_description"][index])
+            )
+            if self._style == "classic":
+                self.worlds[index].begin(state, index)
+
+    def capture(self, env: Any, step: Step) -> np.ndarray:
+        """Record a control step and decide on takeovers; returns the worlds (N,) bool whose labels end here."""
+        before = _observed(step.observation) | {
+            schema.ACTIONS: step.actions,
+            schema.EXPERT_ACTIONS: self._label,
+            schema.PHASE: self._phase,
+        }
+        self._phase = np.asarray(step.info["phase"], np.int64)
+        done = step.terminated | step.truncated
+        after = {schema.REWARDS: step.reward.astype(np.float32), schema.DONES: done.astype(np.uint8)}
+        reasons, state = self._monitor.observe(step.reward, step.actions, self._label), env.get_state()
+        cut = np.zeros(len(done), bool)
+        for index in np.flatnonzero(step.worlds).tolist():
+            world = self.worlds[index]
             if world.recording:
                 world.add(before | after, state, index)
-            if done[index]:
-                yield world.finish(style, bool(info["is_success"][index]))
-                worlds[index] = None
-            elif reasons[index] and not world.helped:
-                world.reason = REASONS[reasons[index]]
-                if style == "intervention":
-                    world.helped = True
-                    world.begin(state, index)
-                else:
-                    yield world.cut(rule.patience if reasons[index] == STALLED else 0)
-                    worlds[index] = None
+            if done[index] or not reasons[index] or world.helped:
+                continue
+            world.reason = REASONS[reasons[index]]
+            if self._style == "intervention":
+                world.helped = True
+                world.begin(state, index)
+            else:
+                world.cut, cut[index] = (self._rule.patience if reasons[index] == STALLED else 0), True
+        return cut
 
 
 class LearnerEnv:
@@ -136,6 +145,7 @@ class _World:
         self._seed, self._goal, self._instruction = seed, goal, instruction
         self._rows: dict[str, list[np.ndarray]] = {}
         self.recording, self.helped, self.reason = False, False, ""
+        self.cut: int | None = None  # last steps to discard, if the episode was ended early
 
     def begin(self, state: Mapping[str, np.ndarray], index: int) -> None:
         """Start recording at this state."""
@@ -149,21 +159,19 @@ class _World:
 
     def finish(self, style: Style, success: bool) -> LearnerEpisode:
         """Return the result of the finished episode."""
+        if self.cut is not None:
+            return self._result("labeled", False, self._length - self.cut)
         if style == "classic":
-            return self._driven("solved" if success else "labeled", success, self._length)
+            return self._result("solved" if success else "labeled", success, self._length)
         if not self.helped:
-            return self._driven("solved" if success else "lost", success, 0)
-        return self._driven("rescued" if success else "lost", success, self._length if success else 0)
-
-    def cut(self, steps: int) -> LearnerEpisode:
-        """Return the result of the episode so far, without its last steps."""
-        return self._driven("labeled", False, self._length - steps)
+            return self._result("solved" if success else "lost", success, 0)
+        return self._result("rescued" if success else "lost", success, self._length if success else 0)
 
     @property
     def _length(self) -> int:
         return len(self._rows.get(schema.ACTIONS, ()))
 
-    def _driven(self, outcome: str, success: bool, length: int) -> LearnerEpisode:
+    def _result(self, outcome: str, success: bool, length: int) -> LearnerEpisode:
         if length < SHORTEST:
             return LearnerEpisode(self._seed, outcome, self.reason, None)
         arrays = {

@@ -13,11 +13,7 @@ from teamvla_envs.sim.pinhole import camera_views, project_points
 from teamvla_learn.data.layout import PartLayout
 from teamvla_learn.data.metadata import FileSource
 
-KEYPOINTS = (
-    "object_pos",
-    "goal_pos",
-    "handle_pos",
-)  # parts of the privileged state, world frame
+KEYPOINTS = ("object_pos", "goal_pos", "handle_pos")  # parts of the privileged state: positions [m]
 
 
 def project_keypoints(

@@ -61,7 +61,7 @@ def weighted_sum(terms: Mapping[str, LossTerm]) -> Tensor:
 
 
 def masked_mean(values: Tensor, mask: Tensor) -> Tensor:
-    """Average values (B, K, ...) over the samples and chunk targets where the mask (B, K) is True."""
+    """Average values (B, K, ...) over the samples and chunk positions where the mask (B, K) is True."""
     per_action = values.flatten(2).mean(-1)
     return (per_action * mask).sum() / mask.sum().clamp(min=1)
 

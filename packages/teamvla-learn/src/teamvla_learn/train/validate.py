@@ -3,7 +3,6 @@
 Unlike ``teamvla bench`` it records nothing about an episode but its success.
 """
 
-from collections.abc import Sequence
 from contextlib import closing
 from typing import Any
 
@@ -27,6 +26,7 @@ def success_rates(checkpoint: Checkpoint, episodes: int, threads: int | None = N
     """
     from gymnasium.vector import AutoresetMode
     from teamvla_envs.env.vector import TeamVectorEnv
+    from teamvla_envs.rollout import rollout
     from teamvla_envs.seeds import episode_seeds
 
     from teamvla_learn.policies.checkpoint_policy import CheckpointPolicy
@@ -44,18 +44,6 @@ def success_rates(checkpoint: Checkpoint, episodes: int, threads: int | None = N
         )
         with closing(env):
             policy.bind(env)
-            solved = [_run(env, policy, seeds[start : start + WORLDS]) for start in range(0, episodes, WORLDS)]
-        rates[task] = float(np.concatenate(solved).mean())
+            successes = [episode.success for episode in rollout(env, policy, map(int, seeds))]
+        rates[task] = float(np.mean(successes))
     return rates
-
-
-def _run(env: Any, policy: Any, seeds: Sequence[int] | np.ndarray) -> np.ndarray:
-    """Run one episode per seed, at most one per world; returns their successes, (n,) bool."""
-    given = [int(seed) for seed in seeds]
-    obs, info = env.reset(seed=given + given[-1:] * (env.num_envs - len(given)))
-    policy.reset(np.ones(env.num_envs, bool))
-    ended = np.zeros(env.num_envs, bool)
-    while not ended.all():
-        obs, _, terminated, truncated, info = env.step(policy.act(obs))
-        ended |= terminated | truncated
-    return np.asarray(info["is_success"][: len(given)])

@@ -16,11 +16,10 @@ from teamvla_learn.data.augment import Augmentation
 from teamvla_learn.data.collate import BatchAssembler
 from teamvla_learn.data.dataset import load_demos
 from teamvla_learn.data.loader import make_dataloader, step_generator
-from teamvla_learn.data.sampler import SampleOrder
+from teamvla_learn.data.sampler import BatchSampler
+from teamvla_learn.policies.training_data import TrainingData
 from teamvla_learn.train.build import build_policy, build_tokenizer
-from teamvla_learn.train.config import TrainConfig
-from teamvla_learn.train.precision import native_precision
-from teamvla_learn.train.schedule import Budget
+from teamvla_learn.train.config import Budget, TrainConfig, native_precision
 from teamvla_learn.train.trainer import Trainer
 
 
@@ -38,10 +37,10 @@ def main() -> None:
         cores = usable_cores()
         config = TrainConfig(Budget(steps=1), precision=native_precision(), shards=cores)
         tokenizer = build_tokenizer((train,))
-        policy = build_policy("vla", train, source, tokenizer, None, chunk_length=1, seed=0)
+        policy = build_policy("vla", TrainingData(train, source, tokenizer), seed=0)
         change = Augmentation(config.shift, config.brightness, config.color, config.contrast, config.word_dropout)
         assembler = BatchAssembler(train, tokenizer, 1, 32, change, tuple(policy.normalization.auxiliary))
-        order = SampleOrder.over_groups(train.task, config.batch_size, seed=0)
+        order = BatchSampler.over_groups(train.task, config.batch_size, seed=0)
         batches = range(options.steps)
 
         def training(threads: int) -> float:

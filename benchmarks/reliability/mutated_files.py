@@ -66,9 +66,8 @@ def main() -> int:
 def make_originals(folder: Path) -> tuple[Path, Path]:
     """Collect a small demonstration file and train a small policy on it; returns their paths."""
     from teamvla_envs.demos.collect import CollectionSettings, collect_demos
-    from teamvla_learn.train.config import TrainConfig
+    from teamvla_learn.train.config import Budget, TrainConfig
     from teamvla_learn.train.run import TrainingJob, run_training
-    from teamvla_learn.train.schedule import Budget
     from teamvla_learn.train.settings import Settings
 
     demos, policy = folder / "demos.hdf5", folder / "policy"

@@ -1,4 +1,4 @@
-"""The settings of a training, one table per group, from the dataclasses that they are."""
+"""Tables of the training settings, one per group, generated from their dataclasses."""
 
 from collections.abc import Iterator
 from dataclasses import fields, is_dataclass
@@ -10,7 +10,7 @@ from teamvla_learn.train.settings import Settings
 
 
 def settings_sections() -> dict[str, str]:
-    """Section name to Markdown."""
+    """Return the Markdown of each section by name."""
     groups = {"model": Settings().model, "train": Settings().train}
     return {name: table(_HEADER, _rows(group, f"{name}.")) for name, group in groups.items()} | {
         "top": table(_HEADER, _rows(Settings(), "", nested=False))
@@ -22,8 +22,11 @@ _HEADER = ("option", "default", "meaning")
 
 def _rows(settings: Any, prefix: str, nested: bool = True) -> Iterator[tuple[str, str, str]]:
     hints = get_type_hints(type(settings), include_extras=True)
-    described = parse(type(settings).__doc__ or "", style=DocstringStyle.GOOGLE)
-    meanings = {param.arg_name: " ".join((param.description or "").split()) for param in described.params}
+    meanings = {
+        param.arg_name: " ".join((param.description or "").split())
+        for kind in reversed(type(settings).__mro__)  # the options of a network inherit from those of each architecture
+        for param in parse(kind.__doc__ or "", style=DocstringStyle.GOOGLE).params
+    }
     for field in fields(settings):
         value, name = getattr(settings, field.name), f"{prefix}{field.name}"
         if is_dataclass(value):

@@ -12,9 +12,9 @@ import pytest
 from teamvla_envs.errors import UserError
 from teamvla_learn.data.dataset import load_demos
 from teamvla_learn.policies.checkpoint import save_checkpoint
+from teamvla_learn.policies.training_data import TrainingData
 from teamvla_learn.train.build import build_policy, build_tokenizer, describe
-from teamvla_learn.train.config import TrainConfig
-from teamvla_learn.train.schedule import Budget
+from teamvla_learn.train.config import Budget, TrainConfig
 
 from tests.learn.episodes import write_demos
 
@@ -34,7 +34,7 @@ def originals(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     demos = write_demos(folder / "demos.hdf5", 4)
     train, _, source = load_demos(demos, with_pixels=True)
     tokenizer = build_tokenizer((train,))
-    policy = build_policy("vla", train, source, tokenizer, None, chunk_length=1, seed=0).eval()
+    policy = build_policy("vla", TrainingData(train, source, tokenizer), seed=0).eval()
     (folder / "policy").mkdir()
     save_checkpoint(folder / "policy", policy, describe(policy, tokenizer, source, TrainConfig(Budget(steps=1))))
     return demos, folder / "policy"

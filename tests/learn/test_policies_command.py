@@ -6,8 +6,8 @@ from teamvla_envs.cli import main
 from teamvla_envs.errors import UserError
 from teamvla_learn.encoders.vision import VisionConfig
 from teamvla_learn.policies.action_head import HeadConfig
-from teamvla_learn.policies.msg_passing import MessageConfig
-from teamvla_learn.policies.options import PolicyOptions
+from teamvla_learn.policies.msg_passing import MessageConfig, MsgPassingOptions
+from teamvla_learn.policies.single_brain import SingleBrainOptions
 from teamvla_learn.policies_command import find_checkpoints, policies
 
 from tests.learn.train.jobs import train
@@ -61,7 +61,7 @@ def test_the_list_looks_into_runs_by_default(runs, capsys, monkeypatch):
         (
             {
                 "policy": "vla",
-                "model": PolicyOptions(
+                "model": SingleBrainOptions(
                     vision=VisionConfig(encoder="vit"),
                     fusion="attention",
                     head=HeadConfig(kind="flow", flow_steps=3, ensembling=0.5),
@@ -69,15 +69,15 @@ def test_the_list_looks_into_runs_by_default(runs, capsys, monkeypatch):
             },
             ["vit", "attention", "flow in 3 steps, ensembling 0.5"],
         ),
-        ({"policy": "msg"}, ["2 of 32 numbers per control step", "sentence told to", "all"]),
-        ({"policy": "msg", "model": PolicyOptions(messages=MessageConfig(rounds=0))}, ["messages", "none"]),
+        ({"policy": "msg"}, ["2 of 32 numbers per control step", "instruction for", "all"]),
+        ({"policy": "msg", "model": MsgPassingOptions(messages=MessageConfig(rounds=0))}, ["messages", "none"]),
     ],
 )
 def test_info_tells_networks_apart(demos, tmp_path, options, told, capsys, monkeypatch):
     monkeypatch.setenv("COLUMNS", "200")
     train(demos, tmp_path / "x", steps=1, batch_size=4, **options)
     assert main(["policies", "info", str(tmp_path / "x")]) == 0
-    network = capsys.readouterr().out.partition("also learned")[0]
+    network = capsys.readouterr().out.partition("auxiliary targets")[0]
     assert [word for word in told if word not in network] == []
 
 

@@ -13,8 +13,7 @@ from teamvla_learn.dagger.collecting import DrivingSettings
 from teamvla_learn.dagger.rounds import DaggerJob, run_dagger
 from teamvla_learn.dagger.takeover import TakeoverRule
 from teamvla_learn.policies.checkpoint import load_checkpoint
-from teamvla_learn.train.config import TrainConfig
-from teamvla_learn.train.schedule import Budget
+from teamvla_learn.train.config import Budget, TrainConfig
 from teamvla_learn.train.settings import Settings
 
 from tests.learn.episodes import write_demos
@@ -67,5 +66,5 @@ def test_every_task_of_the_learner_needs_a_file(job):
 def test_another_plan_needs_another_folder(job):
     job.out.mkdir()
     (job.out / "dagger.json").write_text(json.dumps({"plan": {}, "finished": 0}))
-    with pytest.raises(UserError, match="was begun with demos None, now it is"):
+    with pytest.raises(UserError, match="was started with demos None, now it is"):
         run_dagger(job)

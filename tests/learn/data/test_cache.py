@@ -104,7 +104,7 @@ def test_demonstrations_that_are_not_what_their_hash_says_do_not_come_in(demos, 
 
     with h5py.File(demos, "r+") as file:
         file["data/demo_0/obs/pixels/front"][0] = 0
-    with pytest.raises(UserError, match=r"demos.hdf5: demo_0 is not what its content hash says"):
+    with pytest.raises(UserError, match=r"demos.hdf5: demo_0 does not match its content hash"):
         load_demos(demos, with_pixels=True, cache=tmp_path / "cache")
     assert not list((tmp_path / "cache").iterdir())
 

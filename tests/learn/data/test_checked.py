@@ -4,7 +4,7 @@ import shutil
 import h5py
 import pytest
 from teamvla_envs.errors import UserError
-from teamvla_learn.data import checked as checked_module
+from teamvla_learn.data import cache as cache_module
 from teamvla_learn.data.dataset import load_demos
 
 
@@ -22,7 +22,7 @@ def test_labels_that_were_changed_are_found(demos, tmp_path, with_pixels, cached
     cache = tmp_path / "cache" if cached else None
     load_demos(demos, with_pixels, cache=cache)
     changed = relabel(demos, tmp_path / "changed.hdf5")
-    with pytest.raises(UserError, match="demo_1 is not what its content hash says"):
+    with pytest.raises(UserError, match="demo_1 does not match its content hash"):
         load_demos(changed, with_pixels, cache=cache)
 
 
@@ -30,7 +30,7 @@ def test_labels_that_were_changed_are_found(demos, tmp_path, with_pixels, cached
 def test_a_file_is_read_in_full_once(demos, tmp_path, monkeypatch, with_pixels):
     load_demos(demos, with_pixels, cache=tmp_path / "cache")
     checked: list[str] = []
-    monkeypatch.setattr(checked_module, "check_content", lambda demo: checked.append(demo.name))
+    monkeypatch.setattr(cache_module, "check_content", lambda demo: checked.append(demo.name))
     load_demos(demos, with_pixels, cache=tmp_path / "cache")
     assert not checked
     os.utime(demos)

@@ -4,7 +4,7 @@ import numpy as np
 from teamvla_learn.data.augment import Augmentation
 from teamvla_learn.data.collate import BatchAssembler
 from teamvla_learn.data.dataset import load_demos
-from teamvla_learn.data.image_store import Pictures
+from teamvla_learn.data.image_store import ImageStore
 from teamvla_learn.encoders.tokenizer import WordTokenizer
 from teamvla_learn.train.build import build_tokenizer
 
@@ -16,7 +16,7 @@ def test_each_different_sentence_of_a_batch_is_there_once(demos):
     seen = BatchAssembler(train, tokenizer, chunk_length=2, max_tokens=32).batch(indices).input
     told = [train.sentences[train.demo[i]][0] for i in indices]
     assert seen.tokens is not None
-    assert np.array_equal(seen.tokens[seen.sentence], tokenizer.encode(told, 32))
+    assert np.array_equal(seen.tokens[seen.instruction], tokenizer.encode(told, 32))
     assert len(seen.tokens) == len(set(told))
 
 
@@ -29,7 +29,7 @@ def test_with_a_generator_every_true_sentence_is_heard(demos):
     def heard(seed):
         seen = assembler.batch(np.zeros(100, dtype=int), np.random.default_rng(seed)).input
         assert seen.tokens is not None
-        return seen.tokens[seen.sentence].tolist()
+        return seen.tokens[seen.instruction].tolist()
 
     assert heard(0) == heard(0) != heard(1)
     assert {tuple(tokens) for tokens in heard(0)} == {tuple(row) for row in tokenizer.encode(true[0], 32).tolist()}
@@ -47,10 +47,10 @@ def test_places_move_with_the_pictures(demos):
     pictures = np.zeros((len(train), 20, 40, 3), np.uint8)
     pictures[:, 8, 30] = 255
     places = np.tile(np.array([30.5 / 40, 8.5 / 20], np.float32), (len(train), 3, 1))
-    data = replace(train, pixels={"front": Pictures([pictures])}, places={"front": places})
+    data = replace(train, pixels={"front": ImageStore([pictures])}, keypoints={"front": places})
     assembler = BatchAssembler(data, None, 1, 32, Augmentation(shift=3))
     batch = assembler.batch(np.arange(len(data)), np.random.default_rng(0))
     _, rows, columns, _ = np.nonzero(batch.input.pixels["front"].numpy()[..., :1])
     assert len(set(zip(rows.tolist(), columns.tolist(), strict=True))) > 5
     found = np.stack([(columns + 0.5) / 40, (rows + 0.5) / 20], axis=1)
-    np.testing.assert_allclose(batch.places["front"][:, 0].numpy(), found, atol=1e-6)
+    np.testing.assert_allclose(batch.keypoints["front"][:, 0].numpy(), found, atol=1e-6)

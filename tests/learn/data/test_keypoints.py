@@ -8,7 +8,7 @@ import pytest
 from teamvla_envs.env.vector import TeamVectorEnv
 from teamvla_envs.sim.render_scene import segment_names
 from teamvla_learn.data.dataset import load_demos
-from teamvla_learn.data.keypoints import THINGS, find_places
+from teamvla_learn.data.keypoints import KEYPOINTS, project_keypoints
 from teamvla_learn.data.layout import PartLayout
 from teamvla_learn.data.metadata import FileSource
 
@@ -40,7 +40,7 @@ def test_a_cube_is_where_the_cameras_see_it(robot):
     obs, _ = env.reset(seed=0)
     moved = {key: values for key, values in env.get_state().items() if key.startswith("field.camera_")}
     source = source_of(env, robot)
-    places = find_places(source, obs["agent_pos"], obs["environment_state"], moved)
+    places = project_keypoints(source, obs["agent_pos"], obs["environment_state"], moved)
     goal, cubes = (
         obs["environment_state"][:, slice(*source.environment_state.span(name))] for name in ("object_pos", "cube_pos")
     )
@@ -49,7 +49,7 @@ def test_a_cube_is_where_the_cameras_see_it(robot):
     first = 1 + next(index for index, name in enumerate(names) if name.startswith("cube"))
     seen = dict.fromkeys(CAMERAS, 0)
     for camera in CAMERAS:
-        where = places[camera][:, THINGS.index("object_pos")] * (WIDTH, HEIGHT) - 0.5
+        where = places[camera][:, KEYPOINTS.index("object_pos")] * (WIDTH, HEIGHT) - 0.5
         for world in range(8):
             rows, columns = np.nonzero(obs["segmentation"][camera][world] == first + meant[world])
             if len(rows) and min(rows.min(), columns.min(), HEIGHT - 1 - rows.max(), WIDTH - 1 - columns.max()) > 0:
@@ -62,5 +62,5 @@ def test_a_cube_is_where_the_cameras_see_it(robot):
 
 def test_what_a_file_cannot_tell_is_nowhere(demos):
     train, *_ = load_demos(demos, with_pixels=True)  # it does not hold how the tools are turned
-    assert set(train.places) == set(CAMERAS)
-    assert all(np.isnan(where).all() and where.shape == (len(train), 3, 2) for where in train.places.values())
+    assert set(train.keypoints) == set(CAMERAS)
+    assert all(np.isnan(where).all() and where.shape == (len(train), 3, 2) for where in train.keypoints.values())

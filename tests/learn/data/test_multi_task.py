@@ -9,9 +9,10 @@ from teamvla_envs.errors import UserError
 from teamvla_learn.data.collate import BatchAssembler
 from teamvla_learn.data.dataset import load_demos
 from teamvla_learn.data.loader import make_dataloader
+from teamvla_learn.policies.training_data import TrainingData
 from teamvla_learn.train.build import build_policy, build_tokenizer
 
-from tests.learn.episodes import STEPS, write_demos
+from tests.learn.episodes import write_demos
 
 LIFT_PARTS = [("object_pos", 3), ("goal_pos", 3)]
 OTHER_PARTS = [("handle_pos", 3), ("goal_pos", 3)]
@@ -63,12 +64,12 @@ def test_a_part_that_a_task_lacks_is_invalid_there(two_tasks):
 def test_one_policy_learns_both(two_tasks):
     train, valid, source = load_demos(two_tasks, with_pixels=True)
     tokenizer = build_tokenizer((train, valid))
-    policy = build_policy("vla", train, source, tokenizer, None, chunk_length=1, seed=0)
+    policy = build_policy("vla", TrainingData(train, source, tokenizer), seed=0)
     assert set(policy.normalization.auxiliary) == {"object_pos", "goal_pos"}
     terms = policy.losses(BatchAssembler(train, tokenizer, 1, 32).batch(np.arange(0, len(train), 7)))
     assert all(torch.isfinite(term.value) for term in terms.values())
     with pytest.raises(UserError, match="privileged states of lift, handoff differ"):
-        build_policy("state", train, source, None, None, chunk_length=1, seed=0)
+        build_policy("state", TrainingData(train, source, None), seed=0)
 
 
 def test_tasks_are_sampled_evenly(two_tasks):
@@ -88,17 +89,6 @@ def test_batches_depend_neither_on_workers_nor_on_where_a_loop_began(two_tasks):
 
     assert batches(0, 0) == batches(0, 2)
     assert batches(0, 0)[4:] == batches(4, 0)
-
-
-def test_a_window_begins_with_its_demonstration(two_tasks):
-    train, _, _ = load_demos(two_tasks, with_pixels=True)
-    batch = BatchAssembler(train, None, 1, 32, history=3).batch(np.array([STEPS, STEPS + 2]))
-    agent_pos = batch.input.agent_pos
-    assert agent_pos is not None
-    assert agent_pos.shape[:2] == batch.input.pixels["front"].shape[:2] == (2, 3)
-    first, *_ = rows = train.agent_pos[STEPS : STEPS + 3]
-    assert np.array_equal(agent_pos[0].numpy(), np.stack([first] * 3))
-    assert np.array_equal(agent_pos[1].numpy(), rows)
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ import h5py
 import numpy as np
 import pytest
 from teamvla_envs.errors import UserError
-from teamvla_learn.data import checked
+from teamvla_learn.data import cache
 from teamvla_learn.data.dataset import load_demos
 
 from tests.envs.demos.sealing import seal
@@ -51,7 +51,7 @@ def test_a_file_of_which_a_part_was_read_is_not_taken_for_checked(tmp_path, monk
     three, six = write(tmp_path, "three", 3), write(tmp_path, "six", 6)
     load_demos((three, six), with_pixels=False, cache=tmp_path / "cache")
     names: list[str] = []
-    monkeypatch.setattr(checked, "check_content", lambda demo: names.append(demo.name))
+    monkeypatch.setattr(cache, "check_content", lambda demo: names.append(demo.name))
     load_demos(six, with_pixels=False, cache=tmp_path / "cache")
     assert len(names) == 6
 

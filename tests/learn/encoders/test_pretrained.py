@@ -44,7 +44,7 @@ def test_its_features_become_points_where_the_sentence_wants_them(folder):
 
 def test_it_is_frozen_and_not_part_of_the_checkpoint(folder, tmp_path):
     policy = make_team(2, vision=VisionConfig(f"pretrained:{folder}"))
-    policy.actions(see(policy))
+    policy.predict_chunk(see(policy))[:, 0]
     assert not any("backbone" in name or "layer" in name for name, _ in policy.views.named_parameters())
     saved = save_team(policy, tmp_path / "team")
     size = sum(tensor.numel() for name, tensor in load_file(saved / "model.safetensors").items() if "views" in name)

@@ -11,9 +11,9 @@ from teamvla_learn.data.normalization import Normalization, Statistics
 from teamvla_learn.encoders.tokenizer import WordTokenizer
 from teamvla_learn.encoders.vision import VisionConfig
 from teamvla_learn.policies.action_head import ActionSpace, HeadConfig
-from teamvla_learn.policies.auxiliary import AuxiliaryTarget
 from teamvla_learn.policies.checkpoint import save_checkpoint
 from teamvla_learn.policies.checkpoint_info import CheckpointInfo
+from teamvla_learn.policies.losses import AuxiliaryTarget
 from teamvla_learn.policies.msg_passing import MessageConfig, MsgPassingConfig, MsgPassingVLA
 
 TOKENIZER = WordTokenizer.from_sentences(["Put the bar on the green stand."])
@@ -73,7 +73,7 @@ def see(policy: MsgPassingVLA, batch: int = 3, seed: int = 0) -> PolicyInput:
         },
         agent_pos=torch.from_numpy(rng.normal(size=(batch, arms * LAYOUT.size)).astype(np.float32)),
         tokens=torch.from_numpy(TOKENIZER.encode(["Put the bar on the green stand.", "green"], 32)),
-        sentence=torch.from_numpy(rng.integers(0, 2, batch)),
+        instruction=torch.from_numpy(rng.integers(0, 2, batch)),
     )
 
 

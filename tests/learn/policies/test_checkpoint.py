@@ -20,9 +20,9 @@ from teamvla_learn.policies.checkpoint import (
     save_checkpoint,
     write_tensors,
 )
+from teamvla_learn.policies.training_data import TrainingData
 from teamvla_learn.train.build import build_policy, build_tokenizer, describe
-from teamvla_learn.train.config import TrainConfig
-from teamvla_learn.train.schedule import Budget
+from teamvla_learn.train.config import Budget, TrainConfig
 
 
 @pytest.fixture(params=["vla", "msg", "state"])
@@ -30,7 +30,7 @@ def saved(request, demos, tmp_path):
     """An untrained policy, a batch, and the folder it was saved to."""
     train, _, source = load_demos(demos, with_pixels=request.param != "state")
     tokenizer = build_tokenizer((train,)) if request.param != "state" else None
-    policy = build_policy(request.param, train, source, tokenizer, None, chunk_length=1, seed=0).eval()
+    policy = build_policy(request.param, TrainingData(train, source, tokenizer), seed=0).eval()
     folder = tmp_path / "checkpoint"
     folder.mkdir()
     save_checkpoint(folder, policy, describe(policy, tokenizer, source, TrainConfig(Budget(steps=1))))
@@ -53,7 +53,7 @@ def test_a_loaded_policy_acts_the_same_to_the_last_bit(saved):
     for name, tensor in policy.state_dict().items():
         assert torch.equal(loaded.policy.state_dict()[name], tensor)
     with torch.inference_mode():
-        assert torch.equal(loaded.policy.actions(batch.input), policy.actions(batch.input))
+        assert torch.equal(loaded.policy.predict_chunk(batch.input)[:, 0], policy.predict_chunk(batch.input)[:, 0])
 
 
 def test_saving_what_was_loaded_gives_the_same_files(saved, tmp_path):
@@ -142,8 +142,8 @@ def test_equal_tensors_are_equal_bytes(tmp_path):
     ("entry", "value", "message"),
     [
         ("schema_version", 99, "schema_version 99, this program reads 2"),
-        ("policy", "Transformer", "policy 'Transformer', allowed are SingleBrainVLA, MsgPassingVLA, StatePolicy"),
-        ("model", {"layers": 3}, "unknown entries: layers"),
+        ("policy", "Transformer", "policy 'Transformer', allowed are MsgPassingVLA, StatePolicy, SingleBrainVLA"),
+        ("model", {"layers": 3}, "unknown name 'layers'"),
         ("normalization", {}, "does not describe a policy"),
         ("env_kwargs", None, "env_kwargs"),
         ("vocabulary", "abc", "vocabulary is 'abc', expected a list"),

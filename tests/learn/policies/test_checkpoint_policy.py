@@ -12,9 +12,9 @@ from teamvla_envs.policies import Policy, make_policy
 from teamvla_learn.data.dataset import load_demos
 from teamvla_learn.data.layout import PartLayout
 from teamvla_learn.policies.checkpoint import save_checkpoint
+from teamvla_learn.policies.training_data import TrainingData
 from teamvla_learn.train.build import build_policy, build_tokenizer, describe
-from teamvla_learn.train.config import TrainConfig
-from teamvla_learn.train.schedule import Budget
+from teamvla_learn.train.config import Budget, TrainConfig
 
 from tests.learn.episodes import CAMERAS, ENV_KWARGS, SIZE, make_episode
 
@@ -42,7 +42,7 @@ class StubEnv:
 def policy(demos, tmp_path) -> Policy:
     train, _, source = load_demos(demos, with_pixels=True)
     tokenizer = build_tokenizer((train,))
-    network = build_policy("vla", train, source, tokenizer, None, chunk_length=1, seed=0)
+    network = build_policy("vla", TrainingData(train, source, tokenizer), seed=0)
     folder = tmp_path / "run"
     folder.mkdir()
     save_checkpoint(folder, network, describe(network, tokenizer, source, TrainConfig(Budget(steps=1))))
@@ -85,7 +85,7 @@ def test_another_task_is_allowed_with_a_warning(policy, caplog):
     assert not caplog.records
     policy.bind(StubEnv(ENV_KWARGS | {"obs_mode": "vision", "task": "drawer"}))
     policy.bind(StubEnv(ENV_KWARGS | {"obs_mode": "vision", "task": "drawer"}))
-    assert caplog.messages == ["the policy was trained for lift, not for drawer"]  # once
+    assert caplog.messages == ["the policy was trained on lift, not on drawer"]  # once
 
 
 def test_what_one_world_does_is_independent_of_the_others(policy):
@@ -159,7 +159,7 @@ class StateStub(StubEnv):
 def state_policy(demos: Path, folder: Path, parts: PartLayout | None = None) -> Policy:
     """A state policy as a checkpoint, optionally one that recorded other parts."""
     train, _, source = load_demos(demos, with_pixels=False)
-    network = build_policy("state", train, source, None, None, chunk_length=1, seed=0)
+    network = build_policy("state", TrainingData(train, source, None), seed=0)
     if parts is not None:
         network.config = replace(network.config, parts=parts)
     folder.mkdir()
@@ -193,7 +193,7 @@ def test_an_instruction_that_is_too_long_is_read_in_part_with_one_warning(policy
     for _ in range(2):
         assert np.isfinite(policy.act(observe(0) | {"instruction": (long,)})).all()
     assert [record.message for record in caplog.records] == [
-        f"the instruction {shown(long)} has 63 tokens, the policy reads the first 32 only"
+        f"the instruction {shown(long)} has 63 tokens, the policy reads only the first 32"
     ]
 
 

@@ -6,7 +6,7 @@ import pytest
 import torch
 from teamvla_envs.scene.compose import compose
 from teamvla_learn.policies.action_head import ActionHead
-from teamvla_learn.policies.arm_view import OWN_CAMERA, OwnFrame, places_for_arms, pool_arms, split_team
+from teamvla_learn.policies.arm_view import OWN_CAMERA, OwnFrame, keypoints_for_arms, pool_arms, split_team
 from teamvla_learn.policies.losses import weighted_sum
 from teamvla_learn.policies.messages import dropping, perfect
 
@@ -17,7 +17,7 @@ from tests.learn.policies.teams import LAYOUT, make_batch, make_team, see, stati
 @pytest.mark.parametrize("messages", [{}, {"rounds": 1}, {"rounds": 3, "size": 5}, {"rounds": 0}, {"size": 0}])
 def test_it_acts_for_teams_of_any_size_with_any_messages(arms, messages: dict[str, Any]):
     policy = make_team(arms, **messages)
-    actions = policy.actions(see(policy))
+    actions = policy.predict_chunk(see(policy))[:, 0]
     assert actions.shape == (3, 8 * arms)
     assert actions.abs().max() <= 1
     assert policy.rounds == (0 if 0 in messages.values() else messages.get("rounds", 2))
@@ -26,7 +26,7 @@ def test_it_acts_for_teams_of_any_size_with_any_messages(arms, messages: dict[st
 def heard(policy, batch):
     """The messages of the first round of a batch."""
     config = policy.config
-    arms = split_team(batch, config.cameras, config.proprioception, config.told, config.messages.peers)
+    arms = split_team(batch, config.cameras, config.proprioception, config.instructed, config.messages.peers)
     return policy.write(policy.begin(arms), 0)
 
 
@@ -72,8 +72,8 @@ def test_without_messages_an_arm_knows_nothing_of_the_others():
 def told_apart(policy):
     """The same scenes, told in one sentence and in another."""
     seen = see(policy)
-    assert seen.sentence is not None
-    return seen, replace(seen, sentence=1 - seen.sentence)
+    assert seen.instruction is not None
+    return seen, replace(seen, instruction=1 - seen.instruction)
 
 
 def test_an_arm_that_is_not_told_does_not_know_the_sentence():
@@ -184,8 +184,8 @@ def test_an_arm_points_in_the_pictures_that_it_sees():
     pixels = {camera: mark.to(torch.uint8)[:, None, None, None].expand(-1, 8, 8, 3) for camera, mark in marks.items()}
     seen = replace(see(policy, batch), pixels=pixels)
     places = {camera: mark.float()[:, None, None].expand(-1, 3, 2) for camera, mark in marks.items()}
-    view = split_team(seen, cameras, policy.config.proprioception, policy.config.told, with_peers=False)
+    view = split_team(seen, cameras, policy.config.proprioception, policy.config.instructed, with_peers=False)
     assert view.own is not None
-    assert places_for_arms(places, OWN_CAMERA, 3)[:, 0, 0].tolist() == view.own[:, 0, 0, 0].tolist()
+    assert keypoints_for_arms(places, OWN_CAMERA, 3)[:, 0, 0].tolist() == view.own[:, 0, 0, 0].tolist()
     shared = view.shared["front"][:, 0, 0, 0].repeat_interleave(3)
-    assert places_for_arms(places, "front", 3)[:, 0, 0].tolist() == shared.tolist()
+    assert keypoints_for_arms(places, "front", 3)[:, 0, 0].tolist() == shared.tolist()

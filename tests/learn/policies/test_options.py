@@ -3,6 +3,7 @@
 import json
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -16,22 +17,23 @@ from teamvla_learn.policies.action_head import HeadConfig
 from teamvla_learn.policies.checkpoint import load_checkpoint, save_checkpoint
 from teamvla_learn.policies.losses import LossWeights, weighted_sum
 from teamvla_learn.policies.msg_passing import MessageConfig
-from teamvla_learn.policies.options import PolicyOptions
-from teamvla_learn.train.build import PolicyKind, build_policy, build_tokenizer, describe
-from teamvla_learn.train.config import TrainConfig
-from teamvla_learn.train.schedule import Budget
+from teamvla_learn.policies.registry import combined_options
+from teamvla_learn.policies.training_data import TrainingData
+from teamvla_learn.train.build import build_policy, build_tokenizer, describe
+from teamvla_learn.train.config import Budget, TrainConfig
 
+OPTIONS_CLASS: Any = combined_options()
 OPTIONS = {
-    "plain": PolicyOptions(),
-    "attention": PolicyOptions(fusion="attention"),
-    "flow": PolicyOptions(head=HeadConfig("flow", flow_size=16)),
-    "l1": PolicyOptions(head=HeadConfig(loss="l1", ensembling=0.1)),
-    "vit": PolicyOptions(vision=VisionConfig("vit")),
-    "minilm": PolicyOptions(language=LanguageConfig("minilm")),
-    "weights": PolicyOptions(
+    "plain": OPTIONS_CLASS(),
+    "attention": OPTIONS_CLASS(fusion="attention"),
+    "flow": OPTIONS_CLASS(head=HeadConfig("flow", flow_size=16)),
+    "l1": OPTIONS_CLASS(head=HeadConfig(loss="l1", ensembling=0.1)),
+    "vit": OPTIONS_CLASS(vision=VisionConfig("vit")),
+    "minilm": OPTIONS_CLASS(language=LanguageConfig("minilm")),
+    "weights": OPTIONS_CLASS(
         losses=LossWeights(action_weight=2.0, gripper_weight=0.5, auxiliary_weight=0.1, pointing_weight=0.4)
     ),
-    "silent": PolicyOptions(messages=MessageConfig(size=0, instruction_for="arm_1")),
+    "silent": OPTIONS_CLASS(messages=MessageConfig(size=0, instruction_for="arm_1")),
 }
 
 
@@ -39,10 +41,10 @@ OPTIONS = {
 def make(demos: Path):
     """Makes an untrained policy, a batch, and what a checkpoint says."""
 
-    def make(kind: PolicyKind, options: PolicyOptions):
+    def make(kind: str, options: Any):
         train, _, source = load_demos(demos, with_pixels=True)
         tokenizer = build_tokenizer((train,), options.language)
-        policy = build_policy(kind, train, source, tokenizer, None, chunk_length=2, seed=0, options=options)
+        policy = build_policy(kind, TrainingData(train, source, tokenizer, 2), seed=0, options=options)
         batch = BatchAssembler(train, tokenizer, 2, 32).batch(np.arange(8))
         return policy, batch, describe(policy, tokenizer, source, TrainConfig(Budget(steps=1)))
 
@@ -63,8 +65,8 @@ def test_it_learns_and_loads_again_to_the_last_bit(make, tmp_path, kind, name):
     loaded = load_checkpoint(tmp_path)
     assert loaded.policy.config == policy.config
     with torch.inference_mode():
-        assert torch.equal(loaded.policy.chunks(batch.input), policy.chunks(batch.input))
-    assert loaded.policy.chunks(batch.input).shape == (8, 2, 16)
+        assert torch.equal(loaded.policy.predict_chunk(batch.input), policy.predict_chunk(batch.input))
+    assert loaded.policy.predict_chunk(batch.input).shape == (8, 2, 16)
 
 
 def test_weights_are_those_that_were_asked_for(make):
@@ -75,7 +77,7 @@ def test_weights_are_those_that_were_asked_for(make):
 
 
 def test_a_checkpoint_that_knows_nothing_of_newer_options_loads(make, tmp_path):
-    policy, batch, info = make("vla", PolicyOptions())
+    policy, batch, info = make("vla", OPTIONS_CLASS())
     save_checkpoint(tmp_path, policy.eval(), info)
     path = tmp_path / "config.json"
     config = json.loads(path.read_text())
@@ -86,7 +88,9 @@ def test_a_checkpoint_that_knows_nothing_of_newer_options_loads(make, tmp_path):
         del config["model"][part][name]
     path.write_text(json.dumps(config))
     with torch.inference_mode():
-        assert torch.equal(load_checkpoint(tmp_path).policy.actions(batch.input), policy.actions(batch.input))
+        assert torch.equal(
+            load_checkpoint(tmp_path).policy.predict_chunk(batch.input)[:, 0], policy.predict_chunk(batch.input)[:, 0]
+        )
 
 
 def test_attention_only_adds_to_what_concat_has(make):
@@ -104,7 +108,7 @@ def test_costs_of_motion_need_joint_steps(make, demos):
     other = replace(source, files=(replace(file, env_kwargs=dict(file.env_kwargs) | {"action_mode": "ee_delta"}),))
     tokenizer = build_tokenizer((train,))
     with pytest.raises(UserError, match=r"action_mode joint_delta; .* has ee_delta"):
-        build_policy("vla", train, other, tokenizer, None, 1, 0, PolicyOptions(losses=losses))
-    terms = make("msg", PolicyOptions(losses=losses))[0].losses(make("msg", PolicyOptions(losses=losses))[1])
+        build_policy("vla", TrainingData(train, other, tokenizer), seed=0, options=OPTIONS_CLASS(losses=losses))
+    terms = make("msg", OPTIONS_CLASS(losses=losses))[0].losses(make("msg", OPTIONS_CLASS(losses=losses))[1])
     assert terms["collision"].weight == 1.0
     assert "coordination" not in terms

@@ -2,11 +2,11 @@
 
 import pytest
 import torch
-from teamvla_learn.encoders.spatial_softmax import Located, SpatialSoftmax
-from teamvla_learn.policies.pointing import pointing_cost
+from teamvla_learn.encoders.spatial_softmax import Keypoints, SpatialSoftmax
+from teamvla_learn.policies.losses import pointing_cost
 
 
-def found(activations: torch.Tensor, anchor: float = 0.5) -> Located:
+def found(activations: torch.Tensor, anchor: float = 0.5) -> Keypoints:
     height, width = activations.shape[2:]
     return SpatialSoftmax(height, width, anchor)(activations)
 

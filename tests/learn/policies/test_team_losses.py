@@ -10,8 +10,8 @@ from teamvla_learn.policies.action_head import ActionSpace
 from teamvla_learn.policies.losses import LossWeights
 from teamvla_learn.policies.team_losses import (
     TeamMotion,
-    acts_jointly,
     collision_cost,
+    cooperates,
     coordination_cost,
     team_costs,
 )
@@ -40,13 +40,13 @@ def test_kinematics_are_those_of_the_environment():
 
 def test_arms_act_jointly_when_both_hold_or_are_near():
     far, near = line(0.0, 1.0), line(0.0, 0.1)
-    assert acts_jointly(far, torch.tensor([[0.0, 0.0]]))[0, 0, 1]
-    assert not acts_jointly(far, torch.tensor([[0.0, 1.0]]))[0, 0, 1]
-    assert acts_jointly(near, torch.tensor([[1.0, 1.0]]))[0, 0, 1]
+    assert cooperates(far, torch.tensor([[0.0, 0.0]]))[0, 0, 1]
+    assert not cooperates(far, torch.tensor([[0.0, 1.0]]))[0, 0, 1]
+    assert cooperates(near, torch.tensor([[1.0, 1.0]]))[0, 0, 1]
 
 
 def test_moving_together_costs_nothing_and_apart_the_square_of_the_centimeters():
-    jointly = acts_jointly(line(0.0, 0.1), torch.ones(1, 2))
+    jointly = cooperates(line(0.0, 0.1), torch.ones(1, 2))
     assert coordination_cost(line(0.05, 0.15), line(0.0, 0.1), jointly).item() == pytest.approx(0, abs=1e-6)
     assert coordination_cost(line(0.0, 0.13), line(0.0, 0.1), jointly).item() == pytest.approx(9, rel=1e-3)
     assert coordination_cost(line(0.0, 0.13), line(0.0, 0.1), torch.zeros_like(jointly)).item() == 0

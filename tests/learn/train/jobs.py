@@ -4,9 +4,8 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
-from teamvla_learn.train.config import TrainConfig
+from teamvla_learn.train.config import Budget, TrainConfig
 from teamvla_learn.train.run import TrainingJob, run_training
-from teamvla_learn.train.schedule import Budget
 from teamvla_learn.train.settings import Settings
 
 SHORT = {"lr": "learning_rate"}

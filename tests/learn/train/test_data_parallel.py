@@ -10,9 +10,8 @@ import pytest
 import torch
 from safetensors.torch import load_file
 from teamvla_envs.errors import UserError
-from teamvla_learn.train.data_parallel import Processes, join_processes
+from teamvla_learn.train.data_parallel import Processes, ShardedGradient, join_processes
 from teamvla_learn.train.logging import read_log
-from teamvla_learn.train.sharding import ShardedGradient
 
 from tests.learn.train.jobs import train
 
@@ -43,7 +42,7 @@ def test_one_process_has_nobody_to_talk_to():
     with join_processes("cpu") as processes:
         assert processes == Processes(rank=0, size=1)
         assert processes.leads
-        assert processes.agree(3.0, True) == (3.0, True)
+        assert processes.broadcast(3.0, True) == (3.0, True)
         assert torch.equal(processes.gather(torch.arange(3)), torch.arange(3))
         processes.wait()
 

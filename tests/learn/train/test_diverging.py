@@ -5,7 +5,7 @@ import torch
 from teamvla_envs.errors import UserError
 from teamvla_learn.encoders.language import LanguageConfig
 from teamvla_learn.policies.checkpoint import load_checkpoint
-from teamvla_learn.policies.options import PolicyOptions
+from teamvla_learn.policies.single_brain import SingleBrainOptions
 from teamvla_learn.train.trainer import Trainer
 
 from tests.learn.train.jobs import train
@@ -39,7 +39,9 @@ def test_a_loss_that_is_infinite_stops_a_training(demos, tmp_path, monkeypatch):
 
 
 def test_an_instruction_that_would_be_cut_is_refused(demos, tmp_path):
-    options = PolicyOptions(language=LanguageConfig(max_tokens=3))
-    with pytest.raises(UserError, match=r"the instruction '.*' has \d+ tokens, but the sentence encoder reads 3: set"):
+    options = SingleBrainOptions(language=LanguageConfig(max_tokens=3))
+    with pytest.raises(
+        UserError, match=r"the instruction '.*' has \d+ tokens, but the instruction encoder reads 3: set"
+    ):
         train(demos, tmp_path / "x", steps=1, batch_size=4, model=options)
     assert not (tmp_path / "x").exists()

@@ -6,10 +6,10 @@ import torch
 from safetensors.torch import load_file
 from teamvla_envs.cli import main
 from teamvla_envs.errors import UserError
+from teamvla_learn.baselines.registry import checkpoint_folder
 from teamvla_learn.encoders.vision import VisionConfig
-from teamvla_learn.policies.checkpoint import load_checkpoint
-from teamvla_learn.policies.options import PolicyOptions
-from teamvla_learn.train.begun import checkpoint_folder, kind_of
+from teamvla_learn.policies.checkpoint import architecture_of, load_checkpoint
+from teamvla_learn.policies.single_brain import SingleBrainOptions
 from teamvla_learn.train.init_from import warn_of_network
 
 from tests.learn.episodes import write_demos
@@ -43,7 +43,7 @@ def test_it_resumes_as_any_other(demos, tmp_path):
     [
         ({"cameras": ("front",)}, r"has cameras \('front', 'wrist_0', 'wrist_1'\), .* has \('front',\)"),
         ({"size": 16}, r"has image size \(32, 32\), .* has \(16, 16\)"),
-        ({"state_parts": (("object_pos", 3), ("other", 3))}, "also learns to tell goal_pos"),
+        ({"state_parts": (("object_pos", 3), ("other", 3))}, "also learns to predict goal_pos"),
     ],
 )
 def test_a_network_that_does_not_fit_is_refused(demos, tmp_path, change, message):
@@ -72,7 +72,7 @@ def test_another_kind_of_network_is_refused(demos, tmp_path):
 @pytest.fixture
 def begun(demos, tmp_path) -> Path:
     """A trained network with a narrow picture encoder and chunks of two actions."""
-    options = PolicyOptions(vision=VisionConfig(channels=(8, 8, 8, 8)))
+    options = SingleBrainOptions(vision=VisionConfig(channels=(8, 8, 8, 8)))
     train(demos, tmp_path / "begun", steps=1, batch_size=4, chunk_length=2, model=options)
     return tmp_path / "begun"
 
@@ -102,7 +102,7 @@ def test_the_kind_of_policy_is_that_of_the_checkpoint(demos, tmp_path):
     train(demos, tmp_path / "a", policy="state", steps=1)
     words = f"train {demos} --init-from {tmp_path / 'a'} --out {tmp_path / 'b'} --preset tiny --steps 1 --threads 1"
     assert main(words.split()) == 0
-    assert kind_of(tmp_path / "b") == "state"
+    assert architecture_of(tmp_path / "b") == "state"
 
 
 def test_what_files_ask_of_a_trained_network_is_said_not_to_count(begun, tmp_path, caplog):
@@ -113,12 +113,12 @@ def test_what_files_ask_of_a_trained_network_is_said_not_to_count(begun, tmp_pat
     assert not caplog.messages
     warn_of_network(policy, "gpu", [tmp_path / "other.yaml"])
     assert caplog.messages == [
-        "model.vision.channels of config gpu does not count: init_from has its network",
-        f"chunk_length of config {tmp_path / 'other.yaml'} does not count: init_from has its network",
+        "model.vision.channels of config gpu has no effect: init_from keeps its network",
+        f"chunk_length of config {tmp_path / 'other.yaml'} has no effect: init_from keeps its network",
     ]
 
 
 def test_a_baseline_can_be_named():
-    assert kind_of(checkpoint_folder("baseline:lift-msg")) == "msg"
+    assert architecture_of(checkpoint_folder("baseline:lift-msg")) == "msg"
     with pytest.raises(UserError, match="baseline:fly does not exist"):
         checkpoint_folder("baseline:fly")

@@ -3,7 +3,7 @@ from typing import Any
 
 import pytest
 import torch
-from teamvla_learn.train.muon import orthogonal, stacked_step
+from teamvla_learn.train.optimizer import orthogonal, stacked_step
 from torch import nn
 
 SHAPES = [(16, 75), (64, 64), (288, 64), (48, 160), (1, 30)]

@@ -8,16 +8,17 @@ from teamvla_learn.data.collate import BatchAssembler
 from teamvla_learn.data.dataset import load_demos
 from teamvla_learn.policies.base import LearnedPolicy
 from teamvla_learn.policies.losses import weighted_sum
-from teamvla_learn.train.build import PolicyKind, build_policy, build_tokenizer
+from teamvla_learn.policies.training_data import TrainingData
+from teamvla_learn.train.build import build_policy, build_tokenizer
 from teamvla_learn.train.optimizer import Optimizer
 
 from tests.learn.train.jobs import train
 
 
-def policy_with_gradients(demos, kind: PolicyKind = "vla") -> LearnedPolicy:
+def policy_with_gradients(demos, kind: str = "vla") -> LearnedPolicy:
     data, valid, source = load_demos(demos, with_pixels=True)
     tokenizer = build_tokenizer((data, valid))
-    policy = build_policy(kind, data, source, tokenizer, None, 1, seed=0)
+    policy = build_policy(kind, TrainingData(data, source, tokenizer), seed=0)
     batch = next(BatchAssembler(data, tokenizer, 1, 32).sweep(8, 8))
     weighted_sum(policy.losses(batch)).backward()
     return policy
@@ -62,7 +63,7 @@ def test_the_same_optimizer_gives_the_same_weights_and_no_other_goes_on(demos, t
     train(demos, tmp_path / "whole", steps=4, optimizer=name)
     train(demos, tmp_path / "a", steps=4, optimizer=name)
     other = "adamw" if name == "muon" else "muon"
-    with pytest.raises(UserError, match=f"optimizer is '{other}', .* was begun with '{name}'"):
+    with pytest.raises(UserError, match=f"optimizer is '{other}', .* was started with '{name}'"):
         train(demos, tmp_path / "a", steps=4, optimizer=other, resume=True)
     whole, a = (load_file(tmp_path / folder / "model.safetensors") for folder in ("whole", "a"))
     assert all(torch.equal(whole[key], a[key]) for key in whole)

@@ -1,6 +1,6 @@
 import pytest
 from teamvla_envs.errors import UserError
-from teamvla_learn.train.schedule import Budget, learning_rate_factor
+from teamvla_learn.train.config import Budget, learning_rate_factor
 
 
 def test_the_learning_rate_warms_up_and_ends_at_almost_nothing():

@@ -4,9 +4,8 @@ import pytest
 import yaml
 from teamvla_envs.cli import main
 from teamvla_envs.errors import UserError
-from teamvla_learn.train.config import TrainConfig
-from teamvla_learn.train.config_layers import apply_layer, read_layer
-from teamvla_learn.train.schedule import Budget
+from teamvla_learn.config_io import apply_layer, read_layer
+from teamvla_learn.train.config import Budget, TrainConfig
 from teamvla_learn.train.settings import Settings, layered_settings, presets, settings_below
 
 
@@ -63,7 +62,7 @@ def test_settings_survive_yaml(write):
         ("colour: 3", "has the unknown name 'colour': allowed are policy, chunk_length"),
         ("polcy: vla", "unknown name 'polcy': did you mean policy?"),
         ("train: {budget: {epochs: 3}}", "train.budget has the unknown name 'epochs': did you mean steps?"),
-        ("policy: rnn", "policy is 'rnn', allowed are 'vla', 'msg', 'state'"),
+        ("policy: rnn", "policy is 'rnn', allowed are msg, state, vla"),
         ("train: {batch_size: many}", "train.batch_size is 'many', expected int"),
         ("train: {learning_rate: fast}", "train.learning_rate is 'fast', expected a number"),
         ("train: {paraphrase: 1}", "train.paraphrase is 1, expected bool"),
@@ -116,7 +115,7 @@ def test_what_goes_on_from_a_run_has_its_settings_unless_others_are_named(tmp_pa
         ("--instruction-for arm_0", "model.messages.instruction_for is arm_0, which is for policy msg; policy is vla"),
         ("--rounds 0 --policy state", "model.messages.rounds is 0, which is for policy msg; policy is state"),
         ("--fusion attention --policy msg", "model.fusion is attention, which is for policy vla; policy is msg"),
-        ("--vision vit --policy state", "model.vision.encoder is vit, which is for policy vla or msg; policy is state"),
+        ("--vision vit --policy state", "model.vision.encoder is vit, which is for policy msg or vla; policy is state"),
         ("--ensembling 0.1", "ensembling is 0.1, but chunk_length is 1, expected at least 2"),
     ],
 )

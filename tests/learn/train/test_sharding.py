@@ -8,9 +8,9 @@ import pytest
 import torch
 from teamvla_learn.data.collate import BatchAssembler
 from teamvla_learn.data.dataset import load_demos
+from teamvla_learn.policies.training_data import TrainingData
 from teamvla_learn.train.build import build_policy, build_tokenizer
-from teamvla_learn.train.data_parallel import Processes
-from teamvla_learn.train.sharding import ShardedGradient
+from teamvla_learn.train.data_parallel import Processes, ShardedGradient
 
 
 @pytest.fixture
@@ -21,7 +21,7 @@ def make_gradient(demos):
     assembler = BatchAssembler(train, tokenizer, 1, 32)
 
     def make(shards, threads, processes=None):
-        policy = build_policy("vla", train, source, tokenizer, None, chunk_length=1, seed=0)
+        policy = build_policy("vla", TrainingData(train, source, tokenizer), seed=0)
         autocast = partial(torch.autocast, "cpu", enabled=False)
         sharded = ShardedGradient(policy, shards, threads, autocast, processes)
 

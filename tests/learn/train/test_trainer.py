@@ -10,16 +10,16 @@ from teamvla_learn.data.batch import Batch
 from teamvla_learn.data.collate import BatchAssembler
 from teamvla_learn.data.dataset import load_demos
 from teamvla_learn.policies.losses import weighted_sum
-from teamvla_learn.train.build import PolicyKind, build_policy, build_tokenizer
-from teamvla_learn.train.config import TrainConfig
-from teamvla_learn.train.schedule import Budget
+from teamvla_learn.policies.training_data import TrainingData
+from teamvla_learn.train.build import build_policy, build_tokenizer
+from teamvla_learn.train.config import Budget, TrainConfig
 from teamvla_learn.train.trainer import LogRow, Trainer
 
 
-def make_trainer(demos: Path, kind: PolicyKind = "vla", chunk_length: int = 1, **config: Any) -> Trainer:
+def make_trainer(demos: Path, kind: str = "vla", chunk_length: int = 1, **config: Any) -> Trainer:
     train, valid, source = load_demos(demos, with_pixels=kind != "state")
     tokenizer = build_tokenizer((train, valid)) if kind != "state" else None
-    policy = build_policy(kind, train, source, tokenizer, None, chunk_length, seed=0)
+    policy = build_policy(kind, TrainingData(train, source, tokenizer, chunk_length), seed=0)
     training, validation = (BatchAssembler(data, tokenizer, chunk_length, 32) for data in (train, valid))
     defaults = TrainConfig(Budget(steps=100), batch_size=8, learning_rate=3e-3, warmup_steps=5, precision="float32")
     return Trainer(policy, training, validation, replace(defaults, **config))

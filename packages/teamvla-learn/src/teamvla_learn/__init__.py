@@ -1,8 +1,9 @@
-"""Behavior cloning of small vision-language-action policies for teams of robot arms.
+"""Imitation learning of small vision-language-action policies for teams of robot arms.
 
-``data`` turns demonstrations into batches, ``encoders`` turn images, instructions and proprioception into vectors,
-``policies`` turn those into actions and are stored in checkpoint folders, ``train`` and ``dagger`` train them.
-Importing this package loads neither torch nor a physics engine; public names are imported when they are used.
+``data`` turns demonstrations into batches; ``encoders`` encode images, instructions and proprioception; ``policies``
+contains the architectures and their checkpoints; ``train`` runs trainings, ``dagger`` improves a policy interactively,
+and ``baselines`` are the shipped policies. Importing this package loads neither torch nor a physics engine;
+public names are imported when they are used.
 """
 
 from importlib import import_module

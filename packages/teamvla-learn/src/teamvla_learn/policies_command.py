@@ -1,7 +1,8 @@
-"""``teamvla policies``: which policies there are, what a checkpoint holds, and a copy of one to pass on."""
+"""``teamvla policies``: list policies, describe a checkpoint, or export one."""
 
 import shutil
 from collections.abc import Iterator
+from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -10,7 +11,7 @@ from teamvla_envs.errors import UserError
 from teamvla_envs.files import real_path, temporary_path
 from teamvla_envs.outside import plain, read_json
 
-from teamvla_learn.baselines.registry import PREFIX, baselines, get_baseline
+from teamvla_learn.baselines.registry import PREFIX, baselines, checkpoint_folder
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -18,8 +19,10 @@ if TYPE_CHECKING:
     from teamvla_learn.policies.checkpoint import Checkpoint
 
 CONFIG_FILE = "config.json"
-RUNS = "runs"  # where trainings usually are
-DEPTH = 4  # folders below the given one that are looked into
+# Fields of a network's configuration that other rows of its description show, or that are too long.
+DESCRIBED = ("space", "cameras", "image_size", "vocabulary_size", "auxiliary", "ignored", "parts", "proprioception")
+RUNS = "runs"  # default folder of trainings
+DEPTH = 4  # levels of subfolders that are searched
 
 
 def policies(
@@ -27,19 +30,20 @@ def policies(
     folder: Annotated[str | None, tyro.conf.Positional] = None,
     out: Path | None = None,
 ) -> None:
-    """List policies, tell what a checkpoint folder holds, or copy it for others to use.
+    """List policies, describe a checkpoint, or export it for others to use.
 
     Args:
-        action: list shows the names that --policy takes and the checkpoint folders below a folder; info describes one
-            checkpoint; export copies what is needed to act, with weights in half precision.
-        folder: For list, where to look for checkpoints: by default runs. For info and export, the checkpoint folder,
-            or baseline:NAME.
-        out: Of export, the folder to write.
+        action: list shows the policies that --policy takes, the architectures that can be trained, and the checkpoints
+            below a folder; info describes one checkpoint; export copies the files needed to act, with weights in half
+            precision.
+        folder: For list, the folder to search for checkpoints, by default runs. For info and export, the checkpoint
+            folder, or baseline:NAME.
+        out: For export, the folder to write.
     """
     from teamvla_envs.console import print_table
 
     if action == "list":
-        tables = [_names(), _baselines()]
+        tables = [_names(), _architectures(), _baselines()]
         if folder is not None or Path(RUNS).is_dir():
             tables.append(_checkpoints(Path(folder or RUNS)))
         for table in tables:
@@ -49,8 +53,7 @@ def policies(
         raise UserError(f"folder is missing: teamvla policies {action} FOLDER")
     from teamvla_learn.policies.checkpoint import load_checkpoint
 
-    prefix, _, name = folder.partition(":")
-    path = get_baseline(name).folder if prefix == PREFIX else Path(folder)
+    path = checkpoint_folder(folder)
     if action == "info":
         print_table(_description(path, load_checkpoint(path)))
     else:
@@ -78,19 +81,19 @@ def _export(folder: Path, out: Path | None) -> None:
 
 
 def find_checkpoints(folder: Path) -> Iterator[tuple[Path, dict[str, Any]]]:
-    """Yield the checkpoint folders in and below a folder, in order, with what their ``config.json`` says."""
+    """Yield the checkpoint folders in and below a folder, in order, with the content of their ``config.json``."""
     for depth in range(DEPTH + 1):
         for path in sorted(folder.glob("/".join([*["*"] * depth, CONFIG_FILE]))):
             try:
                 config = read_json(path)
             except (OSError, ValueError):
                 continue
-            if isinstance(config, dict) and "schema_version" in config and _told(config):
+            if isinstance(config, dict) and "schema_version" in config and _is_checkpoint(config):
                 yield path.parent, config
 
 
-def _told(config: dict[str, Any]) -> bool:
-    """Whether a configuration has the entries of a checkpoint, with the types that the table shows."""
+def _is_checkpoint(config: dict[str, Any]) -> bool:
+    """Return whether a configuration has the entries of a checkpoint that the table shows."""
     types = {"policy": str, "tasks": list, "training": dict, "data": dict}
     return all(isinstance(config.get(name), kind) for name, kind in types.items())
 
@@ -106,10 +109,23 @@ def _names() -> "Table":
     return table
 
 
+def _architectures() -> "Table":
+    from rich.table import Table
+
+    from teamvla_learn.policies.registry import architecture_entries
+
+    title = "architectures that teamvla train --policy takes"
+    table = Table("name", "defined in", title=title, title_justify="left")
+    table.columns[0].no_wrap = True
+    for name, entry in sorted(architecture_entries().items()):
+        table.add_row(name, entry.value)
+    return table
+
+
 def _baselines() -> "Table":
     from rich.table import Table
 
-    table = Table("name", "tasks", "training [min]", title="policies that come with TeamVLA", title_justify="left")
+    table = Table("name", "tasks", "training [min]", title="policies that ship with TeamVLA", title_justify="left")
     table.columns[0].no_wrap = True
     for name, entry in baselines().items():
         table.add_row(f"{PREFIX}:{name}", ", ".join(entry.tasks), f"{entry.minutes:g}")
@@ -150,11 +166,11 @@ def _description(folder: Path, checkpoint: "Checkpoint") -> "Table":
     rows: dict[str, object] = {
         "policy": type(network).__name__,
         "tasks": ", ".join(info.tasks),
-        "weights": f"{weights:,} numbers, {(folder / MODEL_FILE).stat().st_size / 1e6:.1f} MB",
+        "weights": f"{weights:,} parameters, {(folder / MODEL_FILE).stat().st_size / 1e6:.1f} MB",
         "actions": f"{space.num_arms} arms of {space.action_size} entries, {space.chunk_length} at once",
         **_network(network.config),
-        "words": len(info.vocabulary) or "reads no sentence",
-        "also learned": ", ".join(network.normalization.auxiliary) or "nothing",
+        "vocabulary": f"{len(info.vocabulary)} words" if info.vocabulary else "reads no instruction",
+        "auxiliary targets": ", ".join(network.normalization.auxiliary) or "nothing",
         "schema version": SCHEMA_VERSION,
         "data hash": info.data.get("content_hash", ""),
     }
@@ -168,22 +184,27 @@ def _description(folder: Path, checkpoint: "Checkpoint") -> "Table":
 
 
 def _network(config: Any) -> dict[str, str]:
-    """Return what tells networks of one kind apart, as far as this one has it."""
-    head = config.head
-    told = {"head": f"flow in {head.flow_steps} steps" if head.kind == "flow" else f"{head.kind}, {head.loss} loss"}
-    if head.ensembling is not None:
-        told["head"] += f", ensembling {head.ensembling:g}"
+    """Return the main properties of a network; those of other architectures are their configuration's own fields."""
+    from teamvla_learn.policies.losses import LossWeights
+
+    rows = {}
+    if hasattr(config, "head"):
+        head = config.head
+        rows["head"] = f"flow in {head.flow_steps} steps" if head.kind == "flow" else f"{head.kind}, {head.loss} loss"
+        if head.ensembling is not None:
+            rows["head"] += f", ensembling {head.ensembling:g}"
     if hasattr(config, "vision"):
         vision = config.vision
         channels = f", channels {', '.join(map(str, vision.channels))}" if vision.encoder == "film_cnn" else ""
-        told |= {"vision": f"{vision.encoder}{channels}", "language": config.language.encoder}
+        rows |= {"vision": f"{vision.encoder}{channels}", "language": config.language.encoder}
     if hasattr(config, "fusion"):
-        told["fusion"] = config.fusion
+        rows["fusion"] = config.fusion
     if hasattr(config, "messages"):
         messages = config.messages
-        talk = f"{messages.rounds} of {messages.size} numbers per control step" if messages.talks else "none"
-        told |= {"messages": talk, "sentence told to": messages.instruction_for}
-    return told
+        size = f"{messages.rounds} of {messages.size} numbers per control step" if messages.communicates else "none"
+        rows |= {"messages": size, "instruction for": messages.instruction_for}
+    shown = {*rows, *DESCRIBED, *(entry.name for entry in fields(LossWeights))}
+    return rows | {entry.name: str(getattr(config, entry.name)) for entry in fields(config) if entry.name not in shown}
 
 
 def _file(file: dict[str, Any]) -> str:

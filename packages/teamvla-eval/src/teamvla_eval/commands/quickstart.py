@@ -177,8 +177,8 @@ def _steps(task: str) -> int:
 
 
 def _train(folder: RunFolder, plan: Plan, threads: int | None) -> None:
+    from teamvla_learn.train.config import Budget
     from teamvla_learn.train.run import TrainingJob, run_training
-    from teamvla_learn.train.schedule import Budget
 
     out = folder.path / POLICY
     settings = _settings(plan.task)

@@ -1,1 +1,1 @@
-"""Trained policies that come with the package."""
+"""Trained policies that ship with the package."""

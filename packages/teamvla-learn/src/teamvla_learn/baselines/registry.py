@@ -1,7 +1,7 @@
-"""The policies that come with the package, by name: ``registry.yaml`` tells what each is and how it was made.
+"""Shipped policies by name, described in ``registry.yaml``.
 
-A name is what it does, then how: ``TASK`` or ``multitask`` for a single brain, with ``-msg`` for one network per arm.
-Each is a checkpoint folder beside this file, with weights in half precision.
+A name is ``TASK`` or ``multitask`` for a ``vla`` policy, with the suffix ``-msg`` for a ``msg`` policy. Each is a
+checkpoint folder next to this file, with weights in half precision.
 """
 
 from dataclasses import dataclass
@@ -20,15 +20,15 @@ _HERE = Path(__file__).parent
 
 @dataclass(frozen=True)
 class Baseline:
-    """An entry of the registry.
+    """A shipped policy.
 
     Attributes:
-        name: What follows ``baseline:``.
-        folder: Its checkpoint folder.
-        tasks: Tasks that it was trained for.
-        commands: Commands that made it, in order, in a directory of their own.
-        minutes: What its training took on two processor cores [min].
-        note: What else is worth knowing; may be empty.
+        name: Name after ``baseline:``.
+        folder: Checkpoint folder.
+        tasks: Tasks that it was trained on.
+        commands: Commands that reproduce it, in order, in an empty directory.
+        minutes: Duration of its training on two CPU cores [min].
+        note: Remarks; may be empty.
     """
 
     name: str
@@ -40,7 +40,7 @@ class Baseline:
 
 
 def baselines() -> dict[str, Baseline]:
-    """Return every baseline by its name, without reading any weights."""
+    """Return all baselines by name, without reading their weights."""
     entries: dict[str, dict[str, Any]] = yaml.safe_load((_HERE / "registry.yaml").read_text(encoding="utf-8")) or {}
     return {
         name: Baseline(
@@ -56,10 +56,10 @@ def baselines() -> dict[str, Baseline]:
 
 
 def get_baseline(name: str) -> Baseline:
-    """Return a baseline.
+    """Return a baseline by name.
 
     Raises:
-        UserError: When there is none of that name; the message lists those there are.
+        UserError: When there is no such baseline; the message lists the names.
     """
     known = baselines()
     if name not in known:
@@ -67,8 +67,18 @@ def get_baseline(name: str) -> Baseline:
     return known[name]
 
 
+def checkpoint_folder(name: str | Path) -> Path:
+    """Return the checkpoint folder that a path or ``baseline:NAME`` names.
+
+    Raises:
+        UserError: When there is no such baseline.
+    """
+    prefix, colon, baseline = str(name).partition(":")
+    return get_baseline(baseline).folder if colon and prefix == PREFIX else Path(name)
+
+
 def baseline_policy(name: str) -> "Policy":
-    """Make a baseline ready to act (the entry point ``baseline``)."""
+    """Load a baseline, ready to act (the entry point ``baseline``)."""
     from teamvla_learn.policies.checkpoint import policy_from_folder
 
     return policy_from_folder(str(get_baseline(name).folder))

@@ -20,7 +20,7 @@ from teamvla_envs.provenance import simulation_versions
 from teamvla_envs.registration import environment_id
 from teamvla_envs.seeds import SEED_SETS
 
-from teamvla_learn.dagger.driving import Driven, EnvOfLearner, Style, drive
+from teamvla_learn.dagger.rollout import LearnerEnv, LearnerEpisode, Style, learner_rollout
 from teamvla_learn.dagger.takeover import TakeoverRule
 from teamvla_learn.policies.checkpoint import load_checkpoint
 from teamvla_learn.policies.checkpoint_policy import CheckpointPolicy
@@ -89,9 +89,11 @@ def collect_round(
         parts.open()
         env = make_recorded_env(file, max(min(settings.num_envs, len(left)), 1), max_episode_steps=2 * horizon, **own)
         with closing(env), torch.inference_mode():
-            view: Any = EnvOfLearner(env, checkpoint.policy.obs_mode)
+            view: Any = LearnerEnv(env, checkpoint.policy.obs_mode)
             policy.bind(view)
-            for driven in _shown(drive(env, policy, left, settings.rule, settings.style, horizon), len(left), number):
+            for driven in _shown(
+                learner_rollout(env, policy, left, settings.rule, settings.style, horizon), len(left), number
+            ):
                 _keep(parts.path, driven)
         files = [path for _, path in sorted(parts.succeeded.items())]
         _log.info("round %d: %s", number, _summary(parts))
@@ -101,7 +103,7 @@ def collect_round(
     return bool(files)
 
 
-def _keep(folder: Path, driven: Driven) -> None:
+def _keep(folder: Path, driven: LearnerEpisode) -> None:
     """Keep what came of an episode: its demonstration, or a note that there is none."""
     stem = folder / f"seed_{driven.seed:08d}"
     note = f"{driven.outcome} {driven.reason}".strip()

@@ -1,4 +1,4 @@
-"""``teamvla dagger``: improve a trained policy where it gets stuck."""
+"""``teamvla dagger``: improve a trained policy with expert corrections."""
 
 from collections.abc import Sequence
 from functools import partial
@@ -28,40 +28,41 @@ def dagger(
     settings: "Settings | None" = None,
     threads: int | None = None,
 ) -> None:
-    """Let a trained policy act, let the expert help where it gets stuck, and train on that too.
+    """Roll out a trained policy, let the expert correct it where it fails, and train on the corrections too.
 
-    Stop with Ctrl-C; the same command goes on from there.
+    Stop with Ctrl-C; the same command continues.
 
     Args:
         demos: Demonstration files that the policy was trained on.
         init_from: Checkpoint folder of the policy, or baseline:NAME.
         out: Folder for the demonstrations and the checkpoint of each round.
-        num_rounds: Rounds of acting and training.
-        episodes: Episodes of a round and task.
-        style: intervention keeps what the expert does once it took over; classic labels all that the policy does.
-        patience: Steps without progress after which the policy is stuck.
-        stray_steps: Steps in a row of doing something else than the expert after which the policy has gone astray.
-        num_envs: Worlds that run at once.
+        num_rounds: Rounds of rollouts and training.
+        episodes: Episodes per round and task.
+        style: intervention records the expert's part of an episode after a takeover; classic records all states that
+            the policy visits, with the expert's actions.
+        patience: Steps without progress after which the policy has stalled.
+        stray_steps: Consecutive steps of deviation from the expert after which the policy has strayed.
+        num_envs: Worlds simulated in parallel.
         preset: Shipped settings for the training of a round: tiny, laptop or gpu.
         config: YAML files of settings; by default the policy's own train.yaml.
         settings: The training of a round, as dotted options such as `--train.learning-rate`; see `teamvla train`.
         threads: CPU threads. Default: all cores.
     """
+    from teamvla_learn.baselines.registry import checkpoint_folder
     from teamvla_learn.dagger.collecting import DrivingSettings
     from teamvla_learn.dagger.rounds import DaggerJob, run_dagger
     from teamvla_learn.dagger.takeover import TakeoverRule
     from teamvla_learn.policies.checkpoint import load_checkpoint
-    from teamvla_learn.train.begun import checkpoint_folder, kind_of
-    from teamvla_learn.train.init_from import check_kind, check_network_kept, warn_of_network
+    from teamvla_learn.train.init_from import check_architecture_kept, check_network_kept, warn_of_network
     from teamvla_learn.train.settings import configs_or_own, layered_settings
 
     if not demos:
         raise UserError("demos is empty, expected the demonstration files that the policy was trained on")
     init_from = checkpoint_folder(init_from)
     policy = load_checkpoint(init_from).policy
-    below = layered_settings(preset, configs_or_own(init_from, preset, config), kind_of(init_from))
+    below = layered_settings(preset, configs_or_own(init_from, preset, config), policy.name)
     settings = settings or below
-    check_kind(policy, settings.policy, init_from)
+    check_architecture_kept(policy, settings.policy, init_from)
     check_network_kept(settings, below, policy)
     warn_of_network(policy, preset, config)
     rule = TakeoverRule(patience=patience, stray_steps=stray_steps)
@@ -76,15 +77,15 @@ def dagger(
             threads=threads,
         )
     )
-    print(f"the last policy is {last}")
+    print(f"wrote {last}")
 
 
 def _run_arguments(prog: str, args: Sequence[str]) -> Any:
-    """Parse a command line on top of what its preset and YAML files, or those of the policy, say, and run it."""
+    """Parse a command line with the defaults of its preset and YAML files, or the policy's own, and run it."""
     from teamvla_learn.train.settings import SettingsArgument, settings_below
 
-    dagger.__annotations__["settings"] = SettingsArgument  # late, because the network's options need torch
+    dagger.__annotations__["settings"] = SettingsArgument  # deferred: the options of the network need torch
     return tyro.cli(partial(dagger, settings=settings_below(args, begun=True)), prog=prog, args=args)
 
 
-dagger.__dict__["run_arguments"] = _run_arguments  # which ``teamvla`` calls instead of parsing itself
+dagger.__dict__["run_arguments"] = _run_arguments  # called by ``teamvla`` in place of its own parser

@@ -1,4 +1,4 @@
-"""Rounds of driving and learning: each begins with the weights of the last, on all that was collected until then."""
+"""Rounds of DAgger: rollouts, then training from the last weights on all demonstrations so far."""
 
 import json
 from dataclasses import dataclass, field, replace
@@ -9,12 +9,12 @@ from teamvla_envs.files import write_text
 from teamvla_envs.interrupts import deferred_interrupts
 from teamvla_envs.outside import read_json
 
+from teamvla_learn.config_io import leaves, to_plain
 from teamvla_learn.dagger.collecting import DrivingSettings, collect_round
 from teamvla_learn.policies.checkpoint import load_checkpoint
 from teamvla_learn.policies.checkpoint_info import CheckpointInfo
-from teamvla_learn.train.config_layers import leaves, to_plain
-from teamvla_learn.train.folder import check_out
 from teamvla_learn.train.run import TrainingJob, run_training
+from teamvla_learn.train.run_folder import check_out
 from teamvla_learn.train.settings import Settings
 
 PLAN_FILE = "dagger.json"
@@ -22,15 +22,15 @@ PLAN_FILE = "dagger.json"
 
 @dataclass(frozen=True)
 class DaggerJob:
-    """What to improve with what, and where to.
+    """Arguments of a DAgger run.
 
     Attributes:
         demos: Demonstration files that the learner was trained on.
         init_from: Checkpoint folder of the learner.
-        out: Folder for the rounds: ``round_1/`` is a checkpoint, ``round_1_lift.hdf5`` what it also learned from.
+        out: Folder of the rounds: ``round_1/`` is a checkpoint, ``round_1_lift.hdf5`` its new demonstrations.
         rounds: Number of rounds.
-        driving: How the learner drives.
-        settings: How each round trains.
+        driving: Settings of the rollouts.
+        settings: Settings of the trainings.
         threads: CPU threads.
     """
 
@@ -44,10 +44,10 @@ class DaggerJob:
 
 
 def run_dagger(job: DaggerJob) -> Path:
-    """Run all rounds, or go on where an interrupted run stopped; returns the last round's checkpoint folder.
+    """Run all rounds, or resume an interrupted run; returns the checkpoint folder of the last round.
 
     Raises:
-        UserError: For bad input.
+        UserError: For invalid input.
     """
     if job.rounds < 1:
         raise UserError(f"rounds is {job.rounds}, expected at least 1")
@@ -55,7 +55,7 @@ def run_dagger(job: DaggerJob) -> Path:
         try:
             return _run_rounds(job)
         except KeyboardInterrupt:
-            raise KeyboardInterrupt("the same command goes on from there") from None
+            raise KeyboardInterrupt("the same command continues") from None
 
 
 def _run_rounds(job: DaggerJob) -> Path:
@@ -71,7 +71,7 @@ def _run_rounds(job: DaggerJob) -> Path:
                 for task, path in zip(tasks, new, strict=True)
             ]
             if not any(kept):
-                print(f"the learner needed no help in round {number}: its policy is {learner}")
+                print(f"no corrections in round {number}: the last policy is {learner}")
                 return learner
             resume = folder.exists()
             check_out(folder, resume, overwrite=False)
@@ -86,7 +86,7 @@ def _run_rounds(job: DaggerJob) -> Path:
 
 
 def _tasks(job: DaggerJob, info: CheckpointInfo) -> dict[str, Path]:
-    """Return each task of the learner and a file of it."""
+    """Return each task of the learner and a demonstration file of it."""
     from teamvla_envs.demos.reader import open_demos
 
     found: dict[str, Path] = {}
@@ -102,7 +102,7 @@ def _tasks(job: DaggerJob, info: CheckpointInfo) -> dict[str, Path]:
 
 
 def _finished_rounds(job: DaggerJob) -> int:
-    """Return how many rounds an earlier run of the same job finished, and note the job if it is new."""
+    """Return the number of rounds that an earlier run of the same job finished; record a new job."""
     path = job.out / PLAN_FILE
     if not path.exists():
         if job.out.exists() and any(job.out.iterdir()):
@@ -118,7 +118,7 @@ def _finished_rounds(job: DaggerJob) -> int:
     for name, wanted in leaves(_plan(job)).items():
         if begun.get(name) != wanted:
             raise UserError(
-                f"{job.out} was begun with {name} {begun.get(name)}, now it is {wanted}: use another folder"
+                f"{job.out} was started with {name} {begun.get(name)}, now it is {wanted}: use another folder"
             )
     return finished
 
@@ -128,7 +128,7 @@ def _note(job: DaggerJob, finished: int) -> None:
 
 
 def _plan(job: DaggerJob) -> dict[str, object]:
-    """What may not change between the runs of a job; more rounds may be added."""
-    told = to_plain(replace(job, demos=(), init_from=Path(), out=Path()))
+    """Return the arguments that must not change between the runs of a job; more rounds may be added."""
+    plain = to_plain(replace(job, demos=(), init_from=Path(), out=Path()))
     names = {"demos": [path.name for path in job.demos], "init_from": job.init_from.name}
-    return json.loads(json.dumps(names | {name: told[name] for name in ("driving", "settings")}))
+    return json.loads(json.dumps(names | {name: plain[name] for name in ("driving", "settings")}))

@@ -1,4 +1,4 @@
-"""When a learner needs help: it gets no further, or it does something else than the expert for a while."""
+"""Detection of learners that need help: no progress, or a sustained deviation from the expert."""
 
 from dataclasses import dataclass
 from typing import Final
@@ -12,15 +12,15 @@ REASONS: Final = ("", "stalled", "strayed", "late")
 
 @dataclass(frozen=True)
 class TakeoverRule:
-    """When the expert takes over.
+    """Conditions under which the expert takes over.
 
     Attributes:
         patience: Control steps without progress after which the learner has stalled.
-        progress: Smallest gain of the dense reward that is progress; the experts gain that much every 24 steps.
-        stray_steps: Control steps in a row that the learner does something else before it has strayed.
-        stray_distance: How far an arm's joint action is from the expert's when it does something else, as a share of
-            the largest joint step: root of the mean square over its joints. Grippers do not count: a learner that
-            closes one earlier or later often succeeds, and one that closes it on air stalls.
+        progress: Smallest gain of the dense reward that counts as progress; experts reach it at least every 24 steps.
+        stray_steps: Consecutive control steps of deviation after which the learner has strayed.
+        stray_distance: Smallest deviation of an arm's joint action from the expert's: root mean square over the joints,
+            as a fraction of the largest joint step. Grippers are ignored: a learner that closes one earlier or later
+            often succeeds, and one that closes it on nothing stalls.
     """
 
     patience: int = 50
@@ -29,7 +29,7 @@ class TakeoverRule:
     stray_distance: float = 0.65
 
     def __post_init__(self) -> None:
-        """Refuse what makes no rule."""
+        """Check the values."""
         for name in ("patience", "stray_steps"):
             if getattr(self, name) < 1:
                 raise UserError(f"{name} is {getattr(self, name)}, expected at least 1")
@@ -39,13 +39,13 @@ class TakeoverRule:
 
 
 class TakeoverMonitor:
-    """Watches N worlds.
+    """Takeover conditions of N worlds.
 
     Args:
-        rule: When the expert takes over.
+        rule: Conditions under which the expert takes over.
         num_envs: N.
         num_arms: A.
-        horizon: Control steps that a learner has for an episode.
+        horizon: Control steps of an episode that the learner may use.
     """
 
     def __init__(self, rule: TakeoverRule, num_envs: int, num_arms: int, horizon: int):
@@ -56,21 +56,21 @@ class TakeoverMonitor:
         self._apart = np.zeros((num_envs, num_arms), np.int64)
 
     def reset(self, worlds: np.ndarray) -> None:
-        """Forget the past of the worlds in a mask (N,) bool."""
+        """Reset the worlds in a mask (N,) bool."""
         self._best[worlds] = -np.inf
         for count in (self._steps, self._still, self._apart):
             count[worlds] = 0
 
     def observe(self, reward: np.ndarray, learner: np.ndarray, expert: np.ndarray) -> np.ndarray:
-        """Take in one control step.
+        """Process one control step.
 
         Args:
-            reward: (N,) dense reward of the step.
-            learner: (N, A*D) action of the learner in it.
-            expert: (N, A*D) what the expert would have done.
+            reward: (N,) dense reward.
+            learner: (N, A*D) action of the learner.
+            expert: (N, A*D) action of the expert.
 
         Returns:
-            (N,) index into ``REASONS``: why the expert should take over now, 0 for no reason.
+            (N,) index into ``REASONS``, the reason for a takeover; 0 for none.
         """
         rule = self._rule
         gained = reward > self._best + rule.progress
@@ -85,6 +85,6 @@ class TakeoverMonitor:
         return np.where(self._still >= rule.patience, STALLED, reason)
 
     def _differ(self, learner: np.ndarray, expert: np.ndarray) -> np.ndarray:
-        """Which arms do something else than the expert would, (N, A) bool; the last entry of an arm is its gripper."""
+        """Return the arms that deviate from the expert, (N, A) bool; the last entry of an arm is its gripper."""
         ours, theirs = (actions.reshape(len(actions), self._num_arms, -1) for actions in (learner, expert))
         return np.sqrt(np.square(ours[..., :-1] - theirs[..., :-1]).mean(axis=-1)) > self._rule.stray_distance

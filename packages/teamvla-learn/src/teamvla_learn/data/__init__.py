@@ -1,1 +1,1 @@
-"""Demonstrations in memory, their normalization, and the batches that a policy learns from."""
+"""Datasets of demonstrations, their normalization and training batches."""

@@ -1,4 +1,4 @@
-"""Pictures shifted and lit, and words left out, at random: a network should not learn the demonstrations by heart.
+"""Random augmentation of images (shift, brightness, color, contrast) and instructions (word dropout).
 
 Random shifts: Kostrikov, Yarats, Fergus, "Image augmentation is all you need" (ICLR 2021).
 """
@@ -10,14 +10,15 @@ import numpy as np
 
 @dataclass(frozen=True)
 class Augmentation:
-    """How much pictures may change.
+    """Strength of the augmentation.
 
     Attributes:
         shift: Largest shift in either direction [px].
         brightness: Largest relative change of brightness.
-        color: Largest relative change of red, green and blue against each other; below what makes another color of one.
-        contrast: Largest share of medium gray that is mixed in.
-        word_dropout: Probability that a word of a sentence is replaced by the unknown word.
+        color: Largest relative change of red, green and blue against each other; too small to turn one named color into
+            another.
+        contrast: Largest fraction of medium gray that is mixed in.
+        word_dropout: Probability that a word of an instruction is replaced by the unknown word.
     """
 
     shift: int = 0
@@ -27,29 +28,29 @@ class Augmentation:
     word_dropout: float = 0.0
 
 
-def augment(pictures: np.ndarray, rng: np.random.Generator, change: Augmentation) -> tuple[np.ndarray, np.ndarray]:
-    """Shift every picture, scale its brightness and colors and mix in gray; what moves in is a copy of the edge.
+def augment(images: np.ndarray, rng: np.random.Generator, change: Augmentation) -> tuple[np.ndarray, np.ndarray]:
+    """Shift images, scale brightness and colors, and mix in gray; shifted-in pixels repeat the edge.
 
     Args:
-        pictures: (B, H, W, 3) uint8, or (B, T, H, W, 3) with equal changes for the T pictures of a window.
-        rng: Draws one change per picture or window.
-        change: How much they may change.
+        images: (B, H, W, 3) uint8, or (B, T, H, W, 3) with equal changes for the T images of a window.
+        rng: Generator; draws one change per image or window.
+        change: Strength of the augmentation.
 
     Returns:
-        uint8 of the same shape, new, and by how much each was shifted down and to the right, (B, 2) int64 [px].
+        A new array of the same shape and type, and the shifts down and to the right, (B, 2) int64 [px].
     """
-    count, *_, width, channels = pictures.shape
+    count, *_, width, channels = images.shape
     shifts = rng.integers(-change.shift, change.shift + 1, (count, 2))
-    changed = _shifted(pictures, shifts)
+    changed = _shifted(images, shifts)
     if not change.brightness and not change.color and not change.contrast:
         return changed, shifts
     light = rng.uniform(1 - change.brightness, 1 + change.brightness, (count, 1))
     tint = rng.uniform(1 - change.color, 1 + change.color, (count, channels))
     gray = rng.uniform(0, change.contrast, (count, 1))
     fades = np.round(128 * 127.5 * gray).astype(np.uint16)
-    factors = np.minimum(np.round(128 * light * tint * (1 - gray)), (65535 - fades) // 255)  # all fits into 16 bits
-    # A factor for each byte of a row: with the three colors as an axis of their own it takes several times as long.
-    rows = changed.reshape(*pictures.shape[:-2], width * channels)
+    factors = np.minimum(np.round(128 * light * tint * (1 - gray)), (65535 - fades) // 255)  # products fit into 16 bits
+    # One factor per byte of a row: several times faster than with the three colors as a separate axis.
+    rows = changed.reshape(*images.shape[:-2], width * channels)
     lit = rows * np.tile(factors.astype(np.uint16), width).reshape(count, *(1,) * (rows.ndim - 2), width * channels)
     lit += fades.reshape(count, *(1,) * (rows.ndim - 1))
     lit >>= 7
@@ -58,25 +59,25 @@ def augment(pictures: np.ndarray, rng: np.random.Generator, change: Augmentation
 
 
 def drop_words(tokens: np.ndarray, rng: np.random.Generator, rate: float, padding: int, unknown: int) -> None:
-    """Replace words of sentences by the unknown one, in place, so that a network reads on when it meets a new word.
+    """Replace random words by the unknown word, in place, which makes a network robust to new words.
 
     Args:
         tokens: (U, L) int64.
-        rng: Draws which.
-        rate: Probability of each word.
-        padding: Token that stands for nothing.
-        unknown: Token that stands for an unknown word.
+        rng: Generator.
+        rate: Probability of replacing a word.
+        padding: Padding token.
+        unknown: Token of the unknown word.
     """
     tokens[(rng.random(tokens.shape) < rate) & (tokens != padding)] = unknown
 
 
-def _shifted(pictures: np.ndarray, shifts: np.ndarray) -> np.ndarray:
-    """Return pictures (B, ..., H, W, 3) moved down and to the right by (B, 2) [px]."""
-    *_, width, channels = pictures.shape
-    moved = np.empty(pictures.shape, pictures.dtype)  # contiguous, whatever the pictures are
+def _shifted(images: np.ndarray, shifts: np.ndarray) -> np.ndarray:
+    """Return images (B, ..., H, W, 3) shifted down and to the right by (B, 2) [px]."""
+    *_, width, channels = images.shape
+    moved = np.empty(images.shape, images.dtype)  # contiguous even if the images are not
     offsets = (shifts @ (width * channels, channels)).tolist()
-    # All bytes of a picture at once, as if it were one long row; what the edges get from beyond is put right below.
-    for source, target, offset in zip(map(np.ravel, pictures), moved, offsets, strict=True):
+    # Shift all bytes of an image as one long row; the wrong pixels at the edges are replaced below.
+    for source, target, offset in zip(map(np.ravel, images), moved, offsets, strict=True):
         flat = target.reshape(-1)
         if offset >= 0:
             flat[offset:] = source[: len(source) - offset]

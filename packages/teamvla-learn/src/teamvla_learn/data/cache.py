@@ -1,8 +1,11 @@
-"""Decoded demonstrations on disk, memory-mapped: gunzipping every picture is done once, not at every start.
+"""Disk cache of decoded demonstrations, memory-mapped, and of the files whose content hashes were verified.
 
-An entry is a folder of ``.npy`` files and ``entry.json``, which tells their shapes and checksums. Its name is a hash of
-the demonstrations' own hashes and of what was decoded. A folder that is incomplete, damaged or of another program is
-decoded again. The whole cache may be deleted at any time.
+An entry is a folder of ``.npy`` files and an ``entry.json`` with their shapes and checksums, named by a hash of the
+demonstrations' content hashes and the decoded cameras. An incomplete, damaged or foreign folder is decoded again. The
+cache may be deleted at any time.
+
+Verifying a content hash reads the whole file, images included; it is done once for each state of a file, which is
+remembered by size and times of modification.
 """
 
 import json
@@ -24,16 +27,27 @@ from teamvla_learn.data.decode import DecodedDemos, decode
 if TYPE_CHECKING:
     from teamvla_envs.demos.reader import Demo
 
+
+from collections.abc import Iterable
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+from teamvla_learn.data.decode import check_content
+
+if TYPE_CHECKING:
+    from teamvla_envs.demos.reader import Demo
+
+
 FORMAT = "teamvla-decoded-demos"
-VERSION = 3  # raise it when the same demonstrations are decoded differently
+VERSION = 3  # to increase when the same demonstrations are decoded differently
 ENTRY = "entry.json"
-UNUSED_DAYS = 30.0  # entries that nobody opened for so long are removed when another is written
-KILLED_DAYS = 1.0  # entries that were not finished for so long are those of killed processes
-_CHUNK = 1 << 24  # [bytes] read at once for a checksum
+UNUSED_DAYS = 30.0  # unopened entries of this age are removed when another is written
+KILLED_DAYS = 1.0  # unfinished entries of this age belong to killed processes
+_CHUNK = 1 << 24  # [bytes] block size of checksums
 
 
 def default_folder() -> Path:
-    """Return the cache's folder: in ``TEAMVLA_CACHE`` or the user's cache folder."""
+    """Return the folder of the cache: in ``TEAMVLA_CACHE`` or the user's cache folder."""
     import platformdirs
 
     return Path(os.environ.get("TEAMVLA_CACHE") or platformdirs.user_cache_dir("teamvla")) / "demos"
@@ -46,14 +60,14 @@ def decode_cached(
     on_demo: Callable[[], None],
     on_found: Callable[[], None] = lambda: None,
 ) -> DecodedDemos:
-    """Return decoded demonstrations from the cache, decoding them into it first if need be.
+    """Return decoded demonstrations from the cache, after decoding them into it if necessary.
 
     Args:
         folder: The cache.
-        demos: Which demonstrations, in this order.
-        cameras: Cameras whose pictures are read.
+        demos: The demonstrations, in order.
+        cameras: Cameras whose images are decoded.
         on_demo: Called for each demonstration.
-        on_found: Called when there is an entry, to see that the demonstrations are those that their hashes tell.
+        on_found: Called when there is an entry, to verify the content hashes of the demonstrations.
     """
     entry = folder / _key(demos, cameras)
     found = open_entry(entry)
@@ -71,7 +85,7 @@ def decode_cached(
         _write_entry(temporary, demos, cameras, on_demo)
         try:
             temporary.rename(entry)
-        except OSError:  # something lies there: what another program wrote meanwhile, or a damaged entry
+        except OSError:  # another process wrote the entry meanwhile, or it is damaged
             if (found := open_entry(entry)) is not None:
                 return found
             shutil.rmtree(entry, ignore_errors=True)
@@ -92,13 +106,13 @@ def open_entry(entry: Path) -> DecodedDemos | None:
             return None
         arrays = {name: _open(entry / spec["file"], spec) for name, spec in header["arrays"].items()}
         facts = {name: np.array(_open(entry / spec["file"], spec)) for name, spec in header["facts"].items()}
-        lengths, told = tuple(map(int, header["lengths"])), tuple(map(str, header["told"]))
+        lengths, instructions = tuple(map(int, header["lengths"])), tuple(map(str, header["told"]))
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return None
-    if len(lengths) != len(told) or any(len(array) != sum(lengths) for array in arrays.values()):
+    if len(lengths) != len(instructions) or any(len(array) != sum(lengths) for array in arrays.values()):
         return None
     os.utime(entry / ENTRY)
-    return DecodedDemos(arrays, lengths, told, facts)
+    return DecodedDemos(arrays, lengths, instructions, facts)
 
 
 def _key(demos: "Sequence[Demo]", cameras: Sequence[str]) -> str:
@@ -128,7 +142,7 @@ def _write_entry(folder: Path, demos: "Sequence[Demo]", cameras: Sequence[str], 
         with naming(path):
             np.save(path, values, allow_pickle=False)
         facts[name] = _spec(f"fact_{number}.npy", values, zlib.crc32(np.ascontiguousarray(values).data))
-    lists = {"lengths": decoded.lengths, "told": decoded.told}
+    lists = {"lengths": decoded.lengths, "told": decoded.instructions}
     header = {"format": FORMAT, "version": VERSION, "key": _key(demos, cameras), "arrays": arrays, "facts": facts}
     write_text(folder / ENTRY, json.dumps(header | lists))
 
@@ -138,7 +152,7 @@ def _spec(file: str, array: np.ndarray, checksum: int) -> dict[str, Any]:
 
 
 def _open(path: Path, spec: Mapping[str, Any]) -> np.ndarray:
-    """Memory-map one array and compare it with what was written."""
+    """Memory-map an array and verify its shape, type and checksum."""
     array = np.load(path, mmap_mode="r", allow_pickle=False)
     if list(array.shape) != spec["shape"] or array.dtype.str != spec["dtype"]:
         raise ValueError(f"{path} has shape {array.shape} and type {array.dtype}")
@@ -159,3 +173,46 @@ def _remove_unused(folder: Path) -> None:
             old = header.is_file() and time.time() - header.stat().st_mtime > UNUSED_DAYS * 86400
         if old:
             shutil.rmtree(entry, ignore_errors=True)
+
+
+_VERIFIED = "checked.txt"
+
+
+def check_once(folder: Path | None, path: Path, demos: "Iterable[Demo]") -> None:
+    """Verify the content hashes of demonstrations, unless that was done since the file last changed.
+
+    Args:
+        folder: The cache, which remembers verified files; None always verifies.
+        path: The file.
+        demos: Its demonstrations.
+
+    Raises:
+        UserError: When the content of one does not match its hash.
+    """
+    if folder is not None and _stamp(path) in _known(folder):
+        return
+    for demo in demos:
+        check_content(demo)
+    if folder is not None:
+        remember(folder, path)
+
+
+def remember(folder: Path, path: Path) -> None:
+    """Remember that the content hashes of a file were verified, if the folder is writable."""
+    stamp = _stamp(path)
+    if stamp not in _known(folder):
+        with suppress(OSError):
+            folder.mkdir(parents=True, exist_ok=True)
+            with (folder / _VERIFIED).open("a", encoding="utf-8") as file:
+                file.write(f"{stamp}\n")
+
+
+def _known(folder: Path) -> list[str]:
+    file = folder / _VERIFIED
+    return file.read_text(encoding="utf-8").split("\n") if file.is_file() else []
+
+
+def _stamp(path: Path) -> str:
+    found = path.stat()
+    stamp = (path.resolve(), found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns)
+    return sha256("\n".join(map(str, stamp)).encode()).hexdigest()

@@ -1,4 +1,4 @@
-"""Batches out of a dataset: the chosen samples as tensors, each different sentence tokenized once."""
+"""Collation of dataset samples into batches of tensors."""
 
 from collections.abc import Iterator, Mapping, Sequence
 
@@ -14,17 +14,15 @@ from teamvla_learn.encoders.tokenizer import PAD_TOKEN
 
 
 class BatchAssembler:
-    """Makes batches of one dataset.
+    """Collates the samples of one dataset into batches.
 
     Args:
-        dataset: The samples.
-        tokenizer: Numbers the words; None leaves the sentences out.
+        dataset: Dataset.
+        tokenizer: Tokenizer of the instructions; None for batches without instructions.
         chunk_length: K, actions per sample.
-        max_tokens: Words of a sentence that are kept.
-        augmentation: How much pictures and sentences change at random; None leaves them as they are.
-        auxiliary: Parts of the privileged state that the batches carry as targets; None for all.
-        history: H, observations per sample, the present one last. With more than one, pictures, proprioception and
-            privileged state have a second axis H.
+        max_tokens: Longer instructions are truncated to this number of tokens.
+        augmentation: Strength of the random augmentation; None for no augmentation.
+        auxiliary: Parts of the privileged state that the batches contain as targets; None for all.
     """
 
     def __init__(
@@ -35,17 +33,14 @@ class BatchAssembler:
         max_tokens: int,
         augmentation: Augmentation | None = None,
         auxiliary: Sequence[str] | None = None,
-        history: int = 1,
     ):
-        if history < 1:
-            raise ValueError(f"history is {history}, expected at least 1")
         self.dataset = dataset
-        self._chunk_length, self._history = chunk_length, history
+        self._chunk_length = chunk_length
         self._augmentation = augmentation if augmentation != Augmentation() else None
         self._names = tuple(dataset.parts if auxiliary is None else auxiliary)
         self._sizes = [dataset.parts[name] for name in self._names]
         parts = [dataset.part(name) for name in self._names]
-        if parts:  # side by side, so that one look-up finds them all
+        if parts:  # concatenated, so that one index operation gathers all
             self._targets = np.concatenate([values for values, _ in parts], axis=1)
             self._known = np.stack([known for _, known in parts], axis=1)
         self._tokens: np.ndarray | None = None
@@ -57,36 +52,35 @@ class BatchAssembler:
             self._choices = [np.array([number[s] for s in sentences]) for sentences in dataset.sentences]
 
     def batch(self, indices: np.ndarray, rng: np.random.Generator | None = None) -> Batch:
-        """Return samples as a batch.
+        """Return a batch of samples.
 
         Args:
-            indices: (B,) samples.
-            rng: Chooses one of the sentences that are true of each sample, and changes words and pictures; without it
-                each is told in its own and seen as it was.
+            indices: (B,) int64, the samples.
+            rng: Generator of the augmentation, which also draws one of the sentences that are true of each sample. None
+                keeps the recorded instruction, words and images.
         """
         data = self.dataset
         actions, valid = data.action_chunks(indices, self._chunk_length)
-        tokens, sentence = self._sentences(indices, rng)
-        rows = indices if self._history == 1 else data.windows(indices, self._history)
-        pixels, places = self._pictures(indices, rows, rng)
+        tokens, instruction = self._instructions(indices, rng)
+        pixels, keypoints = self._images(indices, rng)
         seen = PolicyInput(
             pixels=pixels,
-            agent_pos=torch.from_numpy(data.agent_pos[rows]),
-            environment_state=torch.from_numpy(data.environment_state[rows]),
+            agent_pos=torch.from_numpy(data.agent_pos[indices]),
+            environment_state=torch.from_numpy(data.environment_state[indices]),
             tokens=tokens,
-            sentence=sentence,
+            instruction=instruction,
         )
         return Batch(
             seen,
             torch.from_numpy(actions),
             torch.from_numpy(valid),
             *self._auxiliary(indices),
-            places,
+            keypoints,
             _seed(actions, pixels),
         )
 
     def sweep(self, batch_size: int, limit: int) -> Iterator[Batch]:
-        """Yield up to ``limit`` samples, spread evenly over the dataset, in order."""
+        """Yield batches of up to ``limit`` samples, spaced evenly over the dataset, in order."""
         count = min(len(self.dataset), limit)
         chosen = np.linspace(0, len(self.dataset), count, endpoint=False, dtype=np.int64)
         for start in range(0, count, batch_size):
@@ -99,21 +93,23 @@ class BatchAssembler:
         known = torch.from_numpy(self._known[indices]).unbind(1)
         return dict(zip(self._names, targets, strict=True)), dict(zip(self._names, known, strict=True))
 
-    def _pictures(
-        self, indices: np.ndarray, rows: np.ndarray, rng: np.random.Generator | None
+    def _images(
+        self, indices: np.ndarray, rng: np.random.Generator | None
     ) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
-        """Return what every camera sees, and where things are in it."""
-        pixels, places = {}, {}
+        """Return the images of every camera, and the keypoints in them."""
+        pixels, keypoints = {}, {}
         for camera, block in self.dataset.pixels.items():
-            pictures, where = block[rows], self.dataset.places[camera][indices]
+            images, points = block[indices], self.dataset.keypoints[camera][indices]
             if rng is not None and self._augmentation is not None:
-                pictures, shifts = augment(pictures, rng, self._augmentation)
-                height, width = pictures.shape[-3:-1]
-                where = where + (shifts[:, None, ::-1] / (width, height)).astype(np.float32)
-            pixels[camera], places[camera] = torch.from_numpy(pictures), torch.from_numpy(where)
-        return pixels, places
+                images, shifts = augment(images, rng, self._augmentation)
+                height, width = images.shape[-3:-1]
+                points = points + (shifts[:, None, ::-1] / (width, height)).astype(np.float32)
+            pixels[camera], keypoints[camera] = torch.from_numpy(images), torch.from_numpy(points)
+        return pixels, keypoints
 
-    def _sentences(self, indices: np.ndarray, rng: np.random.Generator | None) -> tuple[Tensor | None, Tensor | None]:
+    def _instructions(
+        self, indices: np.ndarray, rng: np.random.Generator | None
+    ) -> tuple[Tensor | None, Tensor | None]:
         if self._tokens is None:
             return None, None
         choices = [self._choices[demo] for demo in self.dataset.demo[indices]]
@@ -127,7 +123,7 @@ class BatchAssembler:
 
 
 def _seed(actions: np.ndarray, pixels: Mapping[str, Tensor]) -> int:
-    """Return a number made of the actions and of every picture's middle row."""
+    """Return a hash of the actions and of the middle row of every image."""
     total = int(np.ascontiguousarray(actions).view(np.int32).sum(dtype=np.int64))
     for image in pixels.values():
         total = 31 * total + int(image[:, image.shape[1] // 2].sum(dtype=torch.int64))

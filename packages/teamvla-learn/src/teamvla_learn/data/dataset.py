@@ -1,4 +1,4 @@
-"""From demonstration files to datasets: training samples, validation samples, and what the files are."""
+"""Loading of demonstration files into training and validation datasets."""
 
 import logging
 from collections import Counter
@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from teamvla_envs.errors import UserError
 
-from teamvla_learn.data.cache import decode_cached
-from teamvla_learn.data.checked import check_once, remember
+from teamvla_learn.data.cache import check_once, decode_cached, remember
 from teamvla_learn.data.decode import (
     AGENT_POS,
     CAMERA_FIELDS,
@@ -22,8 +21,8 @@ from teamvla_learn.data.decode import (
     decode,
     in_memory,
 )
-from teamvla_learn.data.image_store import Pictures
-from teamvla_learn.data.keypoints import find_places
+from teamvla_learn.data.image_store import ImageStore
+from teamvla_learn.data.keypoints import project_keypoints
 from teamvla_learn.data.layout import PartLayout
 from teamvla_learn.data.metadata import DemoSource, FileSource
 from teamvla_learn.data.paraphrases import Paraphraser
@@ -32,7 +31,7 @@ from teamvla_learn.data.samples import MultiTaskDataset, join
 if TYPE_CHECKING:
     from teamvla_envs.demos.reader import Demo, DemoFile
 
-OnDemo = Callable[[int], None]  # gets the number of demonstrations of the files opened so far
+OnDemo = Callable[[int], None]  # receives the number of demonstrations in the files opened so far
 
 _log = logging.getLogger(__name__)
 
@@ -44,24 +43,24 @@ def load_demos(
     on_demo: OnDemo = lambda total: None,
     cache: Path | None = None,
 ) -> tuple[MultiTaskDataset, MultiTaskDataset, DemoSource]:
-    """Read demonstration files.
+    """Load demonstration files.
+
+    A demonstration that occurs more than once is loaded where it occurs first, with a warning: it is never in both the
+    training and the validation samples.
 
     Args:
         paths: HDF5 files of ``teamvla collect``, of one or several tasks.
-        with_pixels: Whether to read the pictures, of every camera in the files.
-        paraphrase: Whether to ask the tasks for all sentences that are true of a demonstration.
+        with_pixels: Whether to load the images of all cameras.
+        paraphrase: Whether to add all other sentences that are true of a demonstration.
         on_demo: Called after each demonstration.
-        cache: Folder of :mod:`teamvla_learn.data.cache` that pictures are decoded into; None keeps them in memory.
+        cache: Folder of :mod:`teamvla_learn.data.cache` for the decoded images; None keeps them in memory.
 
     Returns:
-        Training samples, validation samples (none when the files set none aside), and what the files are.
-
-    A demonstration that is in several of the files, or several times in one, is read once, where it comes first, with a
-    warning: so it is never both trained on and validated on.
+        Training samples, validation samples (empty if the files hold none), and the metadata of the files.
 
     Raises:
-        UserError: When a file is missing, damaged or foreign, has no training demonstrations, has no pictures although
-            they are asked for, or differs from the first in what a policy sees or does.
+        UserError: When a file is missing, damaged or foreign, has no training demonstrations, lacks the requested
+            images, or differs from the first in observations or actions.
     """
     train: list[MultiTaskDataset] = []
     valid: list[MultiTaskDataset] = []
@@ -97,7 +96,7 @@ def _load_file(
     cache: Path | None,
     seen: dict[tuple[str, str], str],
 ) -> tuple[MultiTaskDataset, MultiTaskDataset, FileSource] | None:
-    """Read the demonstrations of one file that are not in ``seen``, and add them there; None when all of them are."""
+    """Load the demonstrations of one file that are not in ``seen``, and add them to it; None if there are none."""
     from teamvla_envs.demos.reader import open_demos
     from teamvla_envs.demos.rebuild import check_env_kwargs
 
@@ -131,7 +130,7 @@ def _load_file(
 def _unseen(
     file: "DemoFile", demos: "Sequence[Demo]", seen: dict[tuple[str, str], str], left_out: list[str]
 ) -> "list[Demo]":
-    """Return the demonstrations whose task and content are not in ``seen``, and add those there, others to the list."""
+    """Return the demonstrations whose task and content are not in ``seen``, and add them to it; list the others."""
     task, kept = str(file.env_kwargs["task"]), []
     for demo in demos:
         content = task, demo.content_hash
@@ -151,7 +150,7 @@ def _decoded(
     cache: Path | None,
     whole: bool,
 ) -> DecodedDemos:
-    checked = cache if whole else None  # what is remembered of a file is true of all its demonstrations
+    checked = cache if whole else None  # a file is remembered as verified only as a whole
     try:
         if not cameras:
             check_once(checked, path, demos)
@@ -171,8 +170,7 @@ def _decoded(
 def _cameras(file: "DemoFile") -> tuple[str, ...]:
     if not file.cameras:
         raise UserError(
-            f"{file.path} holds no pictures, which a vla policy learns from: "
-            "collect with pictures, or train --policy state"
+            f"{file.path} holds no images, which a vla policy learns from: collect with images, or train --policy state"
         )
     return tuple(sorted(file.cameras))
 
@@ -196,7 +194,7 @@ def _source(
 
 
 def _phases(file: "DemoFile", seen: np.ndarray) -> int:
-    """Return how many phases the task has; of a task that is not installed, how many were seen."""
+    """Return the number of the task's phases; for a task that is not installed, the number of those recorded."""
     from teamvla_envs.registration import get_task, registered_tasks
 
     task = str(file.env_kwargs.get("task", ""))
@@ -205,18 +203,18 @@ def _phases(file: "DemoFile", seen: np.ndarray) -> int:
 
 def _sentences(source: FileSource, decoded: DecodedDemos, paraphrase: bool) -> list[tuple[str, ...]]:
     if not paraphrase:
-        return [(told,) for told in decoded.told]
+        return [(instruction,) for instruction in decoded.instructions]
     paraphraser = Paraphraser(source.env_kwargs)
     return [
-        paraphraser.sentences(told, {key: values[demo : demo + 1] for key, values in decoded.facts.items()})
-        for demo, told in enumerate(decoded.told)
+        paraphraser.sentences(instruction, {key: values[demo : demo + 1] for key, values in decoded.facts.items()})
+        for demo, instruction in enumerate(decoded.instructions)
     ]
 
 
 def _dataset(
     source: FileSource, decoded: DecodedDemos, sentences: Sequence[tuple[str, ...]], demos: range
 ) -> MultiTaskDataset:
-    """Return the samples of consecutive demonstrations, without copying the pictures."""
+    """Return the samples of consecutive demonstrations, without copying the images."""
     stops = np.cumsum([0, *decoded.lengths], dtype=np.int64)
     rows = slice(stops[demos.start], stops[demos.stop])
     lengths = decoded.lengths[demos.start : demos.stop]
@@ -229,12 +227,12 @@ def _dataset(
     return MultiTaskDataset(
         agent_pos=arrays[AGENT_POS],
         environment_state=state,
-        pixels={name.removeprefix(PIXELS): Pictures([a]) for name, a in arrays.items() if name.startswith(PIXELS)},
+        pixels={name.removeprefix(PIXELS): ImageStore([a]) for name, a in arrays.items() if name.startswith(PIXELS)},
         expert_actions=arrays[EXPERT_ACTIONS],
         begins=np.repeat(own[:-1], lengths),
         ends=np.repeat(own[1:], lengths),
         demo=np.repeat(np.arange(len(demos)), lengths),
-        places=find_places(source, arrays[AGENT_POS], state, moved),
+        keypoints=project_keypoints(source, arrays[AGENT_POS], state, moved),
         sentences=tuple(sentences[demo] for demo in demos),
         tasks=(source.task,),
         task=np.zeros(count, np.int64),

@@ -1,4 +1,4 @@
-"""One demonstration file as arrays of all its samples: read once, checked against its hashes, decoded."""
+"""Decoding of demonstrations into arrays, with verification of their content hashes."""
 
 import zlib
 from collections.abc import Callable, Mapping, Sequence
@@ -14,57 +14,57 @@ if TYPE_CHECKING:
 
 AGENT_POS, ENVIRONMENT_STATE, EXPERT_ACTIONS, PIXELS = "agent_pos", "environment_state", "expert_actions", "pixels/"
 PHASE = "phase"
-CAMERA_FIELDS = "field.camera_"  # prefix of what moves an episode's cameras among the recorded states
-FACTS = ("episode.", CAMERA_FIELDS)  # prefixes of what stays the same in an episode
+CAMERA_FIELDS = "field.camera_"  # prefix of the recorded camera randomization
+FACTS = ("episode.", CAMERA_FIELDS)  # prefixes of the recorded states that are constant in an episode
 
 
 @dataclass(frozen=True)
 class DecodedDemos:
-    """The samples of E demonstrations, one demonstration after the other.
+    """The samples of E demonstrations, concatenated.
 
     Attributes:
-        arrays: ``agent_pos``, ``expert_actions``, ``phase``, maybe ``environment_state``, and ``pixels/<camera>``;
-            first axis is the samples of all demonstrations.
-        lengths: Samples of each demonstration.
-        told: The sentence of each demonstration.
-        facts: What stays the same in an episode: the task's numeric facts by ``episode.<name>``, and what moved the
-            cameras by ``field.camera_<quantity>.<camera>``; first axis E.
+        arrays: ``agent_pos``, ``expert_actions``, ``phase``, optionally ``environment_state``, and
+            ``pixels/<camera>``; the first axis is the samples of all demonstrations.
+        lengths: Number of samples of each demonstration.
+        instructions: Instruction of each demonstration.
+        facts: Constants of an episode: the task's facts by ``episode.<name>``, and the camera randomization by
+            ``field.camera_<quantity>.<camera>``; the first axis is E.
     """
 
     arrays: Mapping[str, np.ndarray]
     lengths: tuple[int, ...]
-    told: tuple[str, ...]
+    instructions: tuple[str, ...]
     facts: Mapping[str, np.ndarray]
 
 
 class Storage(Protocol):
-    """Makes the arrays that are decoded into, in memory or in a file."""
+    """Allocates the arrays to decode into, in memory or in a file."""
 
     def __call__(self, name: str, shape: tuple[int, ...], dtype: np.dtype) -> np.ndarray:
-        """Return an array to fill from its first row to its last."""
+        """Return an array, which is filled from the first row to the last."""
 
 
 def in_memory(name: str, shape: tuple[int, ...], dtype: np.dtype) -> np.ndarray:
-    """Make an array in memory."""
+    """Allocate an array in memory."""
     return np.zeros(shape, dtype)
 
 
 def decode(
     demos: "Sequence[Demo]", cameras: Sequence[str], storage: Storage, on_demo: Callable[[], None]
 ) -> tuple[DecodedDemos, dict[str, int]]:
-    """Read demonstrations that were found to be alike.
+    """Decode demonstrations of one file.
 
     Args:
-        demos: Which, in this order.
-        cameras: Cameras whose pictures are read; with all of a file's cameras its hashes are checked too.
-        storage: Makes the arrays.
+        demos: The demonstrations, in order.
+        cameras: Cameras whose images are decoded; with all cameras of the file its content hashes are verified too.
+        storage: Allocates the arrays.
         on_demo: Called after each demonstration.
 
     Returns:
         The samples, and the CRC-32 of each array.
 
     Raises:
-        UserError: When a demonstration is not what its hash says.
+        UserError: When the content of a demonstration does not match its hash.
     """
     total = sum(demo.num_samples for demo in demos)
     arrays: dict[str, np.ndarray] = {}
@@ -86,12 +86,12 @@ def decode(
         start += demo.num_samples
         on_demo()
     whole = {key: np.stack(values) for key, values in facts.items() if len(values) == len(demos)}
-    lengths, told = tuple(demo.num_samples for demo in demos), tuple(demo.instruction for demo in demos)
-    return DecodedDemos(arrays, lengths, told, whole), checksums
+    lengths, instructions = tuple(demo.num_samples for demo in demos), tuple(demo.instruction for demo in demos)
+    return DecodedDemos(arrays, lengths, instructions, whole), checksums
 
 
 def _read(demo: "Demo", cameras: Sequence[str]) -> dict[str, np.ndarray]:
-    """Return the datasets of a demonstration by path, its pictures as far as they are wanted."""
+    """Return the datasets of a demonstration by path, with the images of the given cameras only."""
     wanted = [path for path in demo.paths if schema.find_field(path) and not path.startswith(schema.STATES)]
     skipped = [path for path in wanted if path.startswith(schema.PIXELS) and path[len(schema.PIXELS) :] not in cameras]
     named = {
@@ -110,10 +110,10 @@ def _read(demo: "Demo", cameras: Sequence[str]) -> dict[str, np.ndarray]:
 
 
 def check_content(demo: "Demo") -> None:
-    """Read a demonstration in full.
+    """Verify the content hash of a demonstration.
 
     Raises:
-        UserError: When it is not what its hash says.
+        UserError: When its content does not match.
     """
     _compare(demo, _read(demo, _cameras(demo)))
 
@@ -125,7 +125,7 @@ def _cameras(demo: "Demo") -> list[str]:
 def _compare(demo: "Demo", found: Mapping[str, np.ndarray]) -> None:
     attributes = {attribute.name: getattr(demo, attribute.name) for attribute in schema.DEMO_ATTRIBUTES}
     if schema.content_hash(attributes, found) != demo.content_hash:
-        raise UserError(f"{demo.name} is not what its content hash says: the file was damaged or changed")
+        raise UserError(f"{demo.name} does not match its content hash: the file was damaged or changed")
 
 
 def _samples(found: Mapping[str, np.ndarray], cameras: Sequence[str]) -> dict[str, np.ndarray]:

@@ -1,24 +1,24 @@
-"""The pictures of one camera: one block of bytes per file, indexed like a single array."""
+"""Images of one camera in blocks, one per file, indexed like a single array."""
 
 from collections.abc import Iterable, Sequence
 
 import numpy as np
 
 
-class Pictures:
-    """M pictures of one camera, kept in blocks that need not fit into memory.
+class ImageStore:
+    """M images of one camera, in blocks that need not fit into memory.
 
     Args:
-        blocks: Arrays (m, H, W, 3) uint8 of equal picture size, one after the other.
+        blocks: Arrays (m, H, W, 3) uint8 of equal image size.
     """
 
     def __init__(self, blocks: Sequence[np.ndarray]):
-        self._blocks = [np.asarray(block) for block in blocks]  # a plain view: indexing a memmap itself is slow
+        self._blocks = [np.asarray(block) for block in blocks]  # plain views: indexing a memmap is slow
         self._starts = np.cumsum([0, *(len(block) for block in self._blocks)])
 
     @classmethod
-    def join(cls, parts: Iterable["Pictures"]) -> "Pictures":
-        """Put pictures of equal size one after the other, without copying them."""
+    def join(cls, parts: Iterable["ImageStore"]) -> "ImageStore":
+        """Concatenate images of equal size without copying them."""
         return cls([block for part in parts for block in part._blocks])
 
     @property
@@ -30,7 +30,7 @@ class Pictures:
         return int(self._starts[-1])
 
     def __getitem__(self, rows: np.ndarray) -> np.ndarray:
-        """Return copies of the pictures of samples (...,), as (..., H, W, 3) uint8."""
+        """Return copies of the images of samples (...,) int64, as (..., H, W, 3) uint8."""
         if len(self._blocks) == 1:
             return self._blocks[0][rows]
         within = np.searchsorted(self._starts, rows, side="right") - 1

@@ -1,4 +1,4 @@
-"""Where the things that a demonstration is about are in its pictures."""
+"""Image coordinates of a task's keypoints in the demonstrations."""
 
 from collections.abc import Mapping
 
@@ -13,31 +13,31 @@ from teamvla_envs.sim.pinhole import camera_views, project_points
 from teamvla_learn.data.layout import PartLayout
 from teamvla_learn.data.metadata import FileSource
 
-THINGS = ("object_pos", "goal_pos", "handle_pos")  # parts of the privileged state that are points of the world
+KEYPOINTS = ("object_pos", "goal_pos", "handle_pos")  # parts of the privileged state: positions [m]
 
 
-def find_places(
+def project_keypoints(
     source: FileSource, agent_pos: np.ndarray, state: np.ndarray, fields: Mapping[str, np.ndarray]
 ) -> dict[str, np.ndarray]:
-    """Project the things into the pictures of every camera of a file.
+    """Project the keypoints into the images of every camera of a file.
 
     Args:
-        source: What the file says of itself.
-        agent_pos: Proprioception of M samples, (M, A*P), which tells where the wrist cameras are.
-        state: Their privileged state, (M, S).
-        fields: What moved the cameras of each sample, by ``field.camera_<quantity>.<camera>``, first axis M.
+        source: Metadata of the file.
+        agent_pos: (M, A*P) float32, proprioception of M samples, which determines the poses of the wrist cameras.
+        state: (M, S) float32, privileged state.
+        fields: Camera randomization by ``field.camera_<quantity>.<camera>``; the first axis is M.
 
     Returns:
-        Camera -> (M, T, 2) float32 for the T ``THINGS``: fractions of the picture's width from the left and of its
-        height from the top, outside of [0, 1] for what is not in the picture. NaN for what the task does not have;
-        all of it is NaN when the file does not hold what it takes to find out.
+        Camera -> (M, T, 2) float32 for the T ``KEYPOINTS``: fractions of the image's width from the left and of its
+        height from the top, outside [0, 1] for points outside the image. NaN for keypoints that the task does not have,
+        and for all if the file lacks the data to compute them.
     """
     count, layout = len(agent_pos), source.environment_state
-    points = np.full((count, len(THINGS), 3), np.nan)
-    for index, name in enumerate(THINGS):
+    points = np.full((count, len(KEYPOINTS), 3), np.nan)
+    for index, name in enumerate(KEYPOINTS):
         if dict(layout.parts).get(name) == 3:
             points[:, index] = state[:, slice(*layout.span(name))]
-    nowhere = {camera: np.full((count, len(THINGS), 2), np.nan, np.float32) for camera in source.cameras}
+    nowhere = {camera: np.full((count, len(KEYPOINTS), 2), np.nan, np.float32) for camera in source.cameras}
     robots, own = source.robots, source.agent_pos
     if np.isnan(points).all() or not set(robots) <= set(registered_robots()) or "tool_rot6d" not in own.names:
         return nowhere
@@ -49,17 +49,17 @@ def find_places(
     names = {f"arm_{k}/{robot.hand_body}": k for k, robot in enumerate(scene.robots)}
     moved = {(quantity, name): values for key, values in fields.items() for quantity, name in [_field(key)]}
     views, fovy = camera_views(cameras, names, hands[..., :3, 3], quat_from_matrix(hands[..., :3, :3]), moved)
-    places = {}
+    keypoints = {}
     for index, camera in enumerate(cameras):
         height, width = source.cameras[camera.name]
         seen = project_points(points, views[:, None, index], fovy[:, None, index], width / height)
-        beside = np.isnan(seen) & ~np.isnan(points[..., :1])  # behind the camera
-        places[camera.name] = np.where(beside, -1.0, seen).astype(np.float32)
-    return nowhere | places
+        behind = np.isnan(seen) & ~np.isnan(points[..., :1])  # the camera
+        keypoints[camera.name] = np.where(behind, -1.0, seen).astype(np.float32)
+    return nowhere | keypoints
 
 
 def _hands(robots: tuple[RobotSpec, ...], own: PartLayout, agent_pos: np.ndarray) -> np.ndarray:
-    """Return the hands' poses, (M, A, 4, 4), from where the tools are."""
+    """Return the poses of the hands, (M, A, 4, 4) [m], from those of the tools in the proprioception (M, A*P)."""
     arms = agent_pos.reshape(len(agent_pos), len(robots), own.size)
     tool = np.zeros((*arms.shape[:2], 4, 4))
     x, y = np.split(arms[..., slice(*own.span("tool_rot6d"))], 2, axis=-1)

@@ -1,4 +1,4 @@
-"""Named parts of a flat vector: which entries of ``environment_state`` are the object's position."""
+"""Named parts of a flat vector such as ``environment_state``."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -35,7 +35,7 @@ class PartLayout:
         """Return (start, stop) of a part.
 
         Raises:
-            KeyError: When there is no such part; the message lists those that exist.
+            KeyError: When there is no such part; the message lists the parts.
         """
         for part, start, stop in self.spans():
             if part == name:

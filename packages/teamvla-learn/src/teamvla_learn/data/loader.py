@@ -1,4 +1,4 @@
-"""Batches for a training loop of one's own: a torch ``DataLoader`` whose order does not depend on its workers."""
+"""A torch ``DataLoader`` for custom training loops, independent of the number of workers."""
 
 from collections.abc import Iterable
 
@@ -8,21 +8,21 @@ from torch.utils.data import DataLoader, Dataset
 
 from teamvla_learn.data.batch import Batch
 from teamvla_learn.data.collate import BatchAssembler
-from teamvla_learn.data.sampler import SampleOrder
+from teamvla_learn.data.sampler import BatchSampler
 
 
 class StepBatches(Dataset[Batch]):
-    """The batch of every step: what it holds and how it is changed depends on the seed and the step alone.
+    """Dataset of the batches of all steps, each a function of the seed and the step.
 
     Args:
-        assembler: Makes batches of the samples.
-        batch_size: Samples of a batch.
-        seed: Seed of shuffling, sentences and changes of the pictures.
+        assembler: Collates the samples.
+        batch_size: Samples per batch.
+        seed: Seed of shuffling, paraphrases and augmentation.
     """
 
     def __init__(self, assembler: BatchAssembler, batch_size: int, seed: int):
         self._assembler = assembler
-        self._order = SampleOrder.over_groups(assembler.dataset.task, batch_size, seed)
+        self._order = BatchSampler.over_groups(assembler.dataset.task, batch_size, seed)
         self._seed = seed
 
     def __getitem__(self, index: int) -> Batch:
@@ -38,15 +38,15 @@ def make_dataloader(
 ) -> DataLoader[Batch]:
     """Make a loader that yields the :class:`Batch` of each step.
 
-    Tasks are sampled evenly, each in shuffled epochs. The batches are the same for any number of workers, and a loop
-    that is stopped goes on with ``steps=range(done, total)``.
+    Tasks are sampled evenly, each in shuffled epochs. The batches do not depend on the number of workers, and an
+    interrupted loop continues with ``steps=range(done, total)``.
 
     Args:
-        assembler: Makes batches of the samples.
-        batch_size: Samples of a batch.
-        steps: Which steps, such as ``range(1000)``.
-        seed: Seed of shuffling, sentences and changes of the pictures.
-        num_workers: Processes that assemble ahead; 0 assembles in this one.
+        assembler: Collates the samples.
+        batch_size: Samples per batch.
+        steps: Numbers of the steps, such as ``range(1000)``.
+        seed: Seed of shuffling, paraphrases and augmentation.
+        num_workers: Processes that prefetch batches; 0 collates in this process.
     """
     batches = StepBatches(assembler, batch_size, seed)
     return DataLoader(
@@ -59,7 +59,7 @@ def make_dataloader(
 
 
 def step_generator(seed: int, step: int, part: int = 0) -> np.random.Generator:
-    """Return the generator of what is random about one part of a step's batch."""
+    """Return the random generator of one part of a step's batch."""
     return np.random.default_rng((seed, step, part))
 
 

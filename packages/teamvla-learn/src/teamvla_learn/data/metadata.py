@@ -1,4 +1,4 @@
-"""What demonstration files say of themselves, and whether several of them can be learned from together."""
+"""Metadata of demonstration files, and their compatibility."""
 
 import hashlib
 from collections.abc import Mapping, Sequence
@@ -10,21 +10,21 @@ from teamvla_envs.errors import UserError
 
 from teamvla_learn.data.layout import PartLayout
 
-COMMON_ARGUMENTS = ("num_arms", "robot", "action_mode", "looks")  # what one policy can act with
+COMMON_ARGUMENTS = ("num_arms", "robot", "action_mode", "looks")  # must be equal in all files of a training
 
 
 @dataclass(frozen=True)
 class FileSource:
-    """What one demonstration file says of itself.
+    """Metadata of one demonstration file.
 
     Attributes:
         path: The file.
-        env_kwargs: Arguments that rebuild the environment the demonstrations were collected in.
-        action: Parts of one arm's action.
-        agent_pos: Parts of one arm's proprioception.
-        environment_state: Parts of the privileged state; none when the file does not hold it.
+        env_kwargs: Arguments of the environment in which the demonstrations were collected.
+        action: Layout of one arm's action.
+        agent_pos: Layout of one arm's proprioception.
+        environment_state: Layout of the privileged state; empty if the file does not hold it.
         phases: Number of the task's phases.
-        cameras: Camera name to (H, W) of its pictures [px], those that were read.
+        cameras: Name of each loaded camera -> (H, W) of its images [px].
         train: Content hashes of the training demonstrations.
         valid: Content hashes of the validation demonstrations.
     """
@@ -41,18 +41,18 @@ class FileSource:
 
     @property
     def task(self) -> str:
-        """Name of the task that was demonstrated."""
+        """Name of the demonstrated task."""
         return str(self.env_kwargs.get("task", ""))
 
     @property
     def robots(self) -> tuple[str, ...]:
-        """Name of each arm's robot, however the file tells it."""
+        """Name of each arm's robot."""
         robot, arms = self.env_kwargs.get("robot"), self.env_kwargs.get("num_arms")
         return (robot,) * arms if isinstance(robot, str) and isinstance(arms, int) else tuple(robot or ())
 
     @property
     def targets(self) -> PartLayout:
-        """What a policy can learn to tell: the parts of the privileged state, and the phase as one number per phase."""
+        """Possible auxiliary targets: the parts of the privileged state, and the phase, one-hot."""
         return PartLayout((*self.environment_state.parts, ("phase", self.phases)))
 
     @property
@@ -63,16 +63,16 @@ class FileSource:
 
 @dataclass(frozen=True)
 class DemoSource:
-    """One or several demonstration files that agree in what a policy sees and does.
+    """Metadata of one or more demonstration files with equal observations and actions.
 
     Attributes:
-        files: What each file says of itself.
+        files: Metadata of each file.
     """
 
     files: tuple[FileSource, ...]
 
     def __post_init__(self) -> None:
-        """Refuse files that differ in what a policy sees or does."""
+        """Check that all files have the same observations and actions."""
         first, *others = self.files
         for other in others:
             for name, ours in _contract(first).items():
@@ -85,39 +85,39 @@ class DemoSource:
 
     @property
     def path(self) -> Path:
-        """The first file, for errors that concern all."""
+        """Path of the first file, for errors that concern all."""
         return self.files[0].path
 
     @property
     def tasks(self) -> tuple[str, ...]:
-        """The different tasks, in the order of the files."""
+        """The distinct tasks, in the order of the files."""
         return tuple(dict.fromkeys(file.task for file in self.files))
 
     @property
     def env_kwargs(self) -> Mapping[str, Any]:
-        """Arguments of the environment that all files have in common."""
+        """Arguments of the environment that are equal in all files."""
         first, *others = (file.env_kwargs for file in self.files)
         return {name: value for name, value in first.items() if all(other.get(name) == value for other in others)}
 
     @property
     def action(self) -> PartLayout:
-        """Parts of one arm's action."""
+        """Layout of one arm's action."""
         return self.files[0].action
 
     @property
     def agent_pos(self) -> PartLayout:
-        """Parts of one arm's proprioception."""
+        """Layout of one arm's proprioception."""
         return self.files[0].agent_pos
 
     @property
     def environment_state(self) -> PartLayout:
-        """Parts of the privileged state; none when the files' differ."""
+        """Layout of the privileged state; empty if it differs between the files."""
         layouts = {file.environment_state for file in self.files}
         return layouts.pop() if len(layouts) == 1 else PartLayout(())
 
     @property
     def targets(self) -> dict[str, int]:
-        """Name and length of what a policy can learn to tell in some task, and in none in another length."""
+        """Name and length of the possible auxiliary targets, without those whose length differs between tasks."""
         sizes: dict[str, set[int]] = {}
         for file in self.files:
             for name, size in file.targets.parts:
@@ -126,17 +126,17 @@ class DemoSource:
 
     @property
     def demos(self) -> int:
-        """Number of demonstrations read."""
+        """Number of demonstrations."""
         return sum(file.demos for file in self.files)
 
     @property
     def content_hash(self) -> str:
-        """Hash over the demonstrations' own hashes: the same data gives the same value."""
+        """Hash of the content hashes of all demonstrations."""
         hashes = "\n".join(value for file in self.files for value in (*file.train, *file.valid))
         return hashlib.sha256(hashes.encode()).hexdigest()
 
     def to_json(self) -> dict[str, Any]:
-        """Return what a checkpoint tells of its data: files with task, demonstrations and hash, and the whole."""
+        """Return the metadata that a checkpoint stores: task, demonstrations and hash of each file and of all."""
         files = []
         for file in self.files:
             content_hash = DemoSource((file,)).content_hash
@@ -145,7 +145,7 @@ class DemoSource:
 
 
 def _contract(file: FileSource) -> dict[str, Any]:
-    """What must be equal in all files, by the name that an error calls it."""
+    """Properties that must be equal in all files, by their names in error messages."""
     contract = {name: _plain(file.env_kwargs.get(name)) for name in COMMON_ARGUMENTS}
     contract["robot"] = file.robots
     contract["cameras"] = tuple(sorted(file.cameras))

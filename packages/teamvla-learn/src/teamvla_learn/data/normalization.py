@@ -1,4 +1,4 @@
-"""Mean and standard deviation of what a policy reads and writes, taken from the training demonstrations."""
+"""Mean and standard deviation of observations and actions over the training demonstrations."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 _VECTORS = ("actions", "agent_pos", "environment_state")
-STD_FLOOR = 1e-2  # entries that hardly move in the demonstrations are not blown up when they do at test time
+STD_FLOOR = 1e-2  # keeps entries that hardly vary in the demonstrations from being amplified
 
 
 @dataclass(frozen=True)
@@ -19,7 +19,7 @@ class Statistics:
 
     @classmethod
     def of(cls, samples: np.ndarray, floor: float = STD_FLOOR) -> "Statistics":
-        """Measure samples (M, n); a standard deviation below ``floor`` is raised to it."""
+        """Compute the statistics of samples (M, n); standard deviations are at least ``floor``."""
         mean = samples.mean(axis=0, dtype=np.float64)
         std = samples.std(axis=0, dtype=np.float64)
         return cls(mean.astype(np.float32), np.maximum(std, floor).astype(np.float32))
@@ -29,7 +29,7 @@ class Statistics:
         """Read what :meth:`to_json` wrote.
 
         Raises:
-            ValueError: When mean and std are not equally many finite numbers, the latter positive.
+            ValueError: When mean and std differ in shape, are not finite, or std is not positive.
         """
         mean, std = (np.asarray(data[key], dtype=np.float32) for key in ("mean", "std"))
         if mean.ndim != 1 or mean.shape != std.shape:
@@ -39,19 +39,19 @@ class Statistics:
         return cls(mean, std)
 
     def to_json(self) -> dict[str, list[float]]:
-        """Return lists of numbers that read back to the same bits."""
+        """Return lists of numbers, which are read back without rounding."""
         return {"mean": self.mean.tolist(), "std": self.std.tolist()}
 
 
 @dataclass(frozen=True)
 class Normalization:
-    """Statistics of each vector; None for one that the policy neither reads nor predicts.
+    """Statistics of each vector; None for a vector that the policy neither reads nor predicts.
 
     Attributes:
-        actions: Of the expert's actions.
-        agent_pos: Of proprioception.
-        environment_state: Of the privileged state as a whole.
-        auxiliary: Of each part of the privileged state that is an auxiliary target, by its name.
+        actions: Expert actions.
+        agent_pos: Proprioception.
+        environment_state: Privileged state.
+        auxiliary: Auxiliary targets, by name.
     """
 
     actions: Statistics
@@ -61,7 +61,7 @@ class Normalization:
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> "Normalization":
-        """Read what :meth:`to_json` wrote; KeyError, TypeError or ValueError when it is something else."""
+        """Read what :meth:`to_json` wrote; raises KeyError, TypeError or ValueError for anything else."""
         if unknown := set(data) - {*_VECTORS, "auxiliary"}:
             raise ValueError(f"unknown statistics {', '.join(sorted(unknown))}")
         vectors = {name: Statistics.from_json(data[name]) for name in _VECTORS if name in data}
@@ -69,7 +69,7 @@ class Normalization:
         return cls(**vectors, auxiliary=parts)
 
     def to_json(self) -> dict[str, Any]:
-        """Return a JSON-able dict of the statistics that exist."""
+        """Return the statistics that exist as plain data."""
         present = {name: getattr(self, name) for name in _VECTORS}
         vectors = {name: statistics.to_json() for name, statistics in present.items() if statistics is not None}
         return vectors | {"auxiliary": {name: part.to_json() for name, part in self.auxiliary.items()}}

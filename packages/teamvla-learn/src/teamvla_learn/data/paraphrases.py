@@ -1,8 +1,8 @@
-"""Other sentences that are true of a demonstration.
+"""Paraphrases: all sentences that are true of a demonstration.
 
-A demonstration is told in one sentence, but the task knows more that would have been right: the stand could have been
-named by its color, its side or its height, in many wordings. A policy that hears all of them cannot learn a sentence
-and a scene by heart; it has to find out what the words mean.
+A demonstration records one instruction, but its task knows other correct ones: the stand can be named by its color, its
+side or its height, in many wordings. Training on all of them prevents a policy from memorizing pairs of instruction and
+scene.
 """
 
 from collections.abc import Mapping
@@ -12,10 +12,10 @@ import numpy as np
 
 
 class Paraphraser:
-    """Asks the task that was demonstrated.
+    """Paraphrases the instructions of one task.
 
     Args:
-        env_kwargs: Arguments that rebuild the environment of the demonstrations.
+        env_kwargs: Arguments of the environment of the demonstrations.
     """
 
     def __init__(self, env_kwargs: Mapping[str, Any]):
@@ -26,16 +26,16 @@ class Paraphraser:
         chosen = {key: env_kwargs[key] for key in names if key in env_kwargs}
         self._task = get_task(str(name))(**chosen) if name in registered_tasks() else None
 
-    def sentences(self, told: str, states: Mapping[str, np.ndarray]) -> tuple[str, ...]:
-        """Return the sentences that are true of a demonstration.
+    def sentences(self, instruction: str, states: Mapping[str, np.ndarray]) -> tuple[str, ...]:
+        """Return all sentences that are true of a demonstration.
 
         Args:
-            told: The sentence that it was told in, which comes first.
-            states: Its recorded states, first axis T+1.
+            instruction: The recorded instruction, which is returned first.
+            states: Its recorded states; the first axis is T + 1.
         """
         from teamvla_envs.env.saved_state import facts_of
 
         facts = {key: values[:1] for key, values in facts_of(states).items()}
         if self._task is None or not facts:
-            return (told,)
-        return tuple(dict.fromkeys((told, *self._task.sentences(facts, 0))))
+            return (instruction,)
+        return tuple(dict.fromkeys((instruction, *self._task.sentences(facts, 0))))

@@ -1,16 +1,16 @@
-"""The order of samples: a function of the seed and the step alone, so that resuming needs no memory."""
+"""Sampling order as a function of the seed and the step, which makes resuming stateless."""
 
 from collections.abc import Sequence
 
 import numpy as np
 
 
-class SampleOrder:
-    """An endless stream of samples, cut into batches: every group in turn, each in shuffled epochs of its own.
+class BatchSampler:
+    """Batches from an infinite stream of samples: all groups in turn, each in its own shuffled epochs.
 
     Args:
-        groups: For each group, such as a task, its samples, (m,) int64; each gets an equal share of every batch.
-        batch_size: Samples of a batch; a batch may straddle two epochs.
+        groups: Samples of each group, such as a task, (m,) int64; groups have equal shares of every batch.
+        batch_size: Samples per batch; a batch may span two epochs.
         seed: Seed of the shuffling.
     """
 
@@ -27,14 +27,14 @@ class SampleOrder:
     @classmethod
     def over_groups(
         cls, group: np.ndarray, batch_size: int, seed: int, times: np.ndarray | None = None
-    ) -> "SampleOrder":
-        """Make the order of samples (M,) of which each is of a group: as many of one group as of another.
+    ) -> "BatchSampler":
+        """Make the sampler of M samples that belong to groups of equal weight.
 
         Args:
             group: (M,), the group of each sample.
-            batch_size: Samples of a batch.
+            batch_size: Samples per batch.
             seed: Seed of the shuffling.
-            times: (M,) int64, how often a sample comes in an epoch; once by default.
+            times: (M,) int64, number of times that a sample occurs in an epoch; once by default.
         """
         times = np.ones(len(group), np.int64) if times is None else times
         members = [np.flatnonzero(group == name) for name in np.unique(group)]
@@ -47,7 +47,7 @@ class SampleOrder:
         counts = np.array([len(group) for group in self._groups])[tasks]
         rounds, within = np.divmod(turns, counts)
         needed = dict.fromkeys(zip(tasks.tolist(), rounds.tolist(), strict=True))
-        self._epochs = epochs = {key: self._permutation(*key) for key in needed}  # threads may ask at the same time
+        self._epochs = epochs = {key: self._permutation(*key) for key in needed}  # replaced whole: threads share it
         chosen = zip(tasks.tolist(), rounds.tolist(), within.tolist(), strict=True)
         return np.array([epochs[task, epoch][i] for task, epoch, i in chosen])
 

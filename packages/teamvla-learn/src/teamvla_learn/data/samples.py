@@ -1,39 +1,39 @@
-"""Demonstrations of one or several tasks: what was seen at t and the expert's actions from t on, for every t."""
+"""Dataset of observations and expert actions of one or more tasks."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 
-from teamvla_learn.data.image_store import Pictures
+from teamvla_learn.data.image_store import ImageStore
 from teamvla_learn.data.layout import PartLayout
 
 
 @dataclass(frozen=True)
 class MultiTaskDataset:
-    """M samples of some demonstrations, one after the other.
+    """M consecutive samples, one per control step, of several demonstrations.
 
     Attributes:
         agent_pos: (M, A*P) float32.
-        environment_state: (M, S) float32; S = 0 when a file does not hold it or the tasks' differ.
+        environment_state: (M, S) float32; S = 0 if a file does not hold it or it differs between tasks.
         pixels: Camera name -> (M, H, W, 3) uint8.
-        places: Camera name -> (M, T, 2) float32, where things are in its pictures
-            (:func:`teamvla_learn.data.keypoints.find_places`).
+        keypoints: Camera name -> (M, T, 2) float32, image coordinates of the task's keypoints
+            (:func:`teamvla_learn.data.keypoints.project_keypoints`).
         expert_actions: (M, A*D) float32 in [-1, 1].
-        begins: (M,) int64, index of the first sample of the sample's demonstration.
-        ends: (M,) int64, index one after its last sample.
-        demo: (M,) int64, which demonstration the sample is of.
-        sentences: For each demonstration the sentences that are true of it, first the one that it was told in.
+        begins: (M,) int64, index of the first sample of each sample's demonstration.
+        ends: (M,) int64, index after its last sample.
+        demo: (M,) int64, number of its demonstration.
+        sentences: All sentences that are true of each demonstration, first the recorded instruction.
         tasks: Names of the tasks.
-        task: (M,) int64, which task the sample is of.
-        file: (M,) int64, which file it is from.
-        states: For each file the layout of what a policy can learn to tell, and the values (m, S).
+        task: (M,) int64, number of its task.
+        file: (M,) int64, number of its file.
+        states: Layout of the auxiliary targets of each file, and their values (m, S) float32.
     """
 
     agent_pos: np.ndarray
     environment_state: np.ndarray
-    pixels: Mapping[str, Pictures]
-    places: Mapping[str, np.ndarray]
+    pixels: Mapping[str, ImageStore]
+    keypoints: Mapping[str, np.ndarray]
     expert_actions: np.ndarray
     begins: np.ndarray
     ends: np.ndarray
@@ -49,7 +49,7 @@ class MultiTaskDataset:
 
     @property
     def parts(self) -> dict[str, int]:
-        """Name and length of what can be learned to tell, but for parts whose length differs between tasks."""
+        """Name and length of the auxiliary targets, without those whose length differs between tasks."""
         sizes: dict[str, set[int]] = {}
         for layout, _ in self.states:
             for name, size in layout.parts:
@@ -57,10 +57,10 @@ class MultiTaskDataset:
         return {name: size.pop() for name, size in sizes.items() if len(size) == 1}
 
     def part(self, name: str) -> tuple[np.ndarray, np.ndarray]:
-        """Return a part of what can be learned to tell.
+        """Return an auxiliary target.
 
         Returns:
-            (M, k) float32, zeros for samples of tasks that do not have it, and which samples have it, (M,) bool.
+            Values (M, k) float32, zeros for samples of tasks without it, and a mask (M,) bool of those with it.
         """
         size, values, known = self.parts[name], [], []
         for layout, state in self.states:
@@ -70,36 +70,23 @@ class MultiTaskDataset:
         return _joined(values), np.concatenate(known)
 
     def action_chunks(self, indices: np.ndarray, length: int) -> tuple[np.ndarray, np.ndarray]:
-        """Return the expert's next actions.
+        """Return the next K expert actions.
 
         Args:
-            indices: (B,) samples.
-            length: K, the number of actions from the sample's own on.
+            indices: (B,) int64, the samples.
+            length: K, counted from the sample's own action.
 
         Returns:
-            Actions (B, K, A*D) float32, the last one repeated after the end of the demonstration, and a mask
+            Actions (B, K, A*D) float32, padded with the last one beyond the end of the demonstration, and a mask
             (B, K) bool that is False there.
         """
         wanted = indices[:, None] + np.arange(length)
         ends = self.ends[indices][:, None]
         return self.expert_actions[np.minimum(wanted, ends - 1)], wanted < ends
 
-    def windows(self, indices: np.ndarray, length: int) -> np.ndarray:
-        """Return the samples up to and with each of some samples.
-
-        Args:
-            indices: (B,) samples.
-            length: H, the number of samples of a window.
-
-        Returns:
-            (B, H) int64; before the beginning of a demonstration its first sample is repeated.
-        """
-        wanted = indices[:, None] + np.arange(1 - length, 1)
-        return np.maximum(wanted, self.begins[indices][:, None])
-
 
 def join(datasets: Sequence[MultiTaskDataset]) -> MultiTaskDataset:
-    """Put the samples of several datasets, equal in cameras, proprioception and actions, one after the other."""
+    """Concatenate datasets with equal cameras, proprioception and actions."""
     if len(datasets) == 1:
         return datasets[0]
     samples = np.cumsum([0, *map(len, datasets)])
@@ -112,8 +99,10 @@ def join(datasets: Sequence[MultiTaskDataset]) -> MultiTaskDataset:
     return MultiTaskDataset(
         agent_pos=np.concatenate([data.agent_pos for data in datasets]),
         environment_state=np.concatenate(states) if same else np.zeros((samples[-1], 0), np.float32),
-        pixels={camera: Pictures.join([data.pixels[camera] for data in datasets]) for camera in datasets[0].pixels},
-        places={camera: np.concatenate([data.places[camera] for data in datasets]) for camera in datasets[0].places},
+        pixels={camera: ImageStore.join([data.pixels[camera] for data in datasets]) for camera in datasets[0].pixels},
+        keypoints={
+            camera: np.concatenate([data.keypoints[camera] for data in datasets]) for camera in datasets[0].keypoints
+        },
         expert_actions=np.concatenate([data.expert_actions for data in datasets]),
         begins=np.concatenate([data.begins + start for data, start in zip(datasets, samples, strict=False)]),
         ends=np.concatenate([data.ends + start for data, start in zip(datasets, samples, strict=False)]),

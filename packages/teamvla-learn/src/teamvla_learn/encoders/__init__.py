@@ -1,1 +1,1 @@
-"""Pictures, sentences and proprioception, each turned into a vector."""
+"""Encoders of images, instructions and proprioception."""

@@ -1,4 +1,4 @@
-"""Encoders by the name that a configuration gives them."""
+"""Construction of encoders and tokenizers from their configurations."""
 
 from collections.abc import Iterable, Sequence
 from typing import Protocol
@@ -6,7 +6,7 @@ from typing import Protocol
 import numpy as np
 from torch import nn
 
-from teamvla_learn.encoders.language import LanguageConfig, LanguageEncoder, Silence
+from teamvla_learn.encoders.language import LanguageConfig, LanguageEncoder, NoInstruction
 from teamvla_learn.encoders.minilm import MiniLMEncoder, MiniLMTokenizer
 from teamvla_learn.encoders.pretrained import PREFIX, PretrainedPoints
 from teamvla_learn.encoders.tokenizer import WordTokenizer
@@ -17,30 +17,30 @@ VisionEncoder = FilmCNN | ViT | PretrainedPoints
 
 
 class Tokenizer(Protocol):
-    """Turns sentences into numbers."""
+    """Converts sentences to tokens."""
 
     @property
     def vocabulary(self) -> tuple[str, ...]:
-        """The words that a checkpoint must keep."""
+        """Words that a checkpoint must store."""
 
     @property
     def unknown(self) -> int | None:
-        """The token of a word that is not known; None if no words can be left out."""
+        """Token of an unknown word; None if words cannot be replaced."""
 
     def length(self, sentence: str) -> int:
-        """Return how many tokens a sentence has before it is cut."""
+        """Return the number of tokens of a sentence before truncation."""
 
     def encode(self, sentences: Sequence[str], max_tokens: int) -> np.ndarray:
-        """Return tokens (U, L) int64 of U sentences, padded with 0."""
+        """Return the tokens of U sentences, (U, L) int64, padded with 0."""
 
 
 def make_vision(config: VisionConfig, image_size: tuple[int, int], condition_size: int) -> VisionEncoder:
-    """Make a picture encoder: pictures and conditions in, points (B, output_size) out.
+    """Make an image encoder, from images and conditions to keypoints.
 
     Args:
-        config: Which, and its sizes.
+        config: Configuration of the encoder.
         image_size: (H, W) [px].
-        condition_size: Length of a condition.
+        condition_size: Length of the conditioning vector.
     """
     if config.encoder == "vit":
         return ViT(config.vit, image_size, condition_size)
@@ -50,19 +50,19 @@ def make_vision(config: VisionConfig, image_size: tuple[int, int], condition_siz
 
 
 def make_language(config: LanguageConfig, vocabulary_size: int) -> nn.Module:
-    """Make a sentence encoder: tokens (U, L) in, (U, config.size) out."""
+    """Make an instruction encoder, from tokens (U, L) int64 to vectors (U, config.size) float32."""
     if config.encoder == "minilm":
         return MiniLMEncoder(config.size)
     if config.encoder == "none":
-        return Silence(config.size)
+        return NoInstruction(config.size)
     return LanguageEncoder(config, vocabulary_size)
 
 
 def make_tokenizer(config: LanguageConfig, vocabulary: Sequence[str]) -> Tokenizer:
-    """Make the tokenizer of a checkpoint from the words that it keeps."""
+    """Make the tokenizer of a checkpoint from its vocabulary."""
     return MiniLMTokenizer() if config.encoder == "minilm" else WordTokenizer(vocabulary)
 
 
 def fit_tokenizer(config: LanguageConfig, sentences: Iterable[str]) -> Tokenizer:
-    """Make the tokenizer of a training that is told in these sentences."""
+    """Make the tokenizer of a training on these sentences."""
     return MiniLMTokenizer() if config.encoder == "minilm" else WordTokenizer.from_sentences(sentences)

@@ -1,4 +1,4 @@
-"""A sentence to a vector: word and place embeddings, a small transformer, the mean over the words."""
+"""Instruction encoder: word and position embeddings, a small transformer, and mean pooling."""
 
 from dataclasses import dataclass
 from typing import Annotated, Literal
@@ -12,15 +12,15 @@ from teamvla_learn.encoders.tokenizer import PAD_TOKEN
 
 @dataclass(frozen=True)
 class LanguageConfig:
-    """Which sentence encoder, and its sizes.
+    """Configuration of the instruction encoder.
 
     Attributes:
-        encoder: ``words``, which learns the words of the demonstrations; or ``minilm``, frozen vectors of a language
-            model that knows others, too; or ``none``, to measure what a policy can do that is not told anything.
-        size: Length of the sentence's vector.
+        encoder: ``words`` learns embeddings of the words in the demonstrations; ``minilm`` uses the sentence embeddings
+            of a frozen language model, which knows other words too; ``none`` ignores the instruction, as an ablation.
+        size: Length of the encoded instruction.
         heads: Attention heads per layer.
         layers: Transformer layers.
-        max_tokens: Words of a sentence that are read.
+        max_tokens: Longer instructions are truncated to this number of tokens.
     """
 
     encoder: Annotated[Literal["words", "minilm", "none"], tyro.conf.arg(aliases=["--language"])] = "words"
@@ -30,20 +30,20 @@ class LanguageConfig:
     max_tokens: int = 32
 
 
-class Silence(nn.Module):
-    """Reads tokens (U, L) int64 and returns zeros (U, size) float32, whatever was said."""
+class NoInstruction(nn.Module):
+    """Encoder that ignores the instruction: tokens (U, L) int64 to zeros (U, size) float32."""
 
     def __init__(self, size: int):
         super().__init__()
         self.size = size
 
     def forward(self, tokens: Tensor) -> Tensor:
-        """Encode nothing."""
+        """Return zeros."""
         return torch.zeros(len(tokens), self.size, device=tokens.device)
 
 
 class LanguageEncoder(nn.Module):
-    """Reads tokens (U, L) int64, 0 for padding, and returns (U, size) float32."""
+    """Transformer encoder: tokens (U, L) int64, padded with 0, to vectors (U, size) float32."""
 
     def __init__(self, config: LanguageConfig, vocabulary_size: int):
         super().__init__()
@@ -57,7 +57,7 @@ class LanguageEncoder(nn.Module):
         self.norm = nn.LayerNorm(config.size)
 
     def forward(self, tokens: Tensor) -> Tensor:
-        """Encode the sentences."""
+        """Encode the instructions."""
         padding = tokens == PAD_TOKEN
         places = torch.arange(tokens.shape[1], device=tokens.device)
         words = self.layers(self.words(tokens) + self.places(places), src_key_padding_mask=padding)

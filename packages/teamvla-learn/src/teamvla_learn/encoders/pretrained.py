@@ -1,9 +1,9 @@
-"""Points from the features of a pretrained vision backbone of the ``transformers`` library.
+"""Image encoder with a pretrained, frozen vision backbone of the ``transformers`` library.
 
-The backbone is frozen and not part of the checkpoint: whoever loads the policy needs the same model on the machine. It
-is read from a folder or from the library's cache, never downloaded, never from pickle, and never runs code that lies
-beside it; see :mod:`teamvla_learn.encoders.pretrained_folder`. What is trained is what
-follows it: the sentence scales and shifts its features, and a linear layer turns them into maps of activation.
+The backbone is not part of the checkpoint: loading the policy requires the same model on the machine. It is read from a
+folder or from the library's cache; nothing is downloaded or unpickled, and no code next to the model is executed (see
+:mod:`teamvla_learn.encoders.pretrained_folder`). The layers after it are trained: the condition scales and shifts the
+features (FiLM), and a linear layer maps them to keypoint activations.
 """
 
 import math
@@ -17,24 +17,24 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from teamvla_learn.encoders.pretrained_folder import find_folder
-from teamvla_learn.encoders.spatial_softmax import POINT_SIZE, Located, SpatialSoftmax
+from teamvla_learn.encoders.spatial_softmax import POINT_SIZE, Keypoints, SpatialSoftmax
 
 PREFIX = "pretrained:"
-# Of ImageNet's pictures, with which most backbones were trained.
+# Statistics of ImageNet, on which most backbones were trained.
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 
 
 class PretrainedPoints(nn.Module):
-    """Pictures (B, H, W, 3) uint8 and conditions (B, E) float32 to points (B, output_size) float32.
+    """Images (B, H, W, 3) uint8 and conditions (B, E) float32 to keypoints (B, output_size) float32.
 
     Args:
-        name: Name of the model, as ``facebook/dinov2-small``, or a folder.
+        name: Name of the model, such as ``facebook/dinov2-small``, or a folder.
         condition_size: E.
-        size: Length of a feature after the first trained layer.
-        points: Points that are located.
+        size: Number of features after the first trained layer.
+        points: Number of keypoints.
 
     Raises:
-        UserError: When the model is not on this machine.
+        UserError: When the model is not on the machine.
     """
 
     def __init__(self, name: str, condition_size: int, size: int = 96, points: int = 48):
@@ -50,14 +50,14 @@ class PretrainedPoints(nn.Module):
         self.maps = nn.Linear(size, points)
         self.output_size = POINT_SIZE * points
 
-    def forward(self, images: Tensor, condition: Tensor) -> Located:
-        """Locate what the condition makes worth locating.
+    def forward(self, images: Tensor, condition: Tensor) -> Keypoints:
+        """Locate keypoints under a condition.
 
-        With k conditions per picture, (B k, E), each picture is read under k neighboring ones: (B k, output_size).
+        With k conditions per image, (B*k, E), image i is encoded under the conditions i*k to i*k + k - 1: (B*k, ...).
         """
-        seen = self._backbone(images)  # (B, C, h, w)
-        height, width = seen.shape[2:]
-        features = self.features(seen.flatten(2).transpose(1, 2))
+        features_map = self._backbone(images)  # (B, C, h, w)
+        height, width = features_map.shape[2:]
+        features = self.features(features_map.flatten(2).transpose(1, 2))
         features = features.repeat_interleave(len(condition) // len(images), dim=0)
         scale, shift = self.film(condition)[:, None].chunk(2, dim=-1)
         maps = self.maps(functional.relu(features * (1 + scale) + shift))
@@ -67,15 +67,15 @@ class PretrainedPoints(nn.Module):
     @torch.no_grad()
     def _backbone(self, images: Tensor) -> Tensor:
         backbone = _model(self._name).to(images.device)
-        pictures = images.permute(0, 3, 1, 2).float().div(255)
+        pixels = images.permute(0, 3, 1, 2).float().div(255)
         if self._image_size is not None:
-            pictures = functional.interpolate(pictures, self._image_size, mode="bilinear", antialias=True)
+            pixels = functional.interpolate(pixels, self._image_size, mode="bilinear", antialias=True)
         mean, std = (torch.tensor(values, device=images.device)[:, None, None] for values in (MEAN, STD))
-        seen = backbone(pixel_values=(pictures - mean) / std).last_hidden_state
-        if seen.ndim == 4:
-            return seen
-        side = math.isqrt(seen.shape[1])  # patches in a square; class and register tokens come before them
-        return seen[:, -side * side :].transpose(1, 2).unflatten(2, (side, side))
+        output = backbone(pixel_values=(pixels - mean) / std).last_hidden_state
+        if output.ndim == 4:
+            return output
+        side = math.isqrt(output.shape[1])  # square grid of patches, after class and register tokens
+        return output[:, -side * side :].transpose(1, 2).unflatten(2, (side, side))
 
 
 def _configuration(name: str) -> Any:
@@ -85,7 +85,7 @@ def _configuration(name: str) -> Any:
 
 
 def _image_size(name: str, config: Any) -> tuple[int, int] | None:
-    """Return height and width of the pictures that a model takes [px]; None when it takes any."""
+    """Return the (H, W) of the images that a model requires [px]; None if it accepts any."""
     size = getattr(config, "image_size", None)
     if size is None:
         return None
@@ -120,7 +120,7 @@ def _read(name: str, kind: Any, **options: Any) -> Any:
             return kind.from_pretrained(str(folder), local_files_only=True, trust_remote_code=False, **options)
     except UserError as error:
         raise UserError(f"vision encoder is {PREFIX}{plain(name)}, but {error}") from error
-    except Exception as error:  # the library has errors of its own for many kinds of damage
+    except Exception as error:  # the library raises many kinds of errors for damaged files
         reason = str(error).strip().partition("\n")[0]
         raise UserError(
             f"vision encoder is {PREFIX}{plain(name)}, whose model cannot be read ({plain(reason)})"

@@ -1,7 +1,7 @@
-"""Finding the folder of a pretrained model on this machine, and refusing one that could run code or load more.
+"""Folder of a pretrained model on this machine, checked for code, pickles and references to other models.
 
-A checkpoint from outside names the model of its encoder, so the folder may be from outside, too. Nothing in it is
-executed, whatever a user trusts: no code of the folder, no pickled weights, no other model that it refers to.
+An untrusted checkpoint names the model of its encoder, so the folder is untrusted too. Nothing in it is executed: no
+code, no pickled weights, no other model that it refers to.
 """
 
 from collections.abc import Iterator, Mapping
@@ -14,7 +14,7 @@ from teamvla_envs.outside import plain, read_json
 CONFIG_FILE: Final = "config.json"
 _INDEX: Final = ".safetensors.index.json"
 _PICKLES: Final = (".bin", ".ckpt", ".joblib", ".pickle", ".pkl", ".pt", ".pth")
-# Entries by which transformers would run code, or load another model or library.
+# Entries that make transformers run code, or load another model or library.
 _FORBIDDEN: Final = (
     "auto_map",
     "custom_pipelines",
@@ -25,13 +25,13 @@ _FORBIDDEN: Final = (
 
 
 def find_folder(name: str) -> Path:
-    """Return the folder of a model, found in the library's cache unless it is one; nothing is downloaded.
+    """Return the folder of a model, from the library's cache if the name is not a folder; nothing is downloaded.
 
     Args:
-        name: Name of the model, as ``facebook/dinov2-small``, or a folder.
+        name: Name of the model, such as ``facebook/dinov2-small``, or a folder.
 
     Raises:
-        UserError: When it is not on this machine, or could run code.
+        UserError: When it is not on the machine, or could run code.
     """
     folder = Path(name)
     if not folder.is_dir():
@@ -41,15 +41,15 @@ def find_folder(name: str) -> Path:
 
 
 def check_folder(folder: Path) -> None:
-    """Refuse a folder whose model could run code, or load more than the folder.
+    """Check that loading the model of a folder runs no code and loads nothing else.
 
     Raises:
         UserError: Naming the file or the entry.
     """
     if pickles := sorted(path.name for path in folder.iterdir() if path.suffix in _PICKLES):
-        raise UserError(f"{folder} has {plain(pickles[0])}, expected weights in safetensors files alone")
+        raise UserError(f"{folder} has {plain(pickles[0])}, expected weights in safetensors files only")
     if (folder / "adapter_config.json").exists():
-        raise UserError(f"{folder} has adapter_config.json, expected a model of its own")
+        raise UserError(f"{folder} has adapter_config.json, expected a complete model")
     try:
         config = read_json(folder / CONFIG_FILE)
         indexes = {path: read_json(path) for path in folder.glob(f"*{_INDEX}")}
@@ -57,7 +57,7 @@ def check_folder(folder: Path) -> None:
         raise UserError(f"{folder} holds no model: {CONFIG_FILE} cannot be read ({error.strerror})") from error
     for entry, value in _entries(config):
         if entry in _FORBIDDEN and value:
-            raise UserError(f"{folder / CONFIG_FILE} has {entry}: code and models of others are never loaded")
+            raise UserError(f"{folder / CONFIG_FILE} has {entry}: external code and models are never loaded")
     for path, index in indexes.items():
         weights = index.get("weight_map") if isinstance(index, dict) else None
         names = set(weights.values()) if isinstance(weights, dict) else {None}
@@ -84,7 +84,7 @@ def _cached(name: str) -> Path:
 
 
 def _entries(config: Any) -> Iterator[tuple[str, Any]]:
-    """Yield every entry of nested JSON objects."""
+    """Yield all entries of nested JSON objects."""
     if isinstance(config, Mapping):
         for name, value in config.items():
             yield name, value

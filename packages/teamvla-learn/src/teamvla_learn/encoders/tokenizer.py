@@ -1,4 +1,4 @@
-"""Sentences to numbers: lower-cased words without punctuation, from a vocabulary fixed at training time."""
+"""Word tokenizer: lower-cased words without punctuation, with a vocabulary fixed at training time."""
 
 import re
 from collections.abc import Iterable, Sequence
@@ -17,7 +17,7 @@ def split_words(sentence: str) -> list[str]:
 
 
 class WordTokenizer:
-    """Numbers the words of a vocabulary; 0 pads, 1 stands for every word that is not in it.
+    """Tokenizer with one token per word of a vocabulary; 0 is padding, 1 the unknown word.
 
     Args:
         vocabulary: All words, beginning with ``<pad>`` and ``<unk>``.
@@ -33,22 +33,22 @@ class WordTokenizer:
 
     @classmethod
     def from_sentences(cls, sentences: Iterable[str]) -> "WordTokenizer":
-        """Number the words of these sentences in alphabetical order."""
+        """Make a tokenizer of the words in these sentences, in alphabetical order."""
         return cls((PAD, UNKNOWN, *sorted({word for sentence in sentences for word in split_words(sentence)})))
 
     def length(self, sentence: str) -> int:
-        """Return how many tokens a sentence has before it is cut."""
+        """Return the number of tokens of a sentence before truncation."""
         return max(len(split_words(sentence)), 1)
 
     def encode(self, sentences: Sequence[str], max_tokens: int) -> np.ndarray:
-        """Turn sentences into tokens.
+        """Convert sentences to tokens.
 
         Args:
-            sentences: U sentences; one without any word becomes a single ``<unk>``.
-            max_tokens: Longer sentences are cut to this many words.
+            sentences: U sentences; a sentence without words becomes a single ``<unk>``.
+            max_tokens: Longer sentences are truncated to this number of words.
 
         Returns:
-            (U, L) int64, L the length of the longest.
+            Tokens (U, L) int64, padded with 0; L is the length of the longest sentence.
         """
         rows = [
             [self._tokens.get(word, UNKNOWN_TOKEN) for word in split_words(sentence)[:max_tokens]] or [UNKNOWN_TOKEN]

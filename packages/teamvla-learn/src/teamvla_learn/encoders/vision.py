@@ -1,7 +1,7 @@
-"""A picture, read with a sentence in mind, to the places where what matters is.
+"""Image encoder: a convolutional network conditioned on the instruction, followed by a spatial softmax.
 
-A convolutional network whose features the sentence scales and shifts (FiLM: Perez et al., "FiLM: Visual
-reasoning with a general conditioning layer", AAAI 2018), followed by a spatial softmax.
+The condition scales and shifts the features: Perez et al., "FiLM: Visual reasoning with a general conditioning layer"
+(AAAI 2018).
 """
 
 import math
@@ -15,22 +15,22 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from teamvla_learn.encoders.pretrained import PREFIX
-from teamvla_learn.encoders.spatial_softmax import POINT_SIZE, Located, SpatialSoftmax
+from teamvla_learn.encoders.spatial_softmax import POINT_SIZE, Keypoints, SpatialSoftmax
 from teamvla_learn.encoders.vit import ViTConfig
 
 
 @dataclass(frozen=True)
 class VisionConfig:
-    """Which picture encoder, and its sizes; one entry per convolution.
+    """Configuration of the image encoders; ``channels``, ``kernels`` and ``strides`` have one entry per convolution.
 
     Attributes:
-        encoder: ``film_cnn``, a convolutional network that the sentence acts on; ``vit``, a small vision transformer;
-            or ``pretrained:NAME``, a frozen backbone of the transformers library, by its name or folder.
-        channels: Output channels. The last are the number of points that are located.
+        encoder: ``film_cnn``, a convolutional network conditioned on the instruction; ``vit``, a small vision
+            transformer; or ``pretrained:NAME``, a frozen backbone of the transformers library, by its name or folder.
+        channels: Output channels; the last entry is the number of keypoints.
         kernels: Kernel widths [px].
         strides: Strides [px].
-        sharpness: Of the convolutional network: the larger, the more a point is the one cell that is most active.
-        vit: Sizes of a vision transformer.
+        sharpness: Factor of the activations of a ``film_cnn``; a larger one moves keypoints toward the strongest cell.
+        vit: Sizes of a ``vit``.
     """
 
     encoder: Annotated[str, tyro.conf.arg(aliases=["--vision"])] = "film_cnn"
@@ -47,20 +47,20 @@ class VisionConfig:
         if not len(self.channels) == len(self.kernels) == len(self.strides) >= 2 or min(map(min, sizes)) < 1:
             raise UserError(
                 f"channels, kernels and strides are {self.channels}, {self.kernels} and {self.strides}, expected "
-                "equally many of each, 2 or more, all at least 1"
+                "2 or more of each, equally many, all at least 1"
             )
 
 
 class FilmCNN(nn.Module):
-    """Pictures (B, H, W, 3) uint8 and conditions (B, E) float32 to points (B, output_size) float32.
+    """Images (B, H, W, 3) uint8 and conditions (B, E) float32 to keypoints (B, output_size) float32.
 
-    The sentence acts on every convolution but the first, which sees too little of the picture to profit from it.
-    A learned bias per place, added before the last convolution, lets it also choose by place ("at the back").
+    The condition modulates every convolution but the first, whose receptive field is too small to profit from it. A
+    learned bias per cell, added before the last convolution, lets it also select by position ("at the back").
 
     Args:
         config: Sizes.
         image_size: (H, W) [px].
-        condition_size: E, length of the sentence's vector.
+        condition_size: E.
     """
 
     def __init__(self, config: VisionConfig, image_size: tuple[int, int], condition_size: int):
@@ -74,15 +74,15 @@ class FilmCNN(nn.Module):
         self.film = nn.Linear(condition_size, sum(self._film_sizes))
         heights, widths = (_map_sizes(length, config) for length in image_size)
         self.places = nn.Parameter(torch.zeros(config.channels[-2], heights[-2], widths[-2]))
-        middle = 0.5 / math.prod(config.strides)  # a place sees as far in all directions from its first pixel
+        middle = 0.5 / math.prod(config.strides)  # the receptive field of a cell is centered on its first pixel
         self.locate = SpatialSoftmax(heights[-1], widths[-1], middle, config.sharpness)
         self.output_size = POINT_SIZE * config.channels[-1]
         self.to(memory_format=torch.channels_last)  # twice as fast as channels-first with bfloat16 on CPUs
 
-    def forward(self, images: Tensor, condition: Tensor) -> Located:
-        """Locate what the condition makes worth locating.
+    def forward(self, images: Tensor, condition: Tensor) -> Keypoints:
+        """Locate keypoints under a condition.
 
-        With k conditions per picture, (B k, E), each picture is read under k neighboring ones: (B k, output_size).
+        With k conditions per image, (B*k, E), image i is encoded under the conditions i*k to i*k + k - 1: (B*k, ...).
         """
         dtype = torch.get_autocast_dtype(images.device.type) if torch.is_autocast_enabled(images.device.type) else None
         features = images.permute(0, 3, 1, 2).to(dtype or torch.float32).sub(127.5).div(64.0)
@@ -102,7 +102,7 @@ class FilmCNN(nn.Module):
 
 
 def _map_sizes(length: int, config: VisionConfig) -> list[int]:
-    """Return the length of the feature map after each convolution [px]."""
+    """Return the length of the feature map after each convolution, in cells."""
     sizes = []
     for kernel, stride in zip(config.kernels, config.strides, strict=True):
         length = (length + 2 * (kernel // 2) - kernel) // stride + 1

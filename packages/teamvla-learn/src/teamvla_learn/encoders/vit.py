@@ -1,7 +1,7 @@
-"""A small vision transformer that reads a picture's patches together with the sentence, and returns points.
+"""Image encoder: a small vision transformer conditioned on the instruction, followed by a spatial softmax.
 
-Dosovitskiy et al., "An image is worth 16x16 words" (ICLR 2021). The condition is one more token before the patches, so
-that every layer can attend to it; a linear layer turns the patches into maps of activation, and each map into a point.
+Dosovitskiy et al., "An image is worth 16x16 words" (ICLR 2021). The condition is an additional token before the
+patches; a linear layer maps the patches to keypoint activations.
 """
 
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ import torch
 from teamvla_envs.errors import UserError
 from torch import Tensor, nn
 
-from teamvla_learn.encoders.spatial_softmax import POINT_SIZE, Located, SpatialSoftmax
+from teamvla_learn.encoders.spatial_softmax import POINT_SIZE, Keypoints, SpatialSoftmax
 
 
 @dataclass(frozen=True)
@@ -22,7 +22,7 @@ class ViTConfig:
         size: Length of a token.
         layers: Transformer layers.
         heads: Attention heads per layer.
-        points: Points that are located.
+        points: Number of keypoints.
     """
 
     patch: int = 8
@@ -33,11 +33,11 @@ class ViTConfig:
 
 
 class ViT(nn.Module):
-    """Pictures (B, H, W, 3) uint8 and conditions (B, E) float32 to points (B, output_size) float32.
+    """Images (B, H, W, 3) uint8 and conditions (B, E) float32 to keypoints (B, output_size) float32.
 
     Args:
         config: Sizes.
-        image_size: (H, W) [px]; what is left over after whole patches is not seen.
+        image_size: (H, W) [px]; the remainder after whole patches is not seen.
         condition_size: E.
     """
 
@@ -45,7 +45,7 @@ class ViT(nn.Module):
         super().__init__()
         rows, columns = (length // config.patch for length in image_size)
         if rows < 2 or columns < 2:
-            raise UserError(f"pictures of {image_size} have no 2 x 2 patches of {config.patch} pixels")
+            raise UserError(f"image_size is {image_size}, expected at least 2 x 2 patches of {config.patch} pixels")
         self.patches = nn.Conv2d(3, config.size, config.patch, config.patch)
         self.condition = nn.Linear(condition_size, config.size)
         self.places = nn.Parameter(0.02 * torch.randn(rows * columns, config.size))
@@ -58,10 +58,10 @@ class ViT(nn.Module):
         self._grid = rows, columns
         self.output_size = POINT_SIZE * config.points
 
-    def forward(self, images: Tensor, condition: Tensor) -> Located:
-        """Locate what the condition makes worth locating.
+    def forward(self, images: Tensor, condition: Tensor) -> Keypoints:
+        """Locate keypoints under a condition.
 
-        With k conditions per picture, (B k, E), each picture is read under k neighboring ones: (B k, output_size).
+        With k conditions per image, (B*k, E), image i is encoded under the conditions i*k to i*k + k - 1: (B*k, ...).
         """
         patches = self.patches(images.permute(0, 3, 1, 2).float().sub(127.5).div(64.0))
         tokens = patches.flatten(2).transpose(1, 2) + self.places

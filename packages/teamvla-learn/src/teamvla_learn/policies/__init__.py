@@ -1,1 +1,1 @@
-"""Policies that learn: their networks, what they put out, and the folders they are kept in."""
+"""Policy architectures, action heads, losses and checkpoints."""

@@ -1,7 +1,7 @@
-"""The last layer: features to every arm's next actions, what that costs in training, and what is executed.
+"""Action heads: from features to the next actions of every arm, with their loss.
 
-Joint entries are predicted in units of their standard deviation; gripper entries are the logit of "open", cost a
-binary cross-entropy, and are executed as fully open (+1) or closed (-1).
+Joint entries are predicted in units of their standard deviation. Gripper entries are logits of "open" with a binary
+cross-entropy loss, executed as fully open (+1) or closed (-1).
 """
 
 from abc import abstractmethod
@@ -20,12 +20,12 @@ from teamvla_learn.policies.losses import masked_mean
 
 @dataclass(frozen=True)
 class ActionSpace:
-    """The shape of a team's actions.
+    """Shape of a team's actions.
 
     Attributes:
         num_arms: A.
         action_size: D, entries per arm.
-        gripper_entries: Which of an arm's D entries command its gripper.
+        gripper_entries: Indices of the gripper commands among an arm's D entries.
         chunk_length: K, actions predicted at once; the first is executed.
     """
 
@@ -37,16 +37,16 @@ class ActionSpace:
 
 @dataclass(frozen=True)
 class HeadConfig:
-    """How actions are predicted and executed.
+    """Configuration of the action head.
 
     Attributes:
-        kind: ``regression`` predicts the action itself; ``flow`` learns a flow from noise to actions.
-        loss: Of a regression: ``huber`` (smooth L1) or ``l1``.
+        kind: ``regression`` predicts actions directly; ``flow`` learns a flow from noise to actions.
+        loss: Loss of a regression: ``huber`` (smooth L1) or ``l1``.
         flow_steps: Euler steps of a flow.
         flow_size: Width of a flow's layers.
-        flow_seed: Seed of the noise that a flow begins with.
-        ensembling: Weight exponent m per control step for chunked actions: what is executed is the mean of all
-            predictions for this step, each with weight exp(-m * age); None executes the newest alone.
+        flow_seed: Seed of the initial noise of a flow.
+        ensembling: Exponent m of temporal ensembling: the executed action is the mean of all predictions for this
+            control step with weights exp(-m * age). None executes the newest prediction.
     """
 
     kind: Annotated[Literal["regression", "flow"], tyro.conf.arg(aliases=["--head"])] = "regression"
@@ -67,11 +67,11 @@ class HeadConfig:
 
 
 class Head(nn.Module):
-    """Base of the action heads: units, decoding and the grippers' loss.
+    """Base class of the action heads: normalization, decoding and gripper loss.
 
     Args:
-        space: Shape of the actions.
-        statistics: Mean and standard deviation of each entry, (A*D,).
+        space: Shape of the team's actions.
+        statistics: Mean and standard deviation of the actions, (A*D,).
     """
 
     def __init__(self, space: ActionSpace, statistics: Statistics):
@@ -83,7 +83,7 @@ class Head(nn.Module):
             arms = torch.from_numpy(values.copy()).reshape(space.num_arms, space.action_size)
             self.register_buffer(name, arms, persistent=False)
         self.register_buffer("_gripper", gripper, persistent=False)
-        # Numbers, since a GPU would have to be asked how many entries a mask picks.
+        # Index tensors, not boolean masks: masking would synchronize with the GPU.
         joints = [entry for entry in range(space.action_size) if entry not in space.gripper_entries]
         self.register_buffer("_joint_entries", torch.tensor(joints), persistent=False)
         self.register_buffer(
@@ -100,45 +100,45 @@ class Head(nn.Module):
         """Return raw predictions (B, K, A, D) for features (B, F)."""
 
     @abstractmethod
-    def learn(
+    def compute_loss(
         self, features: Tensor, actions: Tensor, valid: Tensor, generator: torch.Generator
     ) -> tuple[dict[str, Tensor], Tensor]:
-        """Compare with the expert's actions.
+        """Return the loss terms with respect to the expert's actions.
 
         Args:
-            features: (B, F).
-            actions: (B, K, A*D) in [-1, 1].
-            valid: (B, K) bool, which actions count.
-            generator: For what is drawn, on the actions' device.
+            features: (B, F) float32.
+            actions: (B, K, A*D) float32 in [-1, 1].
+            valid: (B, K) bool, False for actions without effect on the loss.
+            generator: Random generator on the device of the actions.
 
         Returns:
-            The costs ``joints`` and ``gripper``, and the raw prediction (B, K, A, D) that they are of.
+            The terms ``joints`` and ``gripper``, and the raw predictions (B, K, A, D).
         """
 
     def decode(self, raw: Tensor) -> Tensor:
-        """Return the actions (B, K, A*D) in [-1, 1] that raw predictions stand for."""
+        """Return the actions (B, K, A*D) in [-1, 1] of raw predictions (B, K, A, D)."""
         gripper = torch.where(raw > 0, 1.0, -1.0)
-        return torch.where(self._gripper, gripper, self.motions(raw).clamp(-1.0, 1.0)).flatten(-2)
+        return torch.where(self._gripper, gripper, self.denormalize(raw).clamp(-1.0, 1.0)).flatten(-2)
 
-    def motions(self, raw: Tensor) -> Tensor:
-        """Return raw predictions (B, K, A, D) in the unit of actions, not clipped; gripper entries mean nothing."""
+    def denormalize(self, raw: Tensor) -> Tensor:
+        """Return raw predictions (B, K, A, D) in units of actions, unclipped; gripper entries are meaningless."""
         return self._mean + raw * self._std
 
     def targets(self, actions: Tensor) -> tuple[Tensor, Tensor]:
-        """Return the expert's joint entries (B, K, A, J) in predicted units, and whether grippers open, as 0 or 1."""
+        """Return the normalized joint entries (B, K, A, J), and the gripper targets (B, K, A, G), 1 or 0."""
         arms = actions.unflatten(-1, (self.space.num_arms, self.space.action_size))
-        joints, grippers = self.part((arms - self._mean) / self._std)[0], self.part(arms)[1]
+        joints, grippers = self.split((arms - self._mean) / self._std)[0], self.split(arms)[1]
         return joints, (grippers > 0).to(actions.dtype)
 
     def gripper_cost(self, logits: Tensor, opens: Tensor, valid: Tensor) -> dict[str, Tensor]:
-        """Return the cost ``gripper`` of logits (B, K, A, G), or nothing when there are no grippers."""
+        """Return the term ``gripper`` of logits (B, K, A, G), or no term if there are no grippers."""
         if not self.space.gripper_entries:
             return {}
         costs = functional.binary_cross_entropy_with_logits(logits, opens, reduction="none")
         return {"gripper": masked_mean(costs, valid)}
 
-    def part(self, arms: Tensor) -> tuple[Tensor, Tensor]:
-        """Return the joint entries (..., J) and gripper entries (..., G) of what has entries (..., D)."""
+    def split(self, arms: Tensor) -> tuple[Tensor, Tensor]:
+        """Split entries (..., D) into joint entries (..., J) and gripper entries (..., G)."""
         return arms.index_select(-1, self._joint_entries), arms.index_select(-1, self._gripper_entries)
 
     def join(self, joints: Tensor, logits: Tensor) -> Tensor:
@@ -150,12 +150,12 @@ class Head(nn.Module):
 
 
 class ActionHead(Head):
-    """Regression: one linear layer per arm.
+    """Regression head: one linear layer per arm.
 
     Args:
         feature_size: F.
-        space: Shape of the actions.
-        statistics: Mean and standard deviation of each entry, (A*D,).
+        space: Shape of the team's actions.
+        statistics: Mean and standard deviation of the actions, (A*D,).
         loss: ``huber`` or ``l1``.
     """
 
@@ -172,16 +172,16 @@ class ActionHead(Head):
         arms = [arm(features).unflatten(-1, (space.chunk_length, space.action_size)) for arm in self.arms]
         return torch.stack(arms, dim=2)
 
-    def learn(
+    def compute_loss(
         self, features: Tensor, actions: Tensor, valid: Tensor, generator: torch.Generator
     ) -> tuple[dict[str, Tensor], Tensor]:
-        """Compare with the expert's actions; nothing is drawn."""
+        """Return the loss terms and the raw predictions; the generator is not used."""
         raw = self(features)
         return self.costs(raw, actions, valid), raw
 
     def costs(self, raw: Tensor, actions: Tensor, valid: Tensor) -> dict[str, Tensor]:
-        """Return the costs ``joints`` and ``gripper`` of raw predictions (B, K, A, D)."""
+        """Return the terms ``joints`` and ``gripper`` of raw predictions (B, K, A, D)."""
         wanted, opens = self.targets(actions)
-        joints, logits = self.part(raw)
+        joints, logits = self.split(raw)
         costs = self._loss(joints, wanted, reduction="none")
         return {"joints": masked_mean(costs, valid)} | self.gripper_cost(logits, opens, valid)

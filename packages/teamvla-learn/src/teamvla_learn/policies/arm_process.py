@@ -1,6 +1,6 @@
-"""One process per arm: a controller at one end of a pipe, a stand-in for it at the other.
+"""Decentralized execution with one process per arm.
 
-What crosses the pipe is the arm's own observation, its inboxes, its messages and its actions; nothing else.
+Only the arm's own observation, inboxes, messages and actions are sent through the pipe between the processes.
 """
 
 import multiprocessing
@@ -18,16 +18,14 @@ from teamvla_learn.policies.decentralized import ArmController, check_team
 
 
 class RemoteArm:
-    """Stands in for the :class:`ArmController` of another process; the same calls, the same results.
-
-    What fails over there is a RuntimeError here that names the arm.
+    """Proxy of an :class:`ArmController` in another process; its failures raise RuntimeError here.
 
     Args:
         agent: Name of the arm.
-        pipe: The near end.
+        pipe: Near end of the pipe.
 
     Attributes:
-        rounds: Messages that the arm writes per control step.
+        rounds: Number of messages that the arm sends per control step.
     """
 
     def __init__(self, agent: str, pipe: Connection):
@@ -35,11 +33,11 @@ class RemoteArm:
         self.rounds: int = self._ask("rounds")
 
     def reset(self) -> None:
-        """Tell the arm that a new episode begins."""
+        """Begin a new episode."""
         self._ask("reset")
 
     def look(self, obs: Mapping[str, Any]) -> None:
-        """Send the arm its own observation."""
+        """Send the arm its observation."""
         self._ask("look", obs)
 
     def write(self) -> np.ndarray:
@@ -47,7 +45,7 @@ class RemoteArm:
         return self._ask("write")
 
     def read(self, inbox: np.ndarray, received: np.ndarray) -> None:
-        """Send the arm its inbox of this round."""
+        """Send the arm its inbox (A-1, W) of this round, and the mask (A-1,) of received messages."""
         self._ask("read", inbox, received)
 
     def act(self) -> np.ndarray:
@@ -59,7 +57,7 @@ class RemoteArm:
             self._pipe.send((name, arguments))
             answer, failure = self._pipe.recv()
         except (EOFError, ConnectionError):
-            raise RuntimeError(f"the process of {self._agent} has ended; it printed why") from None
+            raise RuntimeError(f"the process of {self._agent} has ended; its output shows the reason") from None
         if failure:
             raise RuntimeError(f"{self._agent} failed in {name}: {failure}")
         return answer
@@ -67,20 +65,20 @@ class RemoteArm:
 
 @contextmanager
 def arm_processes(folder: Path, channel: MessageChannel) -> Generator[dict[str, RemoteArm]]:
-    """Start a process for every arm of a team, and end them on leaving.
+    """Context manager that runs one process per arm of a team.
 
-    A program that calls it needs ``if __name__ == "__main__":``, because every process imports its main module.
+    The calling program needs ``if __name__ == "__main__":``, because every process imports its main module.
 
     Args:
-        folder: Checkpoint folder of a ``MsgPassingVLA``, which every process reads for itself.
-        channel: What carries the arms' messages, around the environment that they act in.
+        folder: Checkpoint folder of a ``MsgPassingVLA``, loaded by every process.
+        channel: Message channel around the environment.
 
     Yields:
-        Agent ``arm_k`` to its stand-in.
+        Agent ``arm_k`` -> its proxy.
 
     Raises:
-        UserError: When the folder is no such checkpoint, or environment or channel do not fit it; nothing is started.
-        RuntimeError: When a process ended.
+        UserError: When the folder is no such checkpoint, or environment or channel do not fit it.
+        RuntimeError: When a process has ended.
     """
     check_team(load_checkpoint(folder), channel)
     with ExitStack() as started:
@@ -94,7 +92,7 @@ def _arm_process(folder: Path, arm: int) -> Generator[Connection]:
     near, far = context.Pipe()
     child = context.Process(target=serve_arm, args=(folder, arm, far), daemon=True)
     child.start()
-    far.close()  # so that a process that ends also ends the pipe
+    far.close()  # the pipe then ends with the process
     try:
         yield near
     finally:
@@ -104,18 +102,18 @@ def _arm_process(folder: Path, arm: int) -> Generator[Connection]:
 
 
 def serve_arm(folder: Path, arm: int, pipe: Connection) -> None:
-    """Run an arm's controller until the pipe ends.
+    """Serve the controller of an arm until the pipe is closed.
 
     Args:
         folder: Checkpoint folder.
         arm: Number of the arm.
-        pipe: The far end.
+        pipe: Far end of the pipe.
     """
     import torch
 
     torch.set_num_threads(1)
     answers: dict[str, Callable[..., Any]] = {}
-    with suppress(EOFError, ConnectionError):  # the pipe has ended
+    with suppress(EOFError, ConnectionError):  # the pipe is closed
         while True:
             name, arguments = pipe.recv()
             try:

@@ -1,4 +1,4 @@
-"""What one arm sees: its share of the team's input, in a frame that makes arms interchangeable."""
+"""Per-arm views of a team's input, in a frame in which the arms are interchangeable."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -14,21 +14,21 @@ from teamvla_learn.data.normalization import Statistics
 
 OWN_CAMERA = "wrist"
 _OF_ARM = re.compile(rf"{OWN_CAMERA}_(\d+)$")
-_VECTORS = ("tool_pos", "tool_rot6d")  # parts in world axes, three numbers at a time
+_VECTORS = ("tool_pos", "tool_rot6d")  # vectors in the world frame, three numbers each
 
 
 @dataclass(frozen=True)
 class ArmInput:
-    """What M arms see, each for itself.
+    """Input of M arms, each with its own observation.
 
     Attributes:
-        shared: Camera -> (M / k, H, W, 3) uint8; k neighboring arms look at the same picture.
-        own: (M, H, W, 3) uint8 of each arm's wrist camera, or None.
+        shared: Camera -> (M / k, H, W, 3) uint8; k consecutive arms share an image.
+        own: (M, H, W, 3) uint8, image of each arm's wrist camera, or None.
         agent_pos: (M, P) float32, proprioception.
-        peers: (M, 4 (A-1)) float32: for each other arm in order its tool relative to the own [m], and its gripper's
-            opening [m]; or None.
-        tokens: (U, L) int64, the different sentences.
-        sentence: (M,) int64, which of them each arm was told, -1 for none.
+        peers: (M, 4*(A-1)) float32: tool position of each other arm relative to the own one [m], and its gripper
+            opening [m], in order; or None.
+        tokens: (U, L) int64, the distinct instructions.
+        instruction: (M,) int64, index of each arm's instruction into ``tokens``, -1 for no instruction.
         arm: (M,) int64, number of the arm in its team.
     """
 
@@ -37,77 +37,79 @@ class ArmInput:
     agent_pos: Tensor
     peers: Tensor | None
     tokens: Tensor
-    sentence: Tensor
+    instruction: Tensor
     arm: Tensor
 
 
 def shared_cameras(cameras: Sequence[str]) -> tuple[str, ...]:
-    """Return the cameras that all arms look through."""
+    """Return the cameras that all arms share."""
     return tuple(camera for camera in cameras if not _OF_ARM.fullmatch(camera))
 
 
 def split_team(
-    seen: PolicyInput, cameras: Sequence[str], layout: PartLayout, told: Sequence[bool], with_peers: bool
+    obs: PolicyInput, cameras: Sequence[str], layout: PartLayout, instructed: Sequence[bool], with_peers: bool
 ) -> ArmInput:
-    """Give every arm of a team its share.
+    """Split the input of a team into the inputs of its arms.
 
     Args:
-        seen: What the team sees, first axis B.
-        cameras: Cameras to look through.
-        layout: Parts of one arm's proprioception.
-        told: For each of the A arms, whether it is told the sentence.
-        with_peers: Whether an arm sees the others' tools.
+        obs: Input of the team; the first axis is B.
+        cameras: Cameras that the policy reads.
+        layout: Layout of one arm's proprioception.
+        instructed: Whether each of the A arms receives the instruction.
+        with_peers: Whether an arm observes the tools of the others.
 
     Returns:
-        M = B * A rows, the arms of a sample side by side.
+        Input of M = B * A arms; the arms of a sample are consecutive rows.
     """
-    assert seen.agent_pos is not None
-    assert seen.tokens is not None
-    assert seen.sentence is not None
-    batch, arms = len(seen.agent_pos), len(told)
+    assert obs.agent_pos is not None
+    assert obs.tokens is not None
+    assert obs.instruction is not None
+    batch, arms = len(obs.agent_pos), len(instructed)
     wrists = [camera for camera in cameras if _OF_ARM.fullmatch(camera)]
-    agent_pos, sentence = seen.agent_pos.unflatten(1, (arms, layout.size)), seen.sentence
+    agent_pos, instruction = obs.agent_pos.unflatten(1, (arms, layout.size)), obs.instruction
     return ArmInput(
-        shared={camera: seen.pixels[camera] for camera in shared_cameras(cameras)},
-        own=torch.stack([seen.pixels[camera] for camera in sorted(wrists)], dim=1).flatten(0, 1) if wrists else None,
+        shared={camera: obs.pixels[camera] for camera in shared_cameras(cameras)},
+        own=torch.stack([obs.pixels[camera] for camera in sorted(wrists)], dim=1).flatten(0, 1) if wrists else None,
         agent_pos=agent_pos.flatten(0, 1),
         peers=_peers(agent_pos, layout) if with_peers else None,
-        tokens=seen.tokens,
-        sentence=torch.stack([sentence if hears else torch.full_like(sentence, -1) for hears in told], dim=1).flatten(),
+        tokens=obs.tokens,
+        instruction=torch.stack(
+            [instruction if given else torch.full_like(instruction, -1) for given in instructed], dim=1
+        ).flatten(),
         arm=torch.arange(arms, device=agent_pos.device).repeat(batch),
     )
 
 
-def places_for_arms(places: Mapping[str, Tensor], camera: str, arms: int) -> Tensor:
-    """Return where things are in the pictures that M = B * A arms look at, (M, T, 2), arms of a sample side by side.
+def keypoints_for_arms(keypoints: Mapping[str, Tensor], camera: str, arms: int) -> Tensor:
+    """Return the keypoints of a camera for M = B * A arms, (M, T, 2); the arms of a sample are consecutive rows.
 
     Args:
-        places: Camera name -> (B, T, 2).
-        camera: A camera of all arms, or ``OWN_CAMERA``.
+        keypoints: Camera name -> (B, T, 2) float32.
+        camera: A shared camera, or ``OWN_CAMERA``.
         arms: A.
     """
     if camera == OWN_CAMERA:
-        return torch.stack([places[f"wrist_{k}"] for k in range(arms)], dim=1).flatten(0, 1)
-    return places[camera].repeat_interleave(arms, dim=0)
+        return torch.stack([keypoints[f"wrist_{k}"] for k in range(arms)], dim=1).flatten(0, 1)
+    return keypoints[camera].repeat_interleave(arms, dim=0)
 
 
 def pool_arms(statistics: Statistics, num_arms: int) -> Statistics:
-    """Return statistics of one arm's entries, (n,), over all arms, from those of a team, (A*n,)."""
+    """Return the statistics (n,) of an arm's entries over all arms, from those of a team (A*n,)."""
     mean, std = (values.reshape(num_arms, -1).astype(np.float64) for values in (statistics.mean, statistics.std))
     pooled = np.sqrt((std**2).mean(0) + mean.var(0))
     return Statistics(mean.mean(0).astype(np.float32), pooled.astype(np.float32))
 
 
 class OwnFrame(nn.Module):
-    """The tool's pose as the arm itself sees it: world axes turned by the heading of the arm's base.
+    """Transform of the tool pose into the arm's own frame: the world frame rotated by the heading of its base.
 
-    The bases stand in a circle around the middle of the table, arm k with heading 2 pi k / A (as in
-    ``teamvla_envs.scene.compose``), so that after turning all arms look alike.
+    The bases stand in a circle around the center of the table, arm k with heading 2 pi k / A (as in
+    ``teamvla_envs.scene.compose``): in their own frames all arms are equivalent.
 
     Args:
-        layout: Parts of one arm's proprioception; of ``tool_pos`` and ``tool_rot6d`` those that exist are turned.
+        layout: Layout of one arm's proprioception, whose ``tool_pos`` and ``tool_rot6d`` are rotated.
         arms: A.
-        statistics: Of the team's proprioception, (A*P,).
+        statistics: Statistics of the team's proprioception, (A*P,).
     """
 
     def __init__(self, layout: PartLayout, arms: int, statistics: Statistics):
@@ -124,7 +126,7 @@ class OwnFrame(nn.Module):
             mean, std = (v.reshape(arms, -1)[:, entries] for v in (statistics.mean, statistics.std))
             vectors = (arms, len(entries) // 3, 3)
             turned = np.einsum("aij,avj->avi", turns, mean.reshape(vectors))
-            spread = np.einsum("aij,avj->avi", turns**2, std.reshape(vectors) ** 2)  # as if axes were uncorrelated
+            spread = np.einsum("aij,avj->avi", turns**2, std.reshape(vectors) ** 2)  # axes as if uncorrelated
             scale = np.sqrt(spread.mean(0) + turned.var(0))
             for name, value in (("_mean", turned.mean(0)), ("_std", scale)):
                 self.register_buffer(name, torch.tensor(value.ravel(), dtype=torch.float32), persistent=False)
@@ -133,11 +135,11 @@ class OwnFrame(nn.Module):
 
     @property
     def size(self) -> int:
-        """Length of the turned vector."""
+        """Length of the rotated vector."""
         return len(self._entries)
 
     def forward(self, agent_pos: Tensor, arm: Tensor) -> Tensor:
-        """Return the normalized turned parts, (M, size), of proprioception (M, P) of arms (M,)."""
+        """Return the normalized, rotated parts, (M, size), of proprioception (M, P) of the arms (M,)."""
         if not self.size:
             return agent_pos[:, :0]
         with torch.autocast(agent_pos.device.type, enabled=False):
@@ -145,13 +147,13 @@ class OwnFrame(nn.Module):
             return (turned - self._mean) / self._std
 
     def turn(self, vectors: Tensor, arm: Tensor) -> Tensor:
-        """Turn vectors (M, 3 v) from world axes to those of each arm."""
+        """Rotate vectors (M, 3*v) from the world frame to the frames of the arms (M,)."""
         parts = vectors.unflatten(1, (-1, 3))
         return torch.einsum("mij,mvj->mvi", self._turns[arm], parts).flatten(1)
 
 
 def _peers(agent_pos: Tensor, layout: PartLayout) -> Tensor:
-    """What the parallel view calls ``peers``, (B*A, 4 (A-1)), from the team's proprioception (B, A, P)."""
+    """Return ``peers`` of the parallel environment, (B*A, 4*(A-1)), from the team's proprioception (B, A, P)."""
     arms = agent_pos.shape[1]
     tool = agent_pos[:, :, slice(*layout.span("tool_pos"))]
     opening = agent_pos[:, :, slice(*layout.span("gripper_opening"))]

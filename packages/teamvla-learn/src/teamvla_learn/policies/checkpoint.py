@@ -1,8 +1,8 @@
-"""A trained policy as a folder: ``model.safetensors`` (weights), ``config.json`` (all else); never pickle.
+"""Checkpoint folders: ``model.safetensors`` (weights) and ``config.json`` (everything else), never pickle.
 
-Nothing in the folder is trusted: a foreign or damaged file, a wrong version or a wrong shape is a one-line
-error, and weights are compared with the network that the configuration describes before memory is taken for it. Both
-files carry a checksum of their content, so that a flipped bit is found.
+The content of a folder is not trusted: a foreign or damaged file, a wrong version or a wrong shape is a one-line error,
+and the shapes of the weights are compared with those of the configured network before it is allocated. Both files
+contain a checksum of their content.
 """
 
 import hashlib
@@ -21,14 +21,12 @@ from teamvla_envs.errors import UserError
 from teamvla_envs.files import write_bytes, write_text
 from teamvla_envs.outside import plain, read_json, shown
 
+from teamvla_learn.config_io import check_bounds, from_json
 from teamvla_learn.data.normalization import Normalization
 from teamvla_learn.encoders.factory import Tokenizer, make_tokenizer
 from teamvla_learn.policies.base import LearnedPolicy
 from teamvla_learn.policies.checkpoint_info import CheckpointInfo, check_info
-from teamvla_learn.policies.configuration import check_bounds, from_json
-from teamvla_learn.policies.msg_passing import MsgPassingConfig, MsgPassingVLA
-from teamvla_learn.policies.single_brain import SingleBrainConfig, SingleBrainVLA
-from teamvla_learn.policies.state import StatePolicy, StatePolicyConfig
+from teamvla_learn.policies.registry import find_architecture
 
 if TYPE_CHECKING:
     from teamvla_envs.policies import Policy
@@ -37,19 +35,13 @@ SCHEMA_VERSION = 2
 MODEL_FILE = "model.safetensors"
 CONFIG_FILE = "config.json"
 FORMAT = {"format": "teamvla-policy"}
-CHECKSUM = "crc32"  # of the tensors' bytes, in the metadata of a safetensors file
-CONFIG_HASH = "config_hash"  # entry of the configuration: sha256 over all others
-
-POLICIES: dict[str, tuple[type[LearnedPolicy], type]] = {
-    "SingleBrainVLA": (SingleBrainVLA, SingleBrainConfig),
-    "MsgPassingVLA": (MsgPassingVLA, MsgPassingConfig),
-    "StatePolicy": (StatePolicy, StatePolicyConfig),
-}
+CHECKSUM = "crc32"  # CRC-32 of the tensors, in the metadata of a safetensors file
+CONFIG_HASH = "config_hash"  # SHA-256 of all other entries of the configuration
 
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """A loaded folder: the network in evaluation mode, its tokenizer, and what is kept beside them."""
+    """A loaded checkpoint: the network in evaluation mode, its tokenizer and its metadata."""
 
     policy: LearnedPolicy
     tokenizer: Tokenizer | None
@@ -57,7 +49,7 @@ class Checkpoint:
 
 
 def policy_from_folder(path: str) -> "Policy":
-    """Make the policy of a checkpoint folder, ready to act (the entry point ``checkpoint``).
+    """Load the policy of a checkpoint folder, ready to act (the entry point ``checkpoint``).
 
     Raises:
         UserError: When the folder is missing, incomplete, foreign or damaged.
@@ -68,16 +60,16 @@ def policy_from_folder(path: str) -> "Policy":
 
 
 def save_checkpoint(folder: Path, policy: LearnedPolicy, info: CheckpointInfo, half: bool = False) -> None:
-    """Write a policy into an existing folder; each file is replaced in one go.
+    """Save a policy into an existing folder; each file is replaced atomically.
 
     Args:
-        folder: Where to.
+        folder: Checkpoint folder.
         policy: The network.
-        info: What is kept beside it.
-        half: Whether weights are rounded to half precision, which takes half the space.
+        info: Metadata.
+        half: Whether to round the weights to half precision.
 
     Raises:
-        UserError: When a weight is not finite, or not in half precision; nothing is written then.
+        UserError: When a weight is not finite, possibly after rounding; nothing is written.
     """
     config = {
         "schema_version": SCHEMA_VERSION,
@@ -91,13 +83,21 @@ def save_checkpoint(folder: Path, policy: LearnedPolicy, info: CheckpointInfo, h
     write_tensors(folder / MODEL_FILE, weights, FORMAT)
 
 
+def architecture_of(folder: Path) -> str | None:
+    """Return the registered name of a checkpoint's architecture; None when loading the checkpoint would fail."""
+    try:
+        return find_architecture(read_json(folder / CONFIG_FILE)["policy"]).name
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
 def save_weights(folder: Path, policy: LearnedPolicy) -> None:
     """Replace only the weights in a checkpoint folder."""
     write_tensors(folder / MODEL_FILE, _weights(policy), FORMAT)
 
 
 def load_checkpoint(folder: Path) -> Checkpoint:
-    """Read a checkpoint folder.
+    """Load a checkpoint folder.
 
     Raises:
         UserError: When the folder is missing, incomplete, foreign or damaged.
@@ -109,20 +109,20 @@ def load_checkpoint(folder: Path) -> Checkpoint:
         raise UserError(f"checkpoint {folder} has no {' and no '.join(missing)}")
     config = _read_config(folder / CONFIG_FILE)
     try:
-        policy_class, config_class = POLICIES[config["policy"]]
-        model_config: Any = from_json(config_class, config["model"], "model")
+        architecture = find_architecture(config["policy"])
+        model_config: Any = from_json(architecture.config_class, config["model"], "model")
         check_bounds(model_config, "model")
         normalization = Normalization.from_json(config["normalization"])
         entries = {entry.name: config[entry.name] for entry in fields(CheckpointInfo)}
         info = from_json(CheckpointInfo, entries, CONFIG_FILE)
-        check_info(info, model_config, policy_class.obs_mode)
+        check_info(info, model_config, architecture.obs_mode)
         tokenizer = _tokenizer(info, model_config)
         with torch.device("meta"):
             shapes = {
-                name: tensor.shape for name, tensor in policy_class(model_config, normalization).state_dict().items()
+                name: tensor.shape for name, tensor in architecture(model_config, normalization).state_dict().items()
             }
         tensors = read_tensors(folder / MODEL_FILE, FORMAT, shapes)
-        policy = policy_class(model_config, normalization)
+        policy = architecture(model_config, normalization)
     except UserError:
         raise
     except (
@@ -135,13 +135,13 @@ def load_checkpoint(folder: Path) -> Checkpoint:
 
 
 def config_hash(config: Mapping[str, Any]) -> str:
-    """Return the sha256 of a configuration, but for its entry ``config_hash``."""
+    """Return the SHA-256 of a configuration without its entry ``config_hash``."""
     rest = {name: value for name, value in config.items() if name != CONFIG_HASH}
     return hashlib.sha256(json.dumps(rest, sort_keys=True).encode()).hexdigest()
 
 
 def write_tensors(path: Path, tensors: Mapping[str, torch.Tensor], metadata: Mapping[str, str]) -> None:
-    """Replace a safetensors file in one go; a checksum of the tensors is added to its metadata."""
+    """Replace a safetensors file atomically; a checksum of the tensors is added to its metadata."""
     packed = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
     write_bytes(path, _in_order(save(packed, {**metadata, CHECKSUM: _checksum(packed)})))
 
@@ -149,10 +149,10 @@ def write_tensors(path: Path, tensors: Mapping[str, torch.Tensor], metadata: Map
 def read_tensors(
     path: Path, expected_format: Mapping[str, str], shapes: Mapping[str, torch.Size]
 ) -> dict[str, torch.Tensor]:
-    """Read a safetensors file that must hold exactly these tensors, in single or half precision, as float32.
+    """Read a safetensors file with exactly the given tensors, in single or half precision, as float32.
 
     Raises:
-        UserError: When it does not, is damaged, or was written by another program.
+        UserError: When it holds other tensors, is damaged, or was written by another program.
     """
     with _damage_reported(path), safe_open(path, framework="pt") as file:
         metadata = file.metadata() or {}
@@ -173,7 +173,7 @@ def read_tensors(
 
 
 def read_metadata(path: Path) -> dict[str, str]:
-    """Return the texts beside the tensors of a safetensors file."""
+    """Return the metadata of a safetensors file."""
     with _damage_reported(path), safe_open(path, framework="pt") as file:
         return dict(file.metadata() or {})
 
@@ -186,11 +186,11 @@ def _damage_reported(path: Path) -> Generator[None]:
         raise
     except (SafetensorError, AttributeError, LookupError, OSError, RuntimeError, TypeError, ValueError) as error:
         reason = str(error).partition("\n")[0]
-        raise UserError(f"{path} is damaged or no safetensors file: {plain(reason)}") from error
+        raise UserError(f"{path} is damaged or not a safetensors file: {plain(reason)}") from error
 
 
 def _weights(policy: LearnedPolicy, half: bool = False) -> dict[str, torch.Tensor]:
-    """Return the weights, which must be finite, in single or half precision."""
+    """Return the weights in single or half precision, checked to be finite."""
     weights = {name: tensor.half() if half else tensor for name, tensor in policy.state_dict().items()}
     for name, tensor in weights.items():
         if not tensor.isfinite().all():
@@ -199,7 +199,7 @@ def _weights(policy: LearnedPolicy, half: bool = False) -> dict[str, torch.Tenso
 
 
 def _tokenizer(info: CheckpointInfo, model_config: Any) -> Tokenizer | None:
-    if not isinstance(model_config, SingleBrainConfig | MsgPassingConfig):
+    if not hasattr(model_config, "language"):
         return None
     if len(info.vocabulary) != model_config.vocabulary_size:
         raise ValueError(f"{len(info.vocabulary)} words, expected {model_config.vocabulary_size}")
@@ -220,14 +220,20 @@ def _read_config(path: Path) -> dict[str, Any]:
     config = read_json(path)
     if not isinstance(config, dict) or "schema_version" not in config:
         raise UserError(f"{path} has no schema_version: it was not written by TeamVLA")
-    version, policy = config["schema_version"], config.get("policy")
+    version = config["schema_version"]
     if type(version) is not int or version != SCHEMA_VERSION:
         raise UserError(f"{path} has schema_version {shown(version)}, this program reads {SCHEMA_VERSION}")
-    if not isinstance(policy, str) or policy not in POLICIES:
-        raise UserError(f"{path} has policy {shown(policy)}, allowed are {', '.join(POLICIES)}")
-    if CONFIG_HASH in config and config[CONFIG_HASH] != config_hash(config):  # folders of version 0.1 have none
+    _architecture(path, config)
+    if CONFIG_HASH in config and config[CONFIG_HASH] != config_hash(config):  # absent in folders of version 0.1
         raise UserError(f"{path} differs from its {CONFIG_HASH}: it was damaged or changed")
     return config
+
+
+def _architecture(path: Path, config: Mapping[str, Any]) -> type[LearnedPolicy]:
+    try:
+        return find_architecture(config.get("policy"))
+    except UserError as error:
+        raise UserError(f"{path} has {error}") from error
 
 
 def _checksum(tensors: Mapping[str, torch.Tensor]) -> str:
@@ -238,10 +244,10 @@ def _checksum(tensors: Mapping[str, torch.Tensor]) -> str:
 
 
 def _in_order(content: bytes) -> bytes:
-    """Sort the metadata of a safetensors file, which ``save`` leaves in random order: equal tensors, equal bytes."""
+    """Sort the metadata of a safetensors file, which ``save`` writes in random order: equal tensors, equal bytes."""
     end = 8 + int.from_bytes(content[:8], "little")
     header = json.loads(content[8:end])
     header["__metadata__"] = dict(sorted(header["__metadata__"].items()))
     text = json.dumps(header, separators=(",", ":")).encode()
-    text += b" " * (-len(text) % 8)  # tensors begin at a multiple of eight bytes
+    text += b" " * (-len(text) % 8)  # tensors start at a multiple of eight bytes
     return len(text).to_bytes(8, "little") + text + content[end:]

@@ -1,4 +1,4 @@
-"""What a checkpoint keeps beside the network, and whether it belongs to the network."""
+"""Metadata of a checkpoint, and its consistency with the network."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -9,15 +9,15 @@ from teamvla_envs.outside import plain, shown
 
 @dataclass(frozen=True)
 class CheckpointInfo:
-    """What is kept beside the weights and the network's own configuration.
+    """Metadata stored with the weights and the configuration of the network.
 
     Attributes:
-        tasks: Names of the tasks that were demonstrated.
-        env_kwargs: What the environment must be made with to act in it.
-        vocabulary: Words of the tokenizer; empty for a policy that reads no sentence.
-        data: Where the demonstrations came from: file names, content hash, how many.
-        training: How it was trained.
-        versions: Versions of Python, of the packages that wrote it, and of the git tree it was written in.
+        tasks: Names of the demonstrated tasks.
+        env_kwargs: Arguments of the environment that the policy acts in.
+        vocabulary: Words of the tokenizer; empty for a policy that reads no instruction.
+        data: Origin of the demonstrations: file names, content hash and number.
+        training: Training settings.
+        versions: Versions of Python, of the packages and of the git tree that wrote the checkpoint.
     """
 
     tasks: tuple[str, ...]
@@ -28,26 +28,39 @@ class CheckpointInfo:
     versions: Mapping[str, str] = field(default_factory=dict)
 
 
-def check_info(info: CheckpointInfo, config: Any, obs_mode: str) -> None:
-    """Check that the environment's arguments are those of the network, and no others.
+def network_env_kwargs(config: Any, obs_mode: str) -> dict[str, Any]:
+    """Return the arguments of the environment that a network determines: what it observes.
 
     Args:
-        info: What is kept beside the network.
-        config: The network's configuration.
-        obs_mode: Observation mode of its environments.
+        config: Configuration of the network.
+        obs_mode: Its observation mode.
+    """
+    kwargs: dict[str, Any] = {"obs_mode": obs_mode}
+    if hasattr(config, "messages"):
+        kwargs["instruction_for"] = config.messages.instruction_for
+    if hasattr(config, "cameras"):
+        height, width = config.image_size
+        kwargs["cameras"] = list(config.cameras)
+        kwargs["image_size"] = height if height == width else [height, width]
+    return kwargs
+
+
+def check_info(info: CheckpointInfo, config: Any, obs_mode: str) -> None:
+    """Check that the stored arguments of the environment fit the network, and that there are no others.
+
+    Args:
+        info: Metadata of the checkpoint.
+        config: Configuration of the network.
+        obs_mode: Its observation mode.
 
     Raises:
-        ValueError: Naming the entry, its value and what is expected.
+        ValueError: Naming the entry, its value and the allowed ones.
     """
-    sees = hasattr(config, "cameras")
-    size = list(config.image_size) if sees else None
-    expected: dict[str, tuple[Any, ...]] = {
-        "num_arms": (config.space.num_arms,),
-        "obs_mode": (obs_mode,),
-        "cameras": (list(config.cameras),) if sees else (),
-        "image_size": (size, *([size[0]] if size[0] == size[1] else [])) if size else (),
-        "instruction_for": (config.messages.instruction_for,) if hasattr(config, "messages") else (),
-    }
+    own = network_env_kwargs(config, obs_mode) | {"num_arms": config.space.num_arms}
+    expected = {name: [own[name]] if name in own else [] for name in ("cameras", "image_size", "instruction_for")}
+    expected |= {name: [own[name]] for name in ("num_arms", "obs_mode")}
+    if isinstance(own.get("image_size"), int):
+        expected["image_size"].append([own["image_size"]] * 2)
     for name, value in info.env_kwargs.items():
         if name in expected:
             if not any(type(value) is type(allowed) and value == allowed for allowed in expected[name]):

@@ -1,7 +1,8 @@
-"""A checkpoint at work: environment observations in, actions out."""
+"""Policy protocol for checkpoints: from environment observations to actions."""
 
 import logging
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import gymnasium as gym
@@ -17,9 +18,7 @@ from teamvla_learn.encoders.factory import Tokenizer
 from teamvla_learn.encoders.language import LanguageConfig
 from teamvla_learn.policies.checkpoint import Checkpoint
 from teamvla_learn.policies.ensembling import TemporalEnsemble, make_ensemble
-from teamvla_learn.policies.messages import perfect, through
-from teamvla_learn.policies.msg_passing import MsgPassingVLA
-from teamvla_learn.policies.state import StatePolicy
+from teamvla_learn.policies.messages import through
 
 if TYPE_CHECKING:
     from teamvla_envs.env.vector import TeamVectorEnv
@@ -34,23 +33,21 @@ FITTING = (
     "image_size",
     "instruction_for",
     "looks",
-)  # cameras and channels may be more than are needed
+)  # the environment may have more cameras and channels than the policy reads
 
 
 class CheckpointPolicy:
-    """Acts for every arm of N worlds; implements ``teamvla_envs.policies.Policy``.
+    """A trained policy that acts for all arms of N worlds; implements ``teamvla_envs.policies.Policy``.
 
-    Bound to what ``gymnasium.make`` returns, which has one world, it takes and returns what is that world's, without
-    the first axis.
+    Bound to an environment of ``gymnasium.make``, which has one world, observations and actions lack the first axis.
 
     Args:
         checkpoint: A loaded checkpoint folder.
 
     Attributes:
-        channel: What happens to the messages of a team that talks; takes effect with the next :meth:`bind`.
-        bus: What carries them, with its counts; None before ``bind`` and for policies that do not talk.
-        messages: What every arm said in the last round, (N, A, W) float32; None before ``act`` and for policies that
-            do not talk.
+        channel: Settings of the message channel, effective with the next :meth:`bind`.
+        bus: Message bus with its counts; None before ``bind`` and for policies without messages.
+        messages: Messages of the last round, (N, A, W) float32; None before ``act`` and for policies without messages.
     """
 
     def __init__(self, checkpoint: Checkpoint):
@@ -66,16 +63,16 @@ class CheckpointPolicy:
 
     @property
     def env_kwargs(self) -> Mapping[str, Any]:
-        """What the environment must be made with: the observations and actions of the demonstrations."""
+        """Arguments of the environment: the observations and actions of the demonstrations."""
         return dict(self._checkpoint.info.env_kwargs)
 
     def bind(self, env: "TeamVectorEnv | gym.Env[Any, Any]") -> None:
-        """Take the environment to act in, if the policy fits it; see :func:`check_fit`.
+        """Set the environment to act in, after :func:`check_fit`.
 
-        A task that it was not trained for is allowed, with a warning.
+        A task that the policy was not trained on is allowed, with a warning.
 
         Args:
-            env: N worlds, or the one of ``gymnasium.make``, wrapped or not.
+            env: Vector environment, or one of ``gymnasium.make``; may be wrapped.
 
         Raises:
             UserError: Naming what does not fit.
@@ -84,16 +81,16 @@ class CheckpointPolicy:
         check_fit(self._checkpoint, worlds)
         task, trained = worlds.env_kwargs.get("task"), self._checkpoint.info.tasks
         if task not in (*trained, self._warned_of):
-            _log.warning("the policy was trained for %s, not for %s", ", ".join(trained), task)
+            _log.warning("the policy was trained on %s, not on %s", ", ".join(trained), task)
             self._warned_of = task
         self._env, self._single = worlds, isinstance(env, gym.Env)
         policy, num_envs = self._checkpoint.policy, worlds.num_envs
-        self._ensemble = make_ensemble(policy.config.space, policy.config.head, num_envs)
-        if isinstance(policy, MsgPassingVLA) and policy.rounds:
+        self._ensemble = make_ensemble(policy.config.space, getattr(policy.config, "head", None), num_envs)
+        if policy.rounds:
             self.bus = MessageBus(self.channel, num_envs, worlds.num_arms, policy.config.messages.size, policy.rounds)
 
     def reset(self, mask: np.ndarray) -> None:
-        """Forget predictions and messages under way in the worlds in ``mask`` (N,) bool, which begin a new episode."""
+        """Reset predictions and pending messages of the worlds in ``mask`` (N,) bool, which begin a new episode."""
         env = self._bound
         if self._ensemble is not None:
             self._ensemble.reset(mask)
@@ -101,17 +98,17 @@ class CheckpointPolicy:
             self.bus.reset(mask, env.seeds)
 
     def act(self, obs: Any) -> np.ndarray:
-        """Return actions for the environment's observation.
+        """Return the actions for an observation.
 
         Args:
-            obs: Of N worlds, or of the single one that the policy is bound to.
+            obs: Observation of the bound environment.
 
         Returns:
             (N, A*D) float32 in [-1, 1], or (A*D,) for a single world.
 
         Raises:
             RuntimeError: Before ``bind``.
-            UserError: If the observation is not of N worlds.
+            UserError: If the observation does not have N rows.
         """
         actions = self._act(_batch_of_one(obs) if self._single else obs)
         return actions[0] if self._single else actions
@@ -124,13 +121,11 @@ class CheckpointPolicy:
 
     def _act(self, obs: Any) -> np.ndarray:
         num_envs = self._bound.num_envs
-        policy, seen = self._checkpoint.policy, self._read(obs)
-        _check_worlds(seen, num_envs)
+        policy: Any = self._checkpoint.policy
+        inputs = self._read(obs)
+        _check_worlds(inputs, num_envs)
         with torch.inference_mode():
-            if isinstance(policy, MsgPassingVLA):
-                chunks = policy.chunks(seen, perfect if self.bus is None else self._exchange)
-            else:
-                chunks = policy.chunks(seen)
+            chunks = policy.predict_chunk(inputs, *([] if self.bus is None else [self._exchange]))
         if self.bus is not None:
             self.bus.advance()
         return chunks[:, 0].numpy() if self._ensemble is None else self._ensemble.blend(chunks.numpy())
@@ -143,13 +138,18 @@ class CheckpointPolicy:
     def _read(self, obs: Any) -> PolicyInput:
         if self._checkpoint.policy.obs_mode == "state":
             return PolicyInput(environment_state=_tensor(obs, np.float32))
+        inputs = PolicyInput(
+            pixels={camera: _tensor(obs["pixels"][camera], np.uint8) for camera in self.env_kwargs.get("cameras", ())},
+            agent_pos=_tensor(obs["agent_pos"], np.float32),
+        )
+        if self._checkpoint.tokenizer is None:
+            return inputs
         different = sorted(set(obs["instruction"]))
         number = {sentence: index for index, sentence in enumerate(different)}
-        return PolicyInput(
-            pixels={camera: _tensor(obs["pixels"][camera], np.uint8) for camera in self.env_kwargs["cameras"]},
-            agent_pos=_tensor(obs["agent_pos"], np.float32),
+        return replace(
+            inputs,
             tokens=torch.from_numpy(self._tokens(different)),
-            sentence=torch.tensor([number[sentence] for sentence in obs["instruction"]]),
+            instruction=torch.tensor([number[sentence] for sentence in obs["instruction"]]),
         )
 
     def _tokens(self, sentences: list[str]) -> np.ndarray:
@@ -167,26 +167,26 @@ class CheckpointPolicy:
 
 
 def warn_of_length(tokenizer: Tokenizer, sentence: str, language: LanguageConfig) -> None:
-    """Log a warning when a sentence encoder reads only the beginning of an instruction."""
+    """Log a warning if the instruction encoder truncates an instruction."""
     length = tokenizer.length(sentence)
     if length > language.max_tokens and language.encoder != "none":
         _log.warning(
-            "the instruction %s has %d tokens, the policy reads the first %d only",
+            "the instruction %s has %d tokens, the policy reads only the first %d",
             shown(sentence), length, language.max_tokens,
         )  # fmt: skip
 
 
 def check_fit(checkpoint: Checkpoint, env: "TeamVectorEnv") -> None:
-    """Check that an environment shows and takes what a policy was trained with.
+    """Check that an environment has the observations and actions that a policy was trained with.
 
-    A task that it was not trained for is allowed.
+    Its task may be another.
 
     Raises:
-        UserError: Naming what differs, what it is and what it must be.
+        UserError: Naming the difference, the given and the required value.
     """
     wanted: Mapping[str, Any] = checkpoint.info.env_kwargs
     given: dict[str, Any] = {**env.env_kwargs, "image_size": env.image_size}
-    wanted = {"looks": "primitives", **wanted}  # folders from before there were others
+    wanted = {"looks": "primitives", **wanted}  # missing in older checkpoints
     for name in FITTING:
         if name in wanted and name in given and not _same(wanted[name], given[name]):
             raise UserError(f"the environment has {name}={given[name]!r}, the policy needs {wanted[name]!r}")
@@ -199,12 +199,12 @@ def check_fit(checkpoint: Checkpoint, env: "TeamVectorEnv") -> None:
             f"the environment has image_channels={given['image_channels']!r}, the policy needs one of them to be 'rgb'"
         )
     _check_sizes(checkpoint, env)
-    if isinstance(checkpoint.policy, StatePolicy):
+    if hasattr(checkpoint.policy.config, "parts"):
         _check_parts(checkpoint.policy.config.parts, env)
 
 
 def _check_parts(trained: PartLayout, env: "TeamVectorEnv") -> None:
-    """Refuse a state whose parts have another meaning; sizes alone do not show it."""
+    """Check that the privileged state has the parts that a policy was trained with."""
     if not trained.parts:
         raise UserError(
             "the state policy was trained with teamvla-learn 0.1, where the difference of object and goal had the "
@@ -228,7 +228,7 @@ def _check_sizes(checkpoint: Checkpoint, env: "TeamVectorEnv") -> None:
     expected = len(normalization.actions.mean)
     given = env.num_arms * env.action_size
     if given != expected:
-        raise UserError(f"the environment takes {given} action entries, the policy puts out {expected}")
+        raise UserError(f"the environment takes {given} action entries, the policy predicts {expected}")
     space: Any = env.single_observation_space
     if checkpoint.policy.obs_mode == "state":
         name, statistics = "state", normalization.environment_state

@@ -1,7 +1,7 @@
-"""One arm that runs alone: its own observation and inbox in, its own message and action out.
+"""Decentralized execution: one arm maps its own observation and inbox to its own message and action.
 
-Nothing here knows the other arms. Together with ``teamvla_envs.env.message_channel.MessageChannel`` it is how a
-:class:`~teamvla_learn.policies.msg_passing.MsgPassingVLA` runs where every arm has a computer of its own.
+A controller has no access to the other arms. With ``teamvla_envs.env.message_channel.MessageChannel`` it runs a
+:class:`~teamvla_learn.policies.msg_passing.MsgPassingVLA` on one computer per arm.
 """
 
 from collections.abc import Mapping
@@ -17,24 +17,24 @@ from teamvla_learn.policies.arm_view import OWN_CAMERA, ArmInput, shared_cameras
 from teamvla_learn.policies.checkpoint import Checkpoint
 from teamvla_learn.policies.checkpoint_policy import check_fit, warn_of_length
 from teamvla_learn.policies.ensembling import make_ensemble
-from teamvla_learn.policies.msg_passing import ArmThoughts, MsgPassingVLA
+from teamvla_learn.policies.msg_passing import ArmFeatures, MsgPassingVLA
 
 if TYPE_CHECKING:
     from teamvla_envs.env.parallel import TeamParallelEnv
 
 
 class ArmController:
-    """Runs a team's network for one arm.
+    """Controller of one arm of a team.
 
-    When an episode begins: :meth:`reset`. In every control step: :meth:`look` once, then :meth:`write` and :meth:`read`
-    once per round, then :meth:`act`.
+    Call :meth:`reset` at the beginning of an episode; in every control step call :meth:`look` once, :meth:`write` and
+    :meth:`read` once per round, and then :meth:`act`.
 
     Args:
         checkpoint: A loaded checkpoint of a ``MsgPassingVLA``.
         arm: Number of the arm in its team.
 
     Raises:
-        UserError: If the checkpoint is of another kind of policy or has no such arm.
+        UserError: If the checkpoint has another architecture or no such arm.
     """
 
     def __init__(self, checkpoint: Checkpoint, arm: int):
@@ -45,23 +45,23 @@ class ArmController:
         self.rounds, self.width = policy.rounds, policy.config.messages.size
         self._policy, self._tokenizer, self._arm = policy, tokenizer, arm
         self._ensemble = make_ensemble(replace(policy.config.space, num_arms=1), policy.config.head, 1)
-        self._thoughts: ArmThoughts | None = None
+        self._features: ArmFeatures | None = None
         self._round = 0
-        self._told = ""
+        self._instruction = ""
 
     def reset(self) -> None:
-        """Forget the past: a new episode begins."""
+        """Begin a new episode."""
         if self._ensemble is not None:
             self._ensemble.reset(np.ones(1, bool))
 
     @torch.inference_mode()
     def look(self, obs: Mapping[str, Any]) -> None:
-        """Take in the arm's own observation, as ``teamvla_envs.parallel_env`` gives it in ``vision`` mode."""
-        config, sentence = self._policy.config, obs["instruction"]
-        if sentence != self._told:
-            warn_of_length(self._tokenizer, sentence, config.language)
-            self._told = sentence
-        tokens = torch.from_numpy(self._tokenizer.encode([sentence], config.language.max_tokens))
+        """Encode the arm's own observation, as returned by ``teamvla_envs.parallel_env`` in ``vision`` mode."""
+        config, instruction = self._policy.config, obs["instruction"]
+        if instruction != self._instruction:
+            warn_of_length(self._tokenizer, instruction, config.language)
+            self._instruction = instruction
+        tokens = torch.from_numpy(self._tokenizer.encode([instruction], config.language.max_tokens))
         pixels = {camera: torch.from_numpy(np.array(image))[None] for camera, image in obs["pixels"].items()}
         arms = ArmInput(
             shared={camera: pixels[camera] for camera in shared_cameras(config.cameras)},
@@ -69,10 +69,10 @@ class ArmController:
             agent_pos=torch.from_numpy(np.array(obs["agent_pos"], np.float32))[None],
             peers=torch.from_numpy(np.array(obs["peers"], np.float32))[None] if config.messages.peers else None,
             tokens=tokens,
-            sentence=torch.tensor([0 if sentence else -1]),
+            instruction=torch.tensor([0 if instruction else -1]),
             arm=torch.tensor([self._arm]),
         )
-        self._thoughts, self._round = self._policy.begin(arms), 0
+        self._features, self._round = self._policy.begin(arms), 0
 
     @torch.inference_mode()
     def write(self) -> np.ndarray:
@@ -81,15 +81,15 @@ class ArmController:
 
     @torch.inference_mode()
     def read(self, inbox: np.ndarray, received: np.ndarray) -> None:
-        """Take in the inbox of this round.
+        """Read the inbox of this round.
 
         Args:
-            inbox: (A-1, W).
-            received: (A-1,) bool.
+            inbox: (A-1, W) float32, messages of the other arms in order of their number.
+            received: (A-1,) bool, whether each message arrived.
         """
-        letters = torch.from_numpy(np.array(inbox, np.float32))[None]
+        messages = torch.from_numpy(np.array(inbox, np.float32))[None]
         arrived = torch.from_numpy(np.array(received, bool))[None]
-        self._thoughts = self._policy.read(self._present, self._round, letters, arrived)
+        self._features = self._policy.read(self._present, self._round, messages, arrived)
         self._round += 1
 
     @torch.inference_mode()
@@ -97,48 +97,48 @@ class ArmController:
         """Return the arm's action, (D,) float32 in [-1, 1]."""
         if self._round < self.rounds:
             raise RuntimeError(f"act() after {self._round} of {self.rounds} rounds: read the other messages first")
-        chunk = self._policy.arm_chunks(self._policy.features(self._present)).numpy()
+        chunk = self._policy.predict_arm_chunk(self._policy.features(self._present)).numpy()
         return chunk[0, 0] if self._ensemble is None else self._ensemble.blend(chunk)[0]
 
     @property
-    def _present(self) -> ArmThoughts:
-        if self._thoughts is None:
-            raise RuntimeError("the arm has not looked yet: call look(obs) first")
-        return self._thoughts
+    def _present(self) -> ArmFeatures:
+        if self._features is None:
+            raise RuntimeError("no observation: call look(obs) first")
+        return self._features
 
 
 class Controls(Protocol):
-    """What an arm can be asked for, wherever it runs."""
+    """Interface of an arm's controller, in this process or another."""
 
     @property
     def rounds(self) -> int:
-        """Messages that it writes per control step."""
+        """Number of messages sent per control step."""
 
     def reset(self) -> None:
-        """Forget the past."""
+        """Begin a new episode."""
 
     def look(self, obs: Mapping[str, Any]) -> None:
-        """Take in its own observation."""
+        """Encode the arm's own observation."""
 
     def write(self) -> np.ndarray:
-        """Return the message of the coming round, (W,)."""
+        """Return the message of the coming round, (W,) float32."""
 
     def read(self, inbox: np.ndarray, received: np.ndarray) -> None:
-        """Take in an inbox (A-1, W) and which of its messages arrived, (A-1,) bool."""
+        """Read an inbox (A-1, W) float32, and the mask (A-1,) bool of received messages."""
 
     def act(self) -> np.ndarray:
-        """Return its action, (D,)."""
+        """Return the arm's action, (D,) float32."""
 
 
 def check_team(checkpoint: Checkpoint, channel: MessageChannel) -> None:
-    """Check that the arms of a team can run a checkpoint, each for itself.
+    """Check that a checkpoint fits an environment and its message channel.
 
     Args:
         checkpoint: A loaded checkpoint.
-        channel: What carries their messages, around a ``teamvla_envs.parallel_env``.
+        channel: Message channel around a ``teamvla_envs.parallel_env``.
 
     Raises:
-        UserError: Naming what does not fit, what it is and what it must be.
+        UserError: Naming the difference, the given and the required value.
     """
     policy, env = _policy_of_arms(checkpoint), channel.unwrapped
     check_fit(checkpoint, cast("TeamParallelEnv", env).vector)
@@ -152,15 +152,15 @@ def check_team(checkpoint: Checkpoint, channel: MessageChannel) -> None:
 def team_actions(
     channel: MessageChannel, controllers: Mapping[str, Controls], obs: Mapping[str, Any]
 ) -> dict[str, np.ndarray]:
-    """Let every arm look, talk and decide; the arms meet only in the channel.
+    """Run one control step of all controllers, which communicate only through the channel.
 
     Args:
-        channel: Made with the ``rounds`` and ``width`` of the controllers.
-        controllers: Agent to controller.
-        obs: Agent to observation.
+        channel: Message channel with the ``rounds`` and ``width`` of the controllers.
+        controllers: Agent -> controller.
+        obs: Agent -> observation.
 
     Returns:
-        Agent to action (D,).
+        Agent -> action (D,) float32.
     """
     for agent, controller in controllers.items():
         controller.look(obs[agent])

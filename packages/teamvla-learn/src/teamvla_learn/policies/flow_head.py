@@ -1,13 +1,12 @@
-"""Actions as the end of a flow that begins at noise: flow matching.
+"""Flow-matching action head: actions are the end points of a flow from noise.
 
 Lipman et al., "Flow matching for generative modeling" (ICLR 2023), with the straight paths of Liu et al., "Flow
-straight and fast" (ICLR 2023): on the way from noise x0 to the action x1 the point at time t is (1 - t) x0 + t x1, and
-the network learns its velocity x1 - x0. A few Euler steps lead from noise to an action. Where demonstrations do one of
-two things, a regression does what lies between them; a flow does one of the two.
+straight and fast" (ICLR 2023): between noise x0 and action x1 the point at time t is (1 - t) x0 + t x1, and the network
+learns its velocity x1 - x0; a few Euler steps integrate it. For multimodal demonstrations a regression predicts the
+mean of the modes; a flow predicts one of them.
 
-The noise at the start is drawn once from a seed and is the same in every control step and world: the policy is a
-function of what it sees, acts the same in any company, and does not change its mind from step to step. Grippers stay
-logits.
+The initial noise is drawn once from a seed and is equal in all control steps and worlds: the policy is a deterministic
+function of its observation and does not switch modes from step to step. Grippers are predicted as logits.
 """
 
 import math
@@ -18,19 +17,19 @@ from torch import Tensor, nn
 from teamvla_learn.data.normalization import Statistics
 from teamvla_learn.policies.action_head import ActionHead, ActionSpace, Head, HeadConfig
 from teamvla_learn.policies.losses import masked_mean
-from teamvla_learn.policies.mlp import make_trunk
+from teamvla_learn.policies.mlp import make_mlp
 
 FREQUENCIES = 8
 
 
 class FlowHead(Head):
-    """A velocity field over the joint entries of all arms' action chunks, and a linear layer for their grippers.
+    """Velocity field over the joint entries of all arms' action chunks, and a linear layer for their grippers.
 
     Args:
         feature_size: F.
-        space: Shape of the actions.
-        statistics: Mean and standard deviation of each entry, (A*D,).
-        config: Steps, width and seed.
+        space: Shape of the team's actions.
+        statistics: Mean and standard deviation of the actions, (A*D,).
+        config: Configuration of the head.
     """
 
     def __init__(self, feature_size: int, space: ActionSpace, statistics: Statistics, config: HeadConfig):
@@ -41,7 +40,7 @@ class FlowHead(Head):
         self._grippers = (space.chunk_length, space.num_arms, grippers)
         size = math.prod(self._joints)
         self.velocity = nn.Sequential(
-            make_trunk(feature_size + size + 2 * FREQUENCIES, (config.flow_size, config.flow_size)),
+            make_mlp(feature_size + size + 2 * FREQUENCIES, (config.flow_size, config.flow_size)),
             nn.Linear(config.flow_size, size),
         )
         self.gripper = nn.Linear(feature_size, math.prod(self._grippers))
@@ -50,17 +49,17 @@ class FlowHead(Head):
         self._start: Tensor
 
     def forward(self, features: Tensor) -> Tensor:
-        """Return raw predictions (B, K, A, D): the end of the flow, and the grippers' logits."""
+        """Return raw predictions (B, K, A, D): the end point of the flow, and the gripper logits."""
         point = self._start.expand(len(features), *self._joints)
         for step in range(self._steps):
             time = features.new_full((len(features), 1), step / self._steps)
             point = point + self._flow(features, point, time) / self._steps
         return self.join(point, self._logits(features))
 
-    def learn(
+    def compute_loss(
         self, features: Tensor, actions: Tensor, valid: Tensor, generator: torch.Generator
     ) -> tuple[dict[str, Tensor], Tensor]:
-        """Compare velocities at random times with those of the straight paths to the expert's actions."""
+        """Return the flow-matching loss at random times, and the extrapolated end points of the flow."""
         joints, opens = self.targets(actions)
         noise = torch.randn(joints.shape, generator=generator, device=generator.device)
         time = torch.rand((len(joints), 1), generator=generator, device=generator.device)
@@ -74,15 +73,15 @@ class FlowHead(Head):
 
     def _flow(self, features: Tensor, point: Tensor, time: Tensor) -> Tensor:
         angles = math.pi * time * 2.0 ** torch.arange(FREQUENCIES, device=time.device)
-        seen = torch.cat([features, point.flatten(1).to(features.dtype), angles.sin(), angles.cos()], dim=-1)
-        return self.velocity(seen).float().unflatten(-1, self._joints)
+        inputs = torch.cat([features, point.flatten(1).to(features.dtype), angles.sin(), angles.cos()], dim=-1)
+        return self.velocity(inputs).float().unflatten(-1, self._joints)
 
     def _logits(self, features: Tensor) -> Tensor:
         return self.gripper(features).unflatten(-1, self._grippers)
 
 
 def make_head(feature_size: int, space: ActionSpace, statistics: Statistics, config: HeadConfig) -> Head:
-    """Make the head of that kind."""
+    """Make an action head that reads features (B, feature_size)."""
     if config.kind == "flow":
         return FlowHead(feature_size, space, statistics, config)
     return ActionHead(feature_size, space, statistics, config.loss)

@@ -1,8 +1,8 @@
-"""Points of all cameras, the sentence and proprioception brought together by attention.
+"""Attention fusion of keypoints, instruction and proprioception.
 
-Every point that a camera's encoder located is a token of its own, and so are the sentence and proprioception. Each arm
-asks its own question of all of them, which begins with sentence and proprioception, in two layers of cross-attention
-(Vaswani et al., "Attention is all you need", NeurIPS 2017).
+Keypoints, instruction and proprioception are tokens. Each arm has a query, initialized with instruction and
+proprioception, that attends to all of them in two layers of cross-attention (Vaswani et al., "Attention is all you
+need", NeurIPS 2017).
 """
 
 from typing import Literal
@@ -16,16 +16,16 @@ Fusion = Literal["concat", "attention"]
 
 
 class AttentionFusion(nn.Module):
-    """Points (B, V, 3 C) of V cameras, a sentence (B, E) and proprioception (B, P) to (B, output_size).
+    """Keypoints (B, V, 3*C), instruction (B, E) and proprioception (B, P) to features (B, output_size).
 
     Args:
-        num_arms: A, questions that are asked.
-        views: V.
-        points: C, points per camera.
+        num_arms: A, number of queries.
+        views: V, number of cameras.
+        points: C, keypoints per camera.
         sentence_size: E.
         proprioception_size: P.
         size: Length of a token.
-        layers: Layers of cross-attention.
+        layers: Cross-attention layers.
         heads: Attention heads per layer.
     """
 
@@ -50,9 +50,9 @@ class AttentionFusion(nn.Module):
         self.layers = nn.TransformerDecoder(layer, layers, nn.LayerNorm(size))
         self.output_size = num_arms * size
 
-    def forward(self, points: Tensor, sentence: Tensor, proprioception: Tensor) -> Tensor:
-        """Ask every arm's question."""
-        seen = self.place(points.flatten(1).unflatten(1, (-1, POINT_SIZE))) + self.point
-        told, felt = self.sentence(sentence)[:, None], self.proprioception(proprioception)[:, None]
-        questions = self.arms + told + felt
-        return self.layers(questions, torch.cat([seen, told, felt], dim=1)).flatten(1)
+    def forward(self, points: Tensor, instruction: Tensor, proprioception: Tensor) -> Tensor:
+        """Return the concatenated outputs of all queries."""
+        keypoints = self.place(points.flatten(1).unflatten(1, (-1, POINT_SIZE))) + self.point
+        tokens = self.sentence(instruction)[:, None], self.proprioception(proprioception)[:, None]
+        queries = self.arms + tokens[0] + tokens[1]
+        return self.layers(queries, torch.cat([keypoints, *tokens], dim=1)).flatten(1)

@@ -1,4 +1,4 @@
-"""Normalization as a layer: its statistics live in the checkpoint's configuration, not among the weights."""
+"""Normalization layer, whose statistics are stored in the configuration, not among the weights."""
 
 import torch
 from torch import Tensor, nn
@@ -7,11 +7,11 @@ from teamvla_learn.data.normalization import Statistics
 
 
 class Normalize(nn.Module):
-    """Subtracts the mean and divides by the standard deviation; (..., n) float32 in and out.
+    """Subtraction of the mean and division by the standard deviation of vectors (..., n) float32.
 
     Args:
         statistics: Mean and standard deviation, (n,).
-        ignored: Entries that become 0 whatever they are.
+        ignored: Entries that are replaced by 0.
     """
 
     def __init__(self, statistics: Statistics, ignored: tuple[int, ...] = ()):
@@ -31,5 +31,5 @@ class Normalize(nn.Module):
         return self._mean.numel()
 
     def forward(self, values: Tensor) -> Tensor:
-        """Normalize."""
+        """Normalize vectors (..., n)."""
         return (values - self._mean) / self._std * self._seen

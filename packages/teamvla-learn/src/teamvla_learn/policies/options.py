@@ -1,35 +1,37 @@
-"""What a user chooses about a policy's network; the demonstrations decide the rest."""
+"""Options of a policy's network that a user can set; everything else follows from the demonstrations."""
 
 from dataclasses import dataclass, field
-from typing import Annotated
-
-import tyro
 
 from teamvla_learn.encoders.language import LanguageConfig
 from teamvla_learn.encoders.vision import VisionConfig
 from teamvla_learn.policies.action_head import HeadConfig
-from teamvla_learn.policies.fusion import Fusion
 from teamvla_learn.policies.losses import LossWeights
-from teamvla_learn.policies.msg_passing import MessageConfig
 
 
 @dataclass(frozen=True)
 class PolicyOptions:
-    """Choices about the network.
+    """Options of every architecture, the base class of an architecture's own options.
+
+    A field sets the field of the same name in the architecture's configuration. In YAML files and on the command line
+    the options of all architectures form the group ``model``.
 
     Attributes:
-        vision: The picture encoders.
-        language: The sentence encoder.
-        fusion: How a ``vla`` policy brings together what it sees, is told and feels: ``concat`` puts it side by side;
-            ``attention`` adds the answers of every arm's cross-attention to it.
-        head: How actions are predicted and executed.
-        losses: What each term of the loss counts.
-        messages: How arms talk and who is told the sentence; of a ``msg`` policy.
+        head: Action head.
+        losses: Weights of the loss terms.
+    """
+
+    head: HeadConfig = field(default_factory=HeadConfig)
+    losses: LossWeights = field(default_factory=LossWeights)
+
+
+@dataclass(frozen=True)
+class VisionLanguageOptions(PolicyOptions):
+    """Options of architectures that read images and the instruction.
+
+    Attributes:
+        vision: Image encoders.
+        language: Instruction encoder.
     """
 
     vision: VisionConfig = field(default_factory=VisionConfig)
     language: LanguageConfig = field(default_factory=LanguageConfig)
-    fusion: Annotated[Fusion, tyro.conf.arg(aliases=["--fusion"])] = "concat"
-    head: HeadConfig = field(default_factory=HeadConfig)
-    losses: LossWeights = field(default_factory=LossWeights)
-    messages: MessageConfig = field(default_factory=MessageConfig)

@@ -1,11 +1,9 @@
-"""Where predicted actions would move the arms, and two costs of that: losing each other, and bumping into each other.
+"""Coordination and collision losses on the predicted motion of the team.
 
 One control step of ``joint_delta`` moves joint j by ``JOINT_STEP`` times its entry. Forward kinematics of the measured
-joint positions plus that step gives where tools and joints would be one step from now, differentiable in the action.
-What the expert's action would give from the same positions is the reference, so that neither cost pulls away from the
-demonstrations; they only say which errors matter more. Only the first action of a chunk counts.
-
-Both are off by default.
+joint positions plus that step gives the next positions of tools and joints, differentiable in the action. The reference
+is the motion of the expert's action from the same positions: both losses are zero for the demonstrated actions and only
+weight errors differently. Only the first action of a chunk is considered. Both losses are disabled by default.
 """
 
 from collections.abc import Sequence
@@ -24,10 +22,10 @@ from teamvla_learn.data.layout import PartLayout
 from teamvla_learn.policies.action_head import ActionSpace
 from teamvla_learn.policies.losses import LossWeights
 
-LENGTH = 0.01  # [m] errors are in this unit, so that a cost of 1 is a centimeter
-NEAR = 0.2  # [m] tools as near as this act jointly
-MARGIN = 0.1  # [m] joints of different arms keep this distance, unless the expert's do not
-LINKS = 4  # joints of an arm, from the wrist on, that are kept apart
+LENGTH = 0.01  # [m] unit of errors: a loss of 1 is one square centimeter
+NEAR = 0.2  # [m] arms with tools at most this far apart cooperate
+MARGIN = 0.1  # [m] distance that joints of different arms keep, unless the expert's are closer
+LINKS = 4  # last joints of an arm that are considered
 
 
 class TeamMotion:
@@ -45,26 +43,26 @@ class TeamMotion:
         self._arrays = {name: torch.tensor(array, dtype=torch.float32) for name, array in arrays.items()}
 
     def points(self, joint_pos: Tensor, motion: Tensor) -> Tensor:
-        """Return where joints and tools are after a step, (B, A, J + 1, 3) [m]; the tool is last.
+        """Return the positions of joints and tool after a step, (B, A, J + 1, 3) [m]; the tool is last.
 
         Args:
             joint_pos: (B, A, J) [rad].
-            motion: Joint entries of an action, (B, A, J).
+            motion: (B, A, J), joint entries of an action.
         """
         chains = Chains(**{name: array.to(joint_pos.device) for name, array in self._arrays.items()})
         joints, tool = chains.frames(joint_pos + JOINT_STEP * motion.clamp(-1.0, 1.0))
         return torch.cat([joints[..., :3, 3], tool[..., None, :3, 3]], dim=2)
 
 
-def acts_jointly(points: Tensor, opens: Tensor) -> Tensor:
-    """Return which pairs of arms act jointly: (B, A, A) bool, upper triangle.
+def cooperates(points: Tensor, opens: Tensor) -> Tensor:
+    """Return the pairs of arms that cooperate, (B, A, A) bool, upper triangle.
 
-    They do while the expert keeps both grippers closed (they carry something together) or holds their tools within
-    ``NEAR`` of each other (one passes something to the other).
+    Two arms cooperate while the expert keeps both grippers closed (they carry an object together) or their tools within
+    ``NEAR`` of each other (one passes an object to the other).
 
     Args:
-        points: Where the expert would move joints and tools, (B, A, J + 1, 3).
-        opens: Whether the expert opens each gripper, (B, A), 0 or 1.
+        points: (B, A, J + 1, 3) [m], positions after the expert's action.
+        opens: (B, A), 1 if the expert opens the gripper, else 0.
     """
     tools = points[:, :, -1]
     near = torch.cdist(tools, tools) < NEAR
@@ -72,15 +70,26 @@ def acts_jointly(points: Tensor, opens: Tensor) -> Tensor:
     return (near | (closed[:, :, None] & closed[:, None])).triu(1)
 
 
-def coordination_cost(points: Tensor, expert: Tensor, jointly: Tensor) -> Tensor:
-    """Return the mean squared error [cm^2] of tools relative to each other, over pairs that act jointly."""
+def coordination_cost(points: Tensor, expert: Tensor, cooperating: Tensor) -> Tensor:
+    """Return the mean squared error [cm^2] of relative tool positions over cooperating pairs.
+
+    Args:
+        points: (B, A, J + 1, 3) [m], predicted positions.
+        expert: (B, A, J + 1, 3) [m], positions after the expert's action.
+        cooperating: (B, A, A) bool.
+    """
     offset, wanted = (p[:, :, None, -1] - p[:, None, :, -1] for p in (points, expert))
     errors = ((offset - wanted) / LENGTH).square().sum(-1)
-    return (errors * jointly).sum() / jointly.sum().clamp(min=1)
+    return (errors * cooperating).sum() / cooperating.sum().clamp(min=1)
 
 
 def collision_cost(points: Tensor, expert: Tensor) -> Tensor:
-    """Return the mean squared depth [cm^2] by which arms come closer than ``MARGIN`` and than the expert's do."""
+    """Return the mean squared depth [cm^2] by which arms are closer than ``MARGIN`` and than the expert's.
+
+    Args:
+        points: (B, A, J + 1, 3) [m], predicted positions.
+        expert: (B, A, J + 1, 3) [m], positions after the expert's action.
+    """
     arms = points.shape[1]
     costs = []
     for i in range(arms):
@@ -92,14 +101,14 @@ def collision_cost(points: Tensor, expert: Tensor) -> Tensor:
 
 
 class TeamCosts:
-    """Both costs of a policy's predictions.
+    """Coordination and collision losses of a policy.
 
     Args:
         robots: Robot names, one per arm.
-        joints: Where one arm's joint positions are in its proprioception, (start, stop).
-        gripper_entries: Which of an arm's D action entries command its gripper; the others are its joints'.
-        coordination: Whether to compute the cost of losing each other.
-        collision: Whether to compute the cost of bumping into each other.
+        joints: (start, stop) of the joint positions in an arm's proprioception.
+        gripper_entries: Indices of the gripper commands among an arm's D action entries; the others are its joints'.
+        coordination: Whether to compute the coordination loss.
+        collision: Whether to compute the collision loss.
     """
 
     def __init__(
@@ -118,11 +127,11 @@ class TeamCosts:
         return TeamMotion(self._robots)
 
     def __call__(self, motions: Tensor, batch: Batch) -> dict[str, Tensor]:
-        """Return the costs ``coordination`` and ``collision``, those that are wanted.
+        """Return the enabled ones of the losses ``coordination`` and ``collision``.
 
         Args:
-            motions: Predicted actions (B, A, D), in the unit of actions.
-            batch: What the team saw and the expert did.
+            motions: (B, A, D), predicted actions, unclipped.
+            batch: The training batch.
         """
         if not (self._coordination or self._collision):
             return {}
@@ -136,7 +145,7 @@ class TeamCosts:
             costs = {}
             if self._coordination:
                 opens = (actions[..., self._grippers].mean(-1) > 0).float()
-                costs["coordination"] = coordination_cost(points, expert, acts_jointly(expert, opens))
+                costs["coordination"] = coordination_cost(points, expert, cooperates(expert, opens))
             if self._collision:
                 costs["collision"] = collision_cost(points, expert)
         return costs
@@ -145,10 +154,10 @@ class TeamCosts:
 def team_costs(
     weights: LossWeights, robots: Sequence[str], proprioception: PartLayout, space: ActionSpace
 ) -> TeamCosts:
-    """Make the costs that the weights want.
+    """Make the losses with positive weights.
 
     Raises:
-        UserError: When one is wanted but the robots or their joint positions are not known.
+        UserError: When the robots or their joint positions are not known.
     """
     coordination, collision = weights.coordination_weight > 0, weights.collision_weight > 0
     known = "joint_pos" in proprioception.names

@@ -1,1 +1,1 @@
-"""Behavior cloning: the training loop, its schedule, and the state that resumes it exactly."""
+"""Behavior cloning: settings, training loop, run folders and exact resumption."""

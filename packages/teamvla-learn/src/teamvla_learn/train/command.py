@@ -1,4 +1,4 @@
-"""``teamvla train``: from demonstration files to a checkpoint folder."""
+"""``teamvla train``: train a policy on demonstration files."""
 
 import os
 from collections.abc import Sequence
@@ -26,39 +26,39 @@ def train(
     resume: bool = False,
     overwrite: bool = False,
 ) -> None:
-    """Train a policy by behavior cloning on demonstrations of one or several tasks.
+    """Train a policy by behavior cloning on demonstrations of one or more tasks.
 
-    Stop with Ctrl-C and continue with --resume and otherwise the same arguments.
+    Stop with Ctrl-C; continue with the same arguments and --resume.
 
     Args:
-        demos: Demonstration files of `teamvla collect`; several tasks may be learned together.
+        demos: Demonstration files of `teamvla collect`, of one or more tasks.
         out: Checkpoint folder to write.
         preset: Shipped settings: tiny, laptop or gpu.
-        config: YAML files of settings, or names of shipped ones: lift, handoff, drawer, multitask. Later ones win, and
-            options on the command line win over all.
+        config: YAML files of settings, or names of shipped ones: lift, handoff, drawer, multitask. Later files override
+            earlier ones, and options on the command line override all.
         settings: Network and training, as dotted options such as `--train.learning-rate`; see the tables below.
-        init_from: Checkpoint folder, or baseline:NAME, whose weights the training begins with.
+        init_from: Checkpoint folder, or baseline:NAME, with the initial weights.
         threads: CPU threads, at most one per shard; the result does not depend on them. Default: all cores.
-        cache: Keep decoded pictures on disk, so that the next training on these files starts at once.
+        cache: Cache decoded images on disk, which makes the next training on these files start faster.
         tensorboard: Write TensorBoard event files into the folder out.
-        resume: Continue the training in the folder out.
+        resume: Resume the training in the folder out.
         overwrite: Replace the folder out.
     """
-    from teamvla_learn.policies.checkpoint import load_checkpoint
-    from teamvla_learn.train.begun import checkpoint_folder, kind_of
-    from teamvla_learn.train.init_from import check_kind, check_network_kept, warn_of_network
+    from teamvla_learn.baselines.registry import checkpoint_folder
+    from teamvla_learn.policies.checkpoint import architecture_of, load_checkpoint
+    from teamvla_learn.train.init_from import check_architecture_kept, check_network_kept, warn_of_network
     from teamvla_learn.train.run import TrainingJob, run_training
-    from teamvla_learn.train.settings import check_counts, layered_settings
+    from teamvla_learn.train.settings import check_options, layered_settings
 
     init_from = checkpoint_folder(init_from) if init_from else None
-    kind = settings.policy if settings else kind_of(init_from) if init_from else None
-    below = layered_settings(preset, config, kind)
+    architecture = settings.policy if settings else architecture_of(init_from) if init_from else None
+    below = layered_settings(preset, config, architecture)
     settings = settings or below
     if init_from is None:
-        check_counts(settings, below)
+        check_options(settings, below)
     else:
         policy = load_checkpoint(init_from).policy
-        check_kind(policy, settings.policy, init_from)
+        check_architecture_kept(policy, settings.policy, init_from)
         check_network_kept(settings, below, policy)
         warn_of_network(policy, preset, config)
     run_training(
@@ -74,16 +74,16 @@ def train(
             overwrite=overwrite,
         )
     )
-    if os.environ.get("RANK", "0") == "0":  # under torchrun one process speaks for all
+    if os.environ.get("RANK", "0") == "0":  # under torchrun only the first process prints
         print(f"wrote {out}")
 
 
 def _run_arguments(prog: str, args: Sequence[str]) -> Any:
-    """Parse a command line on top of what its preset and YAML files say, and train."""
+    """Parse a command line with the defaults of its preset and YAML files, and train."""
     from teamvla_learn.train.settings import SettingsArgument, settings_below
 
-    train.__annotations__["settings"] = SettingsArgument  # late, because the network's options need torch
+    train.__annotations__["settings"] = SettingsArgument  # deferred: the options of the network need torch
     return tyro.cli(partial(train, settings=settings_below(args)), prog=prog, args=args)
 
 
-train.__dict__["run_arguments"] = _run_arguments  # which ``teamvla`` calls instead of parsing itself
+train.__dict__["run_arguments"] = _run_arguments  # called by ``teamvla`` in place of its own parser

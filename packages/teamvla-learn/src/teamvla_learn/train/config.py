@@ -1,61 +1,108 @@
-"""How to train: everything but data and network that determines the weights."""
+"""Settings of the training loop: everything except data and network that determines the weights."""
 
+import math
 from dataclasses import dataclass
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
+import torch
 import tyro
 from teamvla_envs.errors import UserError
 
 from teamvla_learn.train.optimizer import OptimizerName
-from teamvla_learn.train.schedule import Budget
 
-MOST_SHIFT = 15  # [px] less than the smallest picture
+
+@dataclass(frozen=True)
+class Budget:
+    """Length of a training, in steps or in minutes; exactly one of them is set.
+
+    With steps the result is reproducible to the last bit. With minutes the training ends on time, with a fully annealed
+    learning rate, on any machine.
+
+    Attributes:
+        steps: Number of steps.
+        minutes: Time [min].
+    """
+
+    replaced_as_a_whole: ClassVar[bool] = True  # by a layer of settings that sets one of the fields
+    steps: Annotated[int | None, tyro.conf.arg(aliases=["--steps"])] = None
+    minutes: Annotated[float | None, tyro.conf.arg(aliases=["--minutes"])] = None
+
+    def __post_init__(self) -> None:
+        if (self.steps is None) == (self.minutes is None):
+            raise UserError("budget needs either steps or minutes, not both")
+        if self.steps is not None and self.steps < 1:
+            raise UserError(f"steps is {self.steps}, expected at least 1")
+        if self.minutes is not None and not 0 < self.minutes < math.inf:
+            raise UserError(f"minutes is {self.minutes}, expected a positive number")
+
+    def progress(self, step: int, elapsed_s: float) -> float:
+        """Return the spent fraction of the budget, from 0 to 1."""
+        if self.minutes is not None:
+            return min(elapsed_s / (60.0 * self.minutes), 1.0)
+        assert self.steps is not None
+        return min(step / self.steps, 1.0)
+
+
+def learning_rate_factor(progress: float, step: int, warmup_steps: int, final: float) -> float:
+    """Return the learning rate as a fraction of its peak: linear warm-up, then cosine decay.
+
+    Args:
+        progress: Spent fraction of the budget, from 0 to 1.
+        step: Number of steps taken.
+        warmup_steps: Steps of linear warm-up.
+        final: Fraction at the end.
+    """
+    warmup = min((step + 1) / max(warmup_steps, 1), 1.0)
+    return warmup * (final + (1.0 - final) * 0.5 * (1.0 + math.cos(math.pi * progress)))
+
+
+MOST_SHIFT = 15  # [px] smaller than the smallest image
 Precision = Literal["auto", "float32", "bfloat16"]
 Balance = Literal["tasks", "files", "samples"]
 
 
 def _also(flag: str) -> object:
-    """Give a field a short name on the command line."""
+    """Return the marker of a field with a short flag on the command line."""
     return tyro.conf.arg(aliases=[flag])
 
 
 @dataclass(frozen=True)
 class TrainConfig:
-    """Everything but data and network that determines the weights.
+    """Everything except data and network that determines the weights.
 
     Attributes:
-        budget: When training ends.
+        budget: Length of the training.
         batch_size: Samples per step.
-        shards: Parts of a batch whose gradients are computed side by side; more of them use more cores.
-        optimizer: ``muon``, for the matrices of hidden layers, with AdamW for the rest; or ``adamw`` for everything.
+        shards: Parts of a batch whose gradients are computed in parallel, each on one core.
+        optimizer: ``muon`` for the matrices of hidden layers, with AdamW for the rest; or ``adamw`` for all.
         learning_rate: Peak learning rate.
-        final_learning_rate: Fraction of the peak that is left at the end.
+        final_learning_rate: Learning rate at the end, as a fraction of the peak.
         warmup_steps: Steps of linear warm-up.
         weight_decay: Decoupled weight decay.
-        max_gradient_norm: Longer gradients are shortened to this.
-        average_decay: Decay of the weight average.
+        max_gradient_norm: Gradients are clipped to this norm.
+        average_decay: Decay of the exponential moving average of the weights.
         seed: Seed of the initial weights and of the shuffling.
-        balance: What gets equal shares of a batch: every task, every file, or every sample.
-        opening_steps: Control steps at the beginning of a demonstration that are its opening. Only in them nothing but
-            the sentence tells what to do; later on, where the hands are going gives it away.
-        opening_weight: How often a sample of an opening comes for each time that another comes.
-        openings_first: Steps at the beginning of training that see openings alone; none when it goes on from the
-            weights of another training.
-        paraphrase: Whether a demonstration is told in every sentence that is true of it, not in its own alone.
-        shift: Largest random shift of a training picture [px].
-        brightness: Largest random change of a training picture's brightness, relative.
-        color: Largest random change of its red, green and blue against each other, relative.
-        contrast: Largest share of medium gray that is mixed into a training picture at random.
-        word_dropout: Probability that a word of a training sentence is replaced by the unknown word.
-        precision: Number format of the convolutions; ``auto`` takes bfloat16 where the processor computes
-            with it. The weights are float32 always.
-        device: Where the network is trained: ``cpu``, ``cuda`` or ``cuda:1``.
+        balance: Unit with equal shares of a batch: ``tasks``, ``files`` or ``samples``.
+        opening_steps: Length of a demonstration's opening, in control steps. In the opening only the instruction
+            determines the goal; later the motion of the arms reveals it.
+        opening_weight: Sampling weight of opening steps.
+        openings_first: Initial training steps on openings only; 0 for a training with ``init_from``.
+        paraphrase: Whether to draw the instruction from all sentences that are true of a demonstration.
+        shift: Largest random shift of a training image [px].
+        brightness: Largest random relative change of a training image's brightness.
+        color: Largest random relative change of its red, green and blue against each other.
+        contrast: Largest random fraction of medium gray mixed into a training image.
+        word_dropout: Probability that a word of a training instruction is replaced by the unknown word.
+        precision: Number format of the forward pass; ``auto`` uses bfloat16 on CPUs with native support for it. Weights
+            are always float32.
+        device: Device of the training: ``cpu``, ``cuda`` or ``cuda:1``.
         log_every: Steps between log rows.
         validate_every: Steps between validations, a multiple of ``log_every``.
-        validation_samples: Samples of a validation at most.
-        validate_episodes: Episodes of each task, on validation seeds, in which the policy acts now and then in
-            training; the weights that solve most are kept in the folder ``best``. 0 for none.
-        validate_episodes_every: Steps between two of these, a multiple of ``log_every``; one more is at the end.
+        validation_samples: Largest number of samples in a validation.
+        validate_episodes: Episodes of each task, on validation seeds, in a closed-loop validation; the weights with the
+            highest success rate are kept in the folder ``best``. 0 disables it.
+        validate_episodes_every: Steps between closed-loop validations, a multiple of ``log_every``; the last is at the
+            end.
     """
 
     budget: Budget
@@ -88,7 +135,7 @@ class TrainConfig:
     validate_episodes_every: int = 2000
 
     def __post_init__(self) -> None:
-        """Refuse what cannot be trained with."""
+        """Check the values."""
         for name in (
             "batch_size",
             "opening_steps",
@@ -120,3 +167,9 @@ class TrainConfig:
                 raise UserError(
                     f"{name} is {getattr(self, name)}, expected a multiple of log_every, which is {self.log_every}"
                 )
+
+
+def native_precision() -> Precision:
+    """Return bfloat16 if the CPU has instructions for it (about twice as fast), else float32."""
+    fast = torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()
+    return "bfloat16" if fast else "float32"

@@ -1,4 +1,4 @@
-"""One training from beginning to end: read, build, train, and keep the folder complete at every moment."""
+"""A complete training: load demonstrations, make the network, train, and keep the run folder consistent."""
 
 import copy
 import math
@@ -23,17 +23,15 @@ from teamvla_learn.encoders.factory import Tokenizer
 from teamvla_learn.policies.base import LearnedPolicy
 from teamvla_learn.policies.checkpoint import Checkpoint, load_checkpoint, save_weights
 from teamvla_learn.policies.checkpoint_info import CheckpointInfo
+from teamvla_learn.policies.registry import get_architecture
+from teamvla_learn.policies.training_data import TrainingData
 from teamvla_learn.train.build import build_policy, build_tokenizer, check_sentences, describe
-from teamvla_learn.train.config import TrainConfig
+from teamvla_learn.train.config import TrainConfig, native_precision
 from teamvla_learn.train.data_parallel import Processes, join_processes
-from teamvla_learn.train.display import reading_progress, training_progress
-from teamvla_learn.train.folder import BestCheckpoint, check_out, check_same, create_folder
-from teamvla_learn.train.init_from import continued
-from teamvla_learn.train.logging import append_row, cut_log
-from teamvla_learn.train.precision import native_precision
-from teamvla_learn.train.resuming import load_state, save_state
+from teamvla_learn.train.init_from import load_initial_policy
+from teamvla_learn.train.logging import append_row, cut_log, event_file, reading_progress, training_progress
+from teamvla_learn.train.run_folder import BestCheckpoint, check_out, check_same, create_folder, load_state, save_state
 from teamvla_learn.train.settings import Settings
-from teamvla_learn.train.tensorboard import event_file
 from teamvla_learn.train.trainer import LogRow, Trainer
 from teamvla_learn.train.validate import success_rates
 
@@ -42,19 +40,18 @@ SAVE_EVERY_S = 60.0
 
 @dataclass(frozen=True)
 class TrainingJob:
-    """What to train on what, and where to.
+    """Arguments of a training.
 
     Attributes:
         demos: Demonstration files.
-        out: Checkpoint folder.
-        settings: All that the weights depend on besides the demonstrations.
-        init_from: Checkpoint folder whose network, weights and normalization the training begins with; None begins
-            with a new network.
-        threads: CPU threads; None takes all cores, as far as there are shards.
-        cache: Whether decoded pictures are kept on disk, for the next time.
-        tensorboard: Whether to write event files.
-        resume: Whether to continue what is in the folder.
-        overwrite: Whether to replace what is in the folder.
+        out: Run folder, which is also the checkpoint folder.
+        settings: Everything that determines the result besides the demonstrations.
+        init_from: Checkpoint folder with the initial network, weights and normalization; None for a new network.
+        threads: CPU threads; None for all cores, at most one per shard.
+        cache: Whether to cache decoded images on disk.
+        tensorboard: Whether to write TensorBoard event files.
+        resume: Whether to resume the training in the folder.
+        overwrite: Whether to replace the training in the folder.
     """
 
     demos: Sequence[Path]
@@ -70,7 +67,7 @@ class TrainingJob:
 
 @dataclass(frozen=True)
 class _Prepared:
-    """A training that can begin."""
+    """A training that is ready to start."""
 
     trainer: Trainer
     tokenizer: Tokenizer | None
@@ -78,13 +75,13 @@ class _Prepared:
 
 
 def run_training(job: TrainingJob) -> None:
-    """Train a policy and leave it as a checkpoint folder.
+    """Train a policy and save it as a checkpoint folder.
 
-    Under ``torchrun`` every process calls this, with the same job.
+    Under ``torchrun`` every process calls this function with the same job.
 
     Raises:
-        UserError: For bad input, before anything is written.
-        KeyboardInterrupt: When it was interrupted; the folder then holds all that is needed to resume.
+        UserError: For invalid input, before anything is written; or when the training diverges.
+        KeyboardInterrupt: When it is interrupted; the folder is complete and can be resumed.
     """
     if job.threads is not None and job.threads < 1:
         raise UserError(f"threads is {job.threads}, expected at least 1")
@@ -92,12 +89,13 @@ def run_training(job: TrainingJob) -> None:
     device = _device(job.settings.train.device)
     with deferred_interrupts(), join_processes(device.type) as processes:
         if not processes.leads:
-            processes.wait()  # the first one decodes the demonstrations, the others find them decoded
+            processes.wait()  # the first process decodes the demonstrations into the cache
         with reading_progress() if processes.leads else nullcontext(lambda total: None) as on_demo:
+            architecture = get_architecture(job.settings.policy)
             train, valid, source = load_demos(
                 job.demos,
-                job.settings.policy != "state",
-                job.settings.policy != "state" and job.settings.train.paraphrase,
+                architecture.obs_mode != "state",
+                architecture.has_option("language") and job.settings.train.paraphrase,
                 on_demo,
                 default_folder() if job.cache else None,
             )
@@ -122,7 +120,7 @@ def _train(job: TrainingJob, prepared: _Prepared, processes: Processes) -> None:
     best = BestCheckpoint(out) if processes.leads else None
 
     def save() -> None:
-        """Keep the weights; those that are not finite never replace those that are."""
+        """Save weights and state, if the weights are finite."""
         nonlocal saved
         _check_finite(trainer)
         save_weights(out, trainer.average.policy)
@@ -161,7 +159,7 @@ def _train(job: TrainingJob, prepared: _Prepared, processes: Processes) -> None:
     if trainer.progress < 1.0:
         message = f"at step {trainer.step}; continue with --resume"
         check_interrupt(message)
-        raise KeyboardInterrupt(message)  # in a process that did not lead, of several
+        raise KeyboardInterrupt(message)  # in the other processes of several
 
 
 def _check_finite(trainer: Trainer) -> None:
@@ -179,7 +177,7 @@ def _diverged(trainer: Trainer, reason: str) -> UserError:
 
 
 def _act(job: TrainingJob, prepared: _Prepared) -> dict[str, float]:
-    """Let the weight average act, on the CPU."""
+    """Return the success rates of the weight average, on the CPU."""
     policy = prepared.trainer.average.policy
     if next(policy.parameters()).device.type != "cpu":
         policy = copy.deepcopy(policy).cpu()
@@ -196,7 +194,7 @@ def _prepare(
     device: torch.device,
 ) -> _Prepared:
     config = job.settings.train
-    if job.init_from is not None:  # a trained network has begun already
+    if job.init_from is not None:  # the network is trained already
         config = replace(config, openings_first=0)
     policy, tokenizer = _network(job, train, valid, source)
     info = describe(policy, tokenizer, source, config)
@@ -219,19 +217,12 @@ def _network(
 ) -> tuple[LearnedPolicy, Tokenizer | None]:
     settings = job.settings
     if job.init_from is not None:
-        return continued(job.init_from, settings.policy, train, source)
-    tokenizer = build_tokenizer((train, valid), settings.model.language) if settings.policy != "state" else None
-    policy = build_policy(
-        settings.policy,
-        train,
-        source,
-        tokenizer,
-        settings.auxiliary,
-        settings.chunk_length,
-        settings.train.seed,
-        settings.model,
-    )
-    return policy, tokenizer
+        return load_initial_policy(job.init_from, settings.policy, train, source)
+    language = getattr(settings.model, "language", None)
+    reads = get_architecture(settings.policy).has_option("language")
+    tokenizer = build_tokenizer((train, valid), language) if reads else None
+    data = TrainingData(train, source, tokenizer, settings.chunk_length, settings.auxiliary)
+    return build_policy(settings.policy, data, settings.train.seed, settings.model), tokenizer
 
 
 def _settings_file(job: TrainingJob) -> str:
@@ -242,7 +233,7 @@ def _settings_file(job: TrainingJob) -> str:
 
 @contextmanager
 def _one_thread_per_operation() -> Generator[None]:
-    """Keep torch from sharing single operations out to threads; see :mod:`teamvla_learn.train.sharding`."""
+    """Disable threads inside torch operations; see :mod:`teamvla_learn.train.data_parallel`."""
     before = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
@@ -272,5 +263,5 @@ def _settle_precision(job: TrainingJob, processes: Processes) -> TrainConfig:
         if begun in ("float32", "bfloat16"):
             return replace(config, precision=begun)
     fast = config.device != "cpu" or native_precision() == "bfloat16"
-    (told,) = processes.agree(fast)
-    return replace(config, precision="bfloat16" if told else "float32")
+    (agreed,) = processes.broadcast(fast)
+    return replace(config, precision="bfloat16" if agreed else "float32")

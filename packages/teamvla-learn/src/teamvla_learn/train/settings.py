@@ -1,7 +1,7 @@
-"""All that a training depends on besides its demonstrations, and the layers that it is put together from.
+"""Settings of a training, assembled from layers.
 
-Later layers win: the shipped files ``common`` and ``train_bc``, then a preset, then the files of ``--config``, then
-what stands on the command line.
+Later layers override earlier ones: the shipped files ``common`` and ``train_bc``, a preset, the files of ``--config``,
+and the command line.
 """
 
 import argparse
@@ -15,49 +15,50 @@ import tyro
 import yaml
 from teamvla_envs.errors import UserError
 
+from teamvla_learn.baselines.registry import checkpoint_folder
+from teamvla_learn.config_io import apply_layer, leaves, read_layer, to_plain
+from teamvla_learn.policies.checkpoint import architecture_of
 from teamvla_learn.policies.options import PolicyOptions
-from teamvla_learn.train.begun import checkpoint_folder, kind_of
-from teamvla_learn.train.build import PolicyKind
-from teamvla_learn.train.config import TrainConfig
-from teamvla_learn.train.config_layers import apply_layer, leaves, read_layer, to_plain
-from teamvla_learn.train.schedule import Budget
+from teamvla_learn.policies.registry import (
+    architecture_names,
+    architectures,
+    check_architecture,
+    combined_options,
+    get_architecture,
+)
+from teamvla_learn.train.config import Budget, TrainConfig
 
 SETTINGS_FILE = "train.yaml"
-DEFAULT_MINUTES: dict[str, float] = {"vla": 5.0, "msg": 5.0, "state": 1.0}
+DEFAULT_POLICY = "vla"
 BASE_LAYERS = ("common", "train_bc")
-KINDS_OF = {  # settings that not every kind of policy has
-    "model.messages": ("msg",),
-    "model.fusion": ("vla",),
-    "model.vision": ("vla", "msg"),
-    "model.language": ("vla", "msg"),
-    "auxiliary": ("vla", "msg"),
-}
 _LENGTHS = {name: (f"--{name}", f"--train.budget.{name}") for name in ("steps", "minutes")}
 
 
 @dataclass(frozen=True)
 class Settings:
-    """All that a training depends on besides its demonstrations.
+    """Everything that determines the result of a training besides its demonstrations.
 
     Attributes:
-        policy: ``vla`` is one network for all arms, ``msg`` one network per arm that sends messages; both see pictures,
-            proprioception and the sentence. ``state`` sees the privileged state.
+        policy: Architecture. ``vla`` is one network for all arms, ``msg`` one network per arm with messages between
+            them; both read images, proprioception and the instruction. ``state`` reads the privileged state.
+            ``teamvla policies list`` shows all that are installed.
         chunk_length: Actions predicted at once; the first is executed.
-        auxiliary: Parts of ``environment_state`` that a policy also learns to tell, in training only. By default
-            tool_to_grasp, object_pos, object_rot6d, goal_pos and goal, as far as the files have them; ``phase`` is
-            another.
-        model: The network.
-        train: The training.
+        auxiliary: Parts of ``environment_state`` that a ``vla`` or ``msg`` policy also learns to predict, in training
+            only. By default those of tool_to_grasp, object_pos, object_rot6d, goal_pos and goal that the files hold;
+            ``phase`` is another.
+        model: Options of the network.
+        train: Training.
     """
 
-    policy: PolicyKind = "vla"
+    policy: Annotated[str, tyro.conf.arg(metavar="NAME")] = DEFAULT_POLICY
     chunk_length: int = 1
     auxiliary: tuple[str, ...] | None = None
-    model: PolicyOptions = field(default_factory=PolicyOptions)
-    train: TrainConfig = field(default_factory=lambda: TrainConfig(Budget(minutes=DEFAULT_MINUTES["vla"])))
+    model: PolicyOptions = field(default_factory=lambda: combined_options()())
+    train: TrainConfig = field(default_factory=lambda: default_training(DEFAULT_POLICY))
 
     def __post_init__(self) -> None:
-        """Refuse what no network can be made with."""
+        """Check what the groups do not check themselves."""
+        check_architecture(self.policy)
         if self.chunk_length < 1:
             raise UserError(f"chunk_length is {self.chunk_length}, expected at least 1")
 
@@ -69,33 +70,38 @@ class Settings:
 SettingsArgument = Annotated[Settings, tyro.conf.arg(name="")]
 
 
+def default_training(policy: str) -> TrainConfig:
+    """Return the default training of an architecture."""
+    return TrainConfig(Budget(minutes=get_architecture(policy).default_minutes))
+
+
 def layered_settings(preset: str | None = None, configs: Sequence[Path] = (), policy: str | None = None) -> Settings:
-    """Put settings together from their layers, without a command line.
+    """Assemble settings from their layers, without a command line.
 
     Args:
         preset: Name of a shipped preset.
-        configs: YAML files, or names of shipped ones such as ``lift``; later ones win.
-        policy: Kind of network, which decides the default length of the training.
+        configs: YAML files, or names of shipped ones such as ``lift``; later ones override earlier ones.
+        policy: Architecture; overrides the layers and determines the default length of the training.
 
     Raises:
-        UserError: For a file that is missing or has a name or value that is not allowed.
+        UserError: For a missing file, or an unknown name or value.
     """
     layers = [(name, read_layer(_shipped(name))) for name in BASE_LAYERS] + named_layers(preset, configs)
-    kinds = [policy, *(layer.get("policy") for _, layer in reversed(layers))]
-    kind: Any = next((kind for kind in kinds if kind in DEFAULT_MINUTES), "vla")
-    settings = Settings(policy=kind, train=TrainConfig(Budget(minutes=DEFAULT_MINUTES[kind])))
-    for name, layer in layers:
-        settings = apply_layer(settings, layer, f"config {name}")
-    return settings if policy is None else replace(settings, policy=kind)
+    wanted = [policy, *(layer.get("policy") for _, layer in reversed(layers))]
+    name: Any = next((name for name in wanted if name in architecture_names()), DEFAULT_POLICY)
+    settings = Settings(policy=name, train=default_training(name))
+    for layer_name, layer in layers:
+        settings = apply_layer(settings, layer, f"config {layer_name}")
+    return settings if policy is None else replace(settings, policy=name)
 
 
 def settings_below(arguments: Sequence[str], begun: bool = False) -> Settings:
-    """Return the settings that a command line changes: what its ``--preset`` and ``--config`` make of the defaults.
+    """Return the settings that a command line modifies: the defaults with its ``--preset`` and ``--config``.
 
     Args:
         arguments: The command line.
-        begun: Whether settings are, unless it names others, those of the run whose folder ``--init-from`` names.
-            The kind of policy always is.
+        begun: Whether the settings default to those of the run in the folder that ``--init-from`` names. The
+            architecture always does.
     """
     scan = argparse.ArgumentParser(add_help=False, allow_abbrev=False, exit_on_error=False)
     scan.add_argument("--preset")
@@ -106,14 +112,16 @@ def settings_below(arguments: Sequence[str], begun: bool = False) -> Settings:
         scan.add_argument(*flags, dest=name)
     try:
         found: Any = scan.parse_known_args(list(arguments))[0]
-    except argparse.ArgumentError:  # the full parser says it better
+    except argparse.ArgumentError:  # the full parser has the better message
         return Settings()
-    configs, kind = found.config, found.policy
+    configs, policy = found.config, found.policy
+    if policy is not None:
+        check_architecture(policy)
     if found.init_from is not None:
-        kind = kind or kind_of(found.init_from)
+        policy = policy or architecture_of(found.init_from)
         configs = configs_or_own(found.init_from, found.preset, configs) if begun else configs
-    settings = layered_settings(found.preset, configs, kind)
-    if found.steps and not found.minutes:  # the command line's steps replace minutes, and the other way around
+    settings = layered_settings(found.preset, configs, policy)
+    if found.steps and not found.minutes:  # steps on the command line replace minutes, and vice versa
         return replace(settings, train=replace(settings.train, budget=Budget(steps=1)))
     if found.minutes and not found.steps:
         return replace(settings, train=replace(settings.train, budget=Budget(minutes=1.0)))
@@ -121,36 +129,48 @@ def settings_below(arguments: Sequence[str], begun: bool = False) -> Settings:
 
 
 def configs_or_own(run: Path, preset: str | None, configs: Sequence[Path]) -> Sequence[Path]:
-    """Return the YAML files that are named; when nothing is, that of the run's folder, if there is one."""
+    """Return the named YAML files; if there is neither one nor a preset, the settings file of a run's folder."""
     own = run / SETTINGS_FILE
     return [own] if not preset and not configs and own.is_file() else configs
 
 
 def named_layers(preset: str | None, configs: Sequence[Path]) -> list[tuple[str, dict[str, Any]]]:
-    """Return what a preset and files of settings say, by their names."""
+    """Return the layers of a preset and of YAML files, with their names."""
     named = [] if preset is None else [(preset, _preset(preset))]
     named += [(str(config), _find(config)) for config in configs]
     return [(name, read_layer(path)) for name, path in named]
 
 
-def check_counts(settings: Settings, below: Settings) -> None:
-    """Refuse options that the kind of policy does not have, and which would change nothing.
+def check_options(settings: Settings, below: Settings) -> None:
+    """Check that the architecture has every option that was set for it.
 
     Args:
-        settings: What was asked for.
-        below: What would be used if no option were named: presets and files are shared by all kinds.
+        settings: The settings.
+        below: The settings without the command line: presets and files are shared by all architectures.
 
     Raises:
-        UserError: Naming the first of them.
+        UserError: Naming the first option that would have no effect.
     """
-    unasked = leaves(to_plain(below))
+    defaults = leaves(to_plain(below))
     for name, value in leaves(to_plain(settings)).items():
-        kinds = next((kinds for place, kinds in KINDS_OF.items() if f"{name}.".startswith(f"{place}.")), None)
-        if kinds and value != unasked[name] and settings.policy not in kinds:
-            raise UserError(f"{name} is {value}, which is for policy {' or '.join(kinds)}; policy is {settings.policy}")
+        owners = _owners(name)
+        if owners is not None and value != defaults[name] and settings.policy not in owners:
+            raise UserError(
+                f"{name} is {value}, which is for policy {' or '.join(owners)}; policy is {settings.policy}"
+            )
     ensembling = settings.model.head.ensembling
     if ensembling is not None and settings.chunk_length == 1:
         raise UserError(f"ensembling is {ensembling}, but chunk_length is 1, expected at least 2")
+
+
+def _owners(name: str) -> list[str] | None:
+    """Return the architectures that have a setting, by its dotted name; None when all have it."""
+    group, _, rest = name.partition(".")
+    if group == "auxiliary":
+        return [name for name, policy in architectures().items() if policy.learns_auxiliary]
+    if group == "model":
+        return [name for name, policy in architectures().items() if policy.has_option(rest.partition(".")[0])]
+    return None
 
 
 def shipped_configs() -> list[str]:
@@ -170,7 +190,7 @@ def _preset(name: str) -> Path:
 
 
 def _find(config: Path) -> Path:
-    """Return a file that exists, or the shipped one of that name."""
+    """Return an existing file, or the shipped one of that name."""
     if config.exists() or config.suffix or len(config.parts) > 1:
         return config
     return _shipped(str(config))

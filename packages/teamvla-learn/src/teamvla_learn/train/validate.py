@@ -1,9 +1,8 @@
-"""The policy in training lets its arms act: success in the vector environment, on validation seeds.
+"""Closed-loop validation of a policy in training: success rates on validation seeds.
 
-A short cousin of ``teamvla bench``: it returns one number per task, and nothing is kept of an episode.
+Unlike ``teamvla bench`` it records nothing about an episode but its success.
 """
 
-from collections.abc import Sequence
 from contextlib import closing
 from typing import Any
 
@@ -11,22 +10,23 @@ import numpy as np
 
 from teamvla_learn.policies.checkpoint import Checkpoint
 
-WORLDS = 16  # that act side by side
+WORLDS = 16  # simulated in parallel
 
 
 def success_rates(checkpoint: Checkpoint, episodes: int, threads: int | None = None) -> dict[str, float]:
-    """Let a policy act in each of its tasks.
+    """Return the success rate of a policy in each of its tasks.
 
     Args:
-        checkpoint: The policy and what it was trained on.
-        episodes: Episodes of each task.
-        threads: Threads for physics and pictures; None for one per core.
+        checkpoint: The policy.
+        episodes: Episodes per task.
+        threads: Threads for physics and rendering; None for one per core.
 
     Returns:
-        Share of the episodes that ended in success, by task.
+        Fraction of successful episodes, by task.
     """
     from gymnasium.vector import AutoresetMode
     from teamvla_envs.env.vector import TeamVectorEnv
+    from teamvla_envs.rollout import rollout
     from teamvla_envs.seeds import episode_seeds
 
     from teamvla_learn.policies.checkpoint_policy import CheckpointPolicy
@@ -44,18 +44,6 @@ def success_rates(checkpoint: Checkpoint, episodes: int, threads: int | None = N
         )
         with closing(env):
             policy.bind(env)
-            solved = [_run(env, policy, seeds[start : start + WORLDS]) for start in range(0, episodes, WORLDS)]
-        rates[task] = float(np.concatenate(solved).mean())
+            successes = [episode.success for episode in rollout(env, policy, map(int, seeds))]
+        rates[task] = float(np.mean(successes))
     return rates
-
-
-def _run(env: Any, policy: Any, seeds: Sequence[int] | np.ndarray) -> np.ndarray:
-    """Run one episode per seed, at most as many as there are worlds; returns their successes."""
-    given = [int(seed) for seed in seeds]
-    obs, info = env.reset(seed=given + given[-1:] * (env.num_envs - len(given)))
-    policy.reset(np.ones(env.num_envs, bool))
-    ended = np.zeros(env.num_envs, bool)
-    while not ended.all():
-        obs, _, terminated, truncated, info = env.step(policy.act(obs))
-        ended |= terminated | truncated
-    return np.asarray(info["is_success"][: len(given)])

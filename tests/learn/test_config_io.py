@@ -2,9 +2,9 @@ import json
 from dataclasses import asdict
 
 import pytest
+from teamvla_learn.config_io import from_json
 from teamvla_learn.policies.action_head import ActionSpace
-from teamvla_learn.policies.auxiliary import AuxiliaryTarget
-from teamvla_learn.policies.configuration import from_json
+from teamvla_learn.policies.losses import AuxiliaryTarget
 from teamvla_learn.policies.single_brain import SingleBrainConfig
 
 CONFIG = SingleBrainConfig(
@@ -23,7 +23,7 @@ def test_a_configuration_survives_json():
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"colour": 1}, "model has unknown entries: colour"),
+        ({"colour": 1}, "model has the unknown name 'colour': allowed are action_weight"),
         ({"image_size": [64]}, r"model.image_size has 1 entries, expected 2"),
         ({"image_size": [64, "64"]}, r"model.image_size\[1\] is '64', expected int"),
         ({"vocabulary_size": True}, "model.vocabulary_size is True, expected int"),

@@ -10,7 +10,7 @@ from teamvla_envs.demos.reader import open_demos
 from teamvla_envs.demos.replay import replay_demos
 from teamvla_envs.demos.writer import FileHeader, pack_episodes, write_episode
 from teamvla_envs.env.vector import TeamVectorEnv
-from teamvla_learn.dagger.driving import EnvOfLearner, drive
+from teamvla_learn.dagger.rollout import LearnerEnv, learner_rollout
 from teamvla_learn.dagger.takeover import TakeoverRule
 
 RULE = TakeoverRule(patience=8)
@@ -23,7 +23,7 @@ class Holding:
 
     def __init__(self, env: Any):
         self._shape = env.num_envs, env.num_arms * env.action_size
-        self._size = EnvOfLearner(env, "state").single_observation_space.shape
+        self._size = LearnerEnv(env, "state").single_observation_space.shape
 
     def reset(self, mask: np.ndarray) -> None:
         assert mask.shape == self._shape[:1]
@@ -43,7 +43,7 @@ def env() -> Iterator[TeamVectorEnv]:
 
 
 def test_the_expert_takes_over_and_only_its_part_is_kept(env, tmp_path):
-    driven = list(drive(env, Holding(env), [5, 6, 7], RULE, "intervention", horizon=100))
+    driven = list(learner_rollout(env, Holding(env), [5, 6, 7], RULE, "intervention", horizon=100))
     assert sorted(one.seed for one in driven) == [5, 6, 7]
     assert {one.outcome for one in driven} == {"rescued"}
     assert {one.reason for one in driven} <= {"stalled", "strayed"}
@@ -70,7 +70,7 @@ def test_the_expert_takes_over_and_only_its_part_is_kept(env, tmp_path):
 def test_in_the_classic_style_the_learner_drives_and_its_stall_is_cut_off(env):
     rule = TakeoverRule(patience=8, stray_steps=1000)
     learner = Pushing(env, 6)
-    (one,) = drive(env, learner, [5], rule, "classic", horizon=100)
+    (one,) = learner_rollout(env, learner, [5], rule, "classic", horizon=100)
     assert (one.outcome, one.reason) == ("labeled", "stalled")
     assert one.kept is not None
     assert not one.kept.success
@@ -97,5 +97,5 @@ def test_a_learner_that_solves_the_task_is_left_alone(env):
         def act(self, obs: Any) -> np.ndarray:
             return env.expert_actions()
 
-    (one,) = drive(env, Expert(env), [5], TakeoverRule(), "intervention", horizon=300)
+    (one,) = learner_rollout(env, Expert(env), [5], TakeoverRule(), "intervention", horizon=300)
     assert (one.outcome, one.kept) == ("solved", None)

@@ -9,10 +9,10 @@ import pytest
 from teamvla_envs.errors import UserError
 from teamvla_learn.policies import checkpoint as checkpoint_module
 from teamvla_learn.policies.checkpoint import load_checkpoint
-from teamvla_learn.train import folder as folder_module
 from teamvla_learn.train import run as run_module
-from teamvla_learn.train.folder import BestCheckpoint
+from teamvla_learn.train import run_folder as folder_module
 from teamvla_learn.train.logging import read_log
+from teamvla_learn.train.run_folder import BestCheckpoint
 from teamvla_learn.train.settings import layered_settings
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 

@@ -1,10 +1,12 @@
-"""The folder of a training: complete at every moment, never mixed with what something else wrote.
+"""Folder of a training: checkpoint, training state, log and settings, consistent at all times.
 
-It appears with its first checkpoint, in one rename. A folder that exists, which may be a mount point or behind a link,
-stays and gets the files one after the other, ``config.json`` last: without it there is no checkpoint. Later each of
-the files, and the folder ``best``, is only replaced whole.
+A new folder appears with its first checkpoint, in one rename. An existing folder, which may be a mount point or a link,
+receives the files one by one, ``config.json`` last: without it there is no checkpoint. Later, each file and the folder
+``best`` are replaced atomically.
 """
 
+import json
+import math
 import shutil
 import tempfile
 from collections.abc import Generator
@@ -15,36 +17,41 @@ from typing import Any
 
 from teamvla_envs.errors import UserError
 from teamvla_envs.files import real_path, temporary_path, write_text
+from teamvla_envs.outside import parse_json
+from torch import Tensor
 
 from teamvla_learn.policies.base import LearnedPolicy
 from teamvla_learn.policies.checkpoint import (
     CONFIG_FILE,
     MODEL_FILE,
     load_checkpoint,
+    read_metadata,
+    read_tensors,
     save_checkpoint,
+    write_tensors,
 )
 from teamvla_learn.policies.checkpoint_info import CheckpointInfo
-from teamvla_learn.train import tensorboard
-from teamvla_learn.train.logging import LOG_FILE
-from teamvla_learn.train.resuming import STATE_FILE, save_state
+from teamvla_learn.train.logging import LOG_FILE, TENSORBOARD_FOLDER
 from teamvla_learn.train.settings import SETTINGS_FILE
 from teamvla_learn.train.trainer import Trainer
 
+STATE_FILE = "training_state.safetensors"
+STATE_FORMAT = {"format": "teamvla-training", "schema_version": "1"}
 BEST = "best"  # a checkpoint folder inside the folder
-_NEW, _OLD = f".{BEST}.new", f".{BEST}.old"  # what becomes it, and what was it, while one takes the other's place
-_FIRST = ".first"  # the first checkpoint of a training in a folder that exists, until its files are in place
+_NEW, _OLD = f".{BEST}.new", f".{BEST}.old"  # its successor and predecessor while it is replaced
+_FIRST = ".first"  # first checkpoint of a training in an existing folder, until its files are moved
 _WRITTEN = (CONFIG_FILE, MODEL_FILE, STATE_FILE, LOG_FILE, SETTINGS_FILE)
-_HALF_WRITTEN = tuple(temporary_path(Path(name)).name for name in _WRITTEN)  # what a killed process leaves
-FILES = (*_WRITTEN, *_HALF_WRITTEN, BEST, _NEW, _OLD, _FIRST, tensorboard.FOLDER)
-_OF_THE_DISK = ("lost+found",)  # in a folder that is a mount point
-_WHEREVER = ("device",)  # settings that a training may be continued with others of
+_HALF_WRITTEN = tuple(temporary_path(Path(name)).name for name in _WRITTEN)  # remains of a killed process
+FILES = (*_WRITTEN, *_HALF_WRITTEN, BEST, _NEW, _OLD, _FIRST, TENSORBOARD_FOLDER)
+_OF_THE_DISK = ("lost+found",)  # in mount points
+_MAY_CHANGE = ("device",)  # settings that may differ in a resumed training
 
 
 def check_out(out: Path, resume: bool, overwrite: bool) -> None:
-    """Refuse a folder that cannot be written to, or would lose something.
+    """Check that a run folder can be written without losing files.
 
     Raises:
-        UserError: Saying what is there and what can be done.
+        UserError: Naming the obstacle and the options.
     """
     if resume and overwrite:
         raise UserError("resume and overwrite exclude each other")
@@ -62,7 +69,7 @@ def create_folder(out: Path, trainer: Trainer, info: CheckpointInfo, settings: s
     """Write the first checkpoint of a training, and its settings as YAML.
 
     Raises:
-        UserError: If the system does not let it; the message says why.
+        UserError: When the folder cannot be written.
     """
     target = real_path(out)
     present = target.exists()
@@ -83,7 +90,7 @@ def create_folder(out: Path, trainer: Trainer, info: CheckpointInfo, settings: s
 
 
 def _replace_content(folder: Path, new: Path) -> None:
-    """Let the files of a folder in it take the place of an earlier training's."""
+    """Replace the files of an earlier training by those of a subfolder."""
     for name in FILES:  # the configuration first
         path = folder / name
         if path.is_dir() and path != new:
@@ -95,12 +102,10 @@ def _replace_content(folder: Path, new: Path) -> None:
 
 
 class BestCheckpoint:
-    """Keeps the weights that solved most episodes, as a checkpoint folder of their own.
-
-    Whenever the program is stopped, a complete one is left; what is not complete counts for nothing.
+    """Checkpoint folder of the weights with the highest success rate, complete at all times.
 
     Args:
-        out: The training's folder.
+        out: Run folder.
     """
 
     def __init__(self, out: Path):
@@ -112,7 +117,7 @@ class BestCheckpoint:
             self._success = float(load_checkpoint(self._folder).info.training.get("success", -1.0))
 
     def offer(self, policy: LearnedPolicy, info: CheckpointInfo, step: int, success: float) -> None:
-        """Keep a policy if it is better than what is kept, or as good and trained for longer."""
+        """Save a policy if its success rate is at least that of the saved one."""
         if success < self._success:
             return
         shutil.rmtree(self._new, ignore_errors=True)
@@ -122,7 +127,7 @@ class BestCheckpoint:
         self._success = success
 
     def _put_in_place(self) -> None:
-        """Let the new folder be the best one; until it has that name, it is found under its own."""
+        """Rename the new folder to the best one; if interrupted, the next run completes it."""
         shutil.rmtree(self._old, ignore_errors=True)
         if self._folder.exists():
             self._folder.rename(self._old)
@@ -131,11 +136,11 @@ class BestCheckpoint:
 
 
 def check_same(folder: Path, policy: LearnedPolicy, info: CheckpointInfo) -> None:
-    """Refuse to resume with other data, another network or other settings."""
+    """Check that a training is resumed with the same data, network and settings."""
     begun = load_checkpoint(folder)
     if begun.info.data.get("content_hash") != info.data["content_hash"]:
         files = ", ".join(str(file.get("file")) for file in begun.info.data.get("files", ()))
-        raise UserError(f"cannot resume: {folder} was begun with other demonstrations ({files})")
+        raise UserError(f"cannot resume: {folder} was started with other demonstrations ({files})")
     ours = {"policy": type(policy).__name__, **_flat(asdict(policy.config)), **_flat(dict(info.training))}
     theirs = {
         "policy": type(begun.policy).__name__,
@@ -143,8 +148,8 @@ def check_same(folder: Path, policy: LearnedPolicy, info: CheckpointInfo) -> Non
         **_flat(dict(begun.info.training)),
     }
     for name, value in ours.items():
-        if theirs.get(name) != value and name not in _WHEREVER:
-            raise UserError(f"cannot resume: {name} is {value}, {folder} was begun with {theirs.get(name)}")
+        if theirs.get(name) != value and name not in _MAY_CHANGE:
+            raise UserError(f"cannot resume: {name} is {value}, {folder} was started with {theirs.get(name)}")
 
 
 def _check_nothing_lost(out: Path, overwrite: bool) -> None:
@@ -161,7 +166,7 @@ def _check_nothing_lost(out: Path, overwrite: bool) -> None:
 
 @contextmanager
 def _naming_out(out: Path) -> Generator[None]:
-    """Let what the system says against a folder name the argument and the reason."""
+    """Convert errors of the system to UserErrors that name the argument ``out``."""
     try:
         yield
     except OSError as error:
@@ -173,8 +178,48 @@ def _complete(folder: Path) -> bool:
 
 
 def _flat(data: dict[str, Any]) -> dict[str, Any]:
-    """Return the entries of nested dicts by their own names, lists as tuples, so that errors can name one."""
+    """Return the entries of nested dicts by their own names, with lists as tuples."""
     flat: dict[str, Any] = {}
     for name, value in data.items():
         flat |= _flat(value) if isinstance(value, dict) else {name: repr(value).replace("[", "(").replace("]", ")")}
     return flat
+
+
+def save_state(folder: Path, trainer: Trainer) -> None:
+    """Replace the training state in a run folder atomically."""
+    counters = {"step": trainer.step, "elapsed_s": trainer.elapsed_s}
+    write_tensors(folder / STATE_FILE, _tensors(trainer), STATE_FORMAT | {"counters": json.dumps(counters)})
+
+
+def load_state(folder: Path, trainer: Trainer) -> None:
+    """Restore a trainer from the training state in a run folder.
+
+    Raises:
+        UserError: When the state is missing, damaged or from another network.
+    """
+    path = folder / STATE_FILE
+    if not path.is_file():
+        raise UserError(f"cannot resume: {folder} has no {STATE_FILE}")
+    own = _tensors(trainer)
+    found = read_tensors(path, STATE_FORMAT, {name: tensor.shape for name, tensor in own.items()})
+    for name, tensor in own.items():
+        tensor.copy_(found[name])
+    trainer.step, trainer.elapsed_s = _counters(path)
+
+
+def _tensors(trainer: Trainer) -> dict[str, Tensor]:
+    """Return the tensors of the training state by name: the trainer's own, not copies."""
+    tensors = {f"policy/{name}": tensor.detach() for name, tensor in trainer.policy.named_parameters()}
+    tensors |= {f"average/{name}": tensor for name, tensor in trainer.average.policy.named_parameters()}
+    return tensors | trainer.optimizer.state()
+
+
+def _counters(path: Path) -> tuple[int, float]:
+    try:
+        counters = parse_json(read_metadata(path)["counters"], "counters")
+        step, elapsed_s = int(counters["step"]), float(counters["elapsed_s"])
+        if step < 0 or not 0 <= elapsed_s < math.inf:
+            raise ValueError("negative or infinite")
+        return step, elapsed_s
+    except (KeyError, OverflowError, TypeError, ValueError) as error:
+        raise UserError(f"cannot resume: {path} does not contain the progress of the training") from error

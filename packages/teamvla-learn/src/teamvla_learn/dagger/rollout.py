@@ -1,0 +1,193 @@
+"""Rollouts of a learner in N worlds with expert takeover or labels, recorded as demonstrations."""
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+from teamvla_envs.demos import schema
+from teamvla_envs.demos.writer import Episode
+from teamvla_envs.rollout import Step, rollout
+
+from teamvla_learn.dagger.takeover import REASONS, STALLED, TakeoverMonitor, TakeoverRule
+
+Style = Literal["intervention", "classic"]
+SHORTEST = 5  # minimum number of samples of a recorded demonstration
+
+
+@dataclass(frozen=True)
+class LearnerEpisode:
+    """Result of one episode of a learner.
+
+    Attributes:
+        seed: Seed of the episode.
+        outcome: ``solved`` by the learner alone, ``rescued`` by the expert, ``lost`` despite the expert, or ``labeled``
+            with the expert's actions.
+        reason: Reason for the takeover or the end of the labels, from ``REASONS``; empty for none.
+        kept: Demonstration to learn from, or None.
+    """
+
+    seed: int
+    outcome: str
+    reason: str
+    kept: Episode | None
+
+
+def learner_rollout(
+    env: Any, policy: Any, seeds: Iterable[int], rule: TakeoverRule, style: Style, horizon: int
+) -> Iterator[LearnerEpisode]:
+    """Run one episode of the learner per seed, and yield each result as its episode ends.
+
+    In the style ``intervention`` the learner acts until it stalls, strays or is late; then the expert finishes, and
+    only its part is recorded. In the style ``classic`` the learner acts throughout, labeled with the expert's actions;
+    the steps after the last progress of a stalled learner are discarded.
+
+    Args:
+        env: Vector environment with ``obs_mode="vision+state"``, dense reward and autoreset disabled.
+        policy: The learner, bound to a :class:`LearnerEnv`.
+        seeds: One per episode.
+        rule: Conditions under which the learner needs help.
+        style: ``intervention`` or ``classic``.
+        horizon: Control steps of an episode that the learner may use.
+    """
+    supervised = _SupervisedLearner(env, policy, rule, style, horizon)
+    for episode in rollout(env, supervised, seeds, [supervised]):
+        yield supervised.worlds[episode.world].finish(style, episode.success)
+
+
+class _SupervisedLearner:
+    """Policy and observer of a rollout: the learner acts until the expert takes over, and episodes are recorded."""
+
+    def __init__(self, env: Any, policy: Any, rule: TakeoverRule, style: Style, horizon: int):
+        self.worlds = [_World(0, "", "") for _ in range(env.num_envs)]
+        self._env, self._policy, self._rule, self._style = env, policy, rule, style
+        self._monitor = TakeoverMonitor(rule, env.num_envs, env.num_arms, horizon)
+        self._phase = np.zeros(env.num_envs, np.int64)
+        self._label = np.zeros(0, np.float32)
+
+    def reset(self, mask: np.ndarray) -> None:
+        """Reset the learner in the worlds in ``mask`` (N,) bool."""
+        self._policy.reset(mask)
+
+    def act(self, obs: Any) -> np.ndarray:
+        """Return the actions of the learner or, after a takeover, of the expert, (N, A*D) float32."""
+        self._label = np.clip(self._env.expert_actions(), -1.0, 1.0)
+        learner = np.clip(self._policy.act(learner_view(self._policy, obs)), -1.0, 1.0)
+        helped = np.array([world.helped for world in self.worlds])
+        return np.where(helped[:, None], self._label, learner).astype(np.float32)
+
+    def begin(self, env: Any, worlds: np.ndarray, info: Mapping[str, Any]) -> None:
+        """Begin new episodes in ``worlds`` (N,) bool."""
+        self._phase = np.where(worlds, info["phase"], self._phase)
+        self._monitor.reset(worlds)
+        state = env.get_state()
+        for index in np.flatnonzero(worlds).tolist():
+            self.worlds[index] = _World(
+                int(env.seeds[index]), str(info["goal"][index]), str(info["task_description"][index])
+            )
+            if self._style == "classic":
+                self.worlds[index].begin(state, index)
+
+    def capture(self, env: Any, step: Step) -> np.ndarray:
+        """Record a control step and decide on takeovers; returns the worlds (N,) bool whose labels end here."""
+        before = _observed(step.observation) | {
+            schema.ACTIONS: step.actions,
+            schema.EXPERT_ACTIONS: self._label,
+            schema.PHASE: self._phase,
+        }
+        self._phase = np.asarray(step.info["phase"], np.int64)
+        done = step.terminated | step.truncated
+        after = {schema.REWARDS: step.reward.astype(np.float32), schema.DONES: done.astype(np.uint8)}
+        reasons, state = self._monitor.observe(step.reward, step.actions, self._label), env.get_state()
+        cut = np.zeros(len(done), bool)
+        for index in np.flatnonzero(step.worlds).tolist():
+            world = self.worlds[index]
+            if world.recording:
+                world.add(before | after, state, index)
+            if done[index] or not reasons[index] or world.helped:
+                continue
+            world.reason = REASONS[reasons[index]]
+            if self._style == "intervention":
+                world.helped = True
+                world.begin(state, index)
+            else:
+                world.cut, cut[index] = (self._rule.patience if reasons[index] == STALLED else 0), True
+        return cut
+
+
+class LearnerEnv:
+    """Proxy of an environment with ``obs_mode="vision+state"`` that presents the observation mode of a policy.
+
+    Args:
+        env: The environment.
+        obs_mode: ``vision`` or ``state``.
+    """
+
+    def __init__(self, env: Any, obs_mode: str):
+        self._env = env
+        self.env_kwargs = {**env.env_kwargs, "obs_mode": obs_mode}
+        space = env.single_observation_space
+        self.single_observation_space = space["environment_state"] if obs_mode == "state" else space
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._env, name)
+
+
+def learner_view(policy: Any, obs: Any) -> Any:
+    """Return the part of a ``vision+state`` observation that a policy reads."""
+    return obs["environment_state"] if policy.env_kwargs["obs_mode"] == "state" else obs
+
+
+class _World:
+    """A running episode and its recording."""
+
+    def __init__(self, seed: int, goal: str, instruction: str):
+        self._seed, self._goal, self._instruction = seed, goal, instruction
+        self._rows: dict[str, list[np.ndarray]] = {}
+        self.recording, self.helped, self.reason = False, False, ""
+        self.cut: int | None = None  # last steps to discard, if the episode was ended early
+
+    def begin(self, state: Mapping[str, np.ndarray], index: int) -> None:
+        """Start recording at this state."""
+        self.recording = True
+        self._append({schema.STATES + key: values for key, values in state.items()}, index)
+
+    def add(self, sample: Mapping[str, np.ndarray], next_state: Mapping[str, np.ndarray], index: int) -> None:
+        """Record row ``index`` of a step's arrays, whose first axis is the worlds."""
+        self._append(sample, index)
+        self._append({schema.STATES + key: values for key, values in next_state.items()}, index)
+
+    def finish(self, style: Style, success: bool) -> LearnerEpisode:
+        """Return the result of the finished episode."""
+        if self.cut is not None:
+            return self._result("labeled", False, self._length - self.cut)
+        if style == "classic":
+            return self._result("solved" if success else "labeled", success, self._length)
+        if not self.helped:
+            return self._result("solved" if success else "lost", success, 0)
+        return self._result("rescued" if success else "lost", success, self._length if success else 0)
+
+    @property
+    def _length(self) -> int:
+        return len(self._rows.get(schema.ACTIONS, ()))
+
+    def _result(self, outcome: str, success: bool, length: int) -> LearnerEpisode:
+        if length < SHORTEST:
+            return LearnerEpisode(self._seed, outcome, self.reason, None)
+        arrays = {
+            path: np.stack(rows[: length + 1] if path.startswith(schema.STATES) else rows[:length])
+            for path, rows in self._rows.items()
+        }
+        return LearnerEpisode(
+            self._seed, outcome, self.reason, Episode(self._seed, self._goal, self._instruction, success, arrays)
+        )
+
+    def _append(self, arrays: Mapping[str, np.ndarray], index: int) -> None:
+        for path, values in arrays.items():
+            self._rows.setdefault(path, []).append(np.array(values[index]))
+
+
+def _observed(obs: Mapping[str, Any]) -> dict[str, np.ndarray]:
+    """Return the arrays of an observation by their paths in a demonstration file."""
+    pixels = {schema.PIXELS + camera: images for camera, images in obs.get("pixels", {}).items()}
+    return pixels | {schema.AGENT_POS: obs["agent_pos"], schema.ENVIRONMENT_STATE: obs["environment_state"]}

@@ -12,8 +12,7 @@ from teamvla_envs.sim.pinhole import camera_views, project_points
 
 from teamvla_learn.data.layout import PartLayout
 from teamvla_learn.data.metadata import FileSource
-
-THINGS = ("object_pos", "goal_pos", "handle_pos")  # parts of the privileged state that are points of the world
+from teamvla_learn.data.part_flags import parts_with
 
 
 def find_places(
@@ -28,16 +27,16 @@ def find_places(
         fields: What moved the cameras of each sample, by ``field.camera_<quantity>.<camera>``, first axis M.
 
     Returns:
-        Camera -> (M, T, 2) float32 for the T ``THINGS``: fractions of the picture's width from the left and of its
-        height from the top, outside of [0, 1] for what is not in the picture. NaN for what the task does not have;
-        all of it is NaN when the file does not hold what it takes to find out.
+        Camera -> (M, T, 2) float32 for T points, the parts with the flag ``keypoint``: fractions of the picture's width
+        from the left and of its height from the top, outside of [0, 1] for what is not in the picture. NaN for what the
+        task does not have; all of it is NaN when the file does not hold what it takes to find out.
     """
-    count, layout = len(agent_pos), source.environment_state
-    points = np.full((count, len(THINGS), 3), np.nan)
-    for index, name in enumerate(THINGS):
+    count, layout, names = len(agent_pos), source.environment_state, parts_with("keypoint", (source.task,))
+    points = np.full((count, len(names), 3), np.nan)
+    for index, name in enumerate(names):
         if dict(layout.parts).get(name) == 3:
             points[:, index] = state[:, slice(*layout.span(name))]
-    nowhere = {camera: np.full((count, len(THINGS), 2), np.nan, np.float32) for camera in source.cameras}
+    nowhere = {camera: np.full((count, len(names), 2), np.nan, np.float32) for camera in source.cameras}
     robots, own = source.robots, source.agent_pos
     if np.isnan(points).all() or not set(robots) <= set(registered_robots()) or "tool_rot6d" not in own.names:
         return nowhere
@@ -46,9 +45,9 @@ def find_places(
     if not cameras:
         return nowhere
     hands = _hands(scene.robots, own, agent_pos.astype(np.float64))
-    names = {f"arm_{k}/{robot.hand_body}": k for k, robot in enumerate(scene.robots)}
+    carriers = {f"arm_{k}/{robot.hand_body}": k for k, robot in enumerate(scene.robots)}
     moved = {(quantity, name): values for key, values in fields.items() for quantity, name in [_field(key)]}
-    views, fovy = camera_views(cameras, names, hands[..., :3, 3], quat_from_matrix(hands[..., :3, :3]), moved)
+    views, fovy = camera_views(cameras, carriers, hands[..., :3, 3], quat_from_matrix(hands[..., :3, :3]), moved)
     places = {}
     for index, camera in enumerate(cameras):
         height, width = source.cameras[camera.name]

@@ -11,6 +11,7 @@ from teamvla_envs.outside import shown
 from teamvla_learn.data.layout import PartLayout
 from teamvla_learn.data.metadata import DemoSource
 from teamvla_learn.data.normalization import Normalization, Statistics
+from teamvla_learn.data.part_flags import parts_with
 from teamvla_learn.data.samples import MultiTaskDataset
 from teamvla_learn.encoders.factory import Tokenizer, fit_tokenizer
 from teamvla_learn.encoders.language import LanguageConfig
@@ -27,9 +28,6 @@ from teamvla_learn.train.config import TrainConfig
 from teamvla_learn.train.versions import versions
 
 PolicyKind = Literal["vla", "msg", "state"]
-DEFAULT_AUXILIARY = ("tool_to_grasp", "object_pos", "object_rot6d", "goal_pos", "goal")
-# What moves just as the expert moves it: a policy that sees it learns to go on with what it did before.
-IGNORED_PARTS = ("joint_vel", "gripper_target", "object_vel", "drawer_vel")
 KEPT_ENV_KWARGS = ("num_arms", "robot", "action_mode", "looks")  # the rest may differ between training and evaluation
 
 
@@ -74,7 +72,7 @@ def build_policy(
                 if len(source.tasks) == 1
                 else f"the privileged states of {', '.join(source.tasks)} differ: a state policy learns one task"
             )
-        ignored = _ignored(source.environment_state)
+        ignored = _ignored(source.environment_state, source.tasks)
         return StatePolicy(
             StatePolicyConfig(
                 space, ignored=ignored, head=options.head, parts=source.environment_state, **asdict(options.losses)
@@ -82,7 +80,7 @@ def build_policy(
             normalization,
         )
     assert tokenizer is not None
-    ignored = _ignored(source.agent_pos)
+    ignored = _ignored(source.agent_pos, source.tasks)
     height, width = next(iter(train.pixels.values())).shape[1:3]
     robots = _robots(source, space, options.losses)
     if kind == "msg":
@@ -192,15 +190,17 @@ def _robots(source: DemoSource, space: ActionSpace, losses: LossWeights) -> tupl
     return robots
 
 
-def _ignored(layout: PartLayout) -> tuple[int, ...]:
+def _ignored(layout: PartLayout, tasks: tuple[str, ...]) -> tuple[int, ...]:
     spans = ((name.rpartition("/")[2], start, stop) for name, start, stop in layout.spans())
-    return tuple(i for name, start, stop in spans if name in IGNORED_PARTS for i in range(start, stop))
+    # A policy that observes its own motion learns to continue it.
+    ignored = (*parts_with("velocity", tasks), *parts_with("command", tasks))
+    return tuple(i for name, start, stop in spans if name in ignored for i in range(start, stop))
 
 
 def _auxiliary_targets(source: DemoSource, names: tuple[str, ...] | None) -> tuple[AuxiliaryTarget, ...]:
     known = source.targets
     if names is None:
-        names = tuple(name for name in DEFAULT_AUXILIARY if name in known)
+        names = tuple(name for name in parts_with("auxiliary", source.tasks) if name in known)
     if missing := [name for name in names if name not in known]:
         raise UserError(
             f"auxiliary has {missing[0]!r}, which {source.path} does not hold; allowed are {', '.join(known) or 'none'}"

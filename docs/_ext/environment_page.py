@@ -144,7 +144,7 @@ def _start(task: Task) -> str:
 
 
 def _sentences(task: Task) -> str:
-    module = import_module(type(task).__module__)
+    module = import_module(f"{type(task).__module__}_sentences")
     families = {name: value for name, value in vars(module).items() if isinstance(value, Paraphrases)}
     blocks = []
     for name, family in families.items():

@@ -96,7 +96,7 @@ class ResidualPolicy(LearnedPolicy):
             space=data.action_space,
             residual=options.residual,
             head=options.head,
-            ignored=ignored_entries(layout),
+            ignored=ignored_entries(layout, data.source.tasks),
             parts=layout,
             **asdict(options.losses),
         )

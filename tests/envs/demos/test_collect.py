@@ -105,7 +105,7 @@ def test_an_existing_file_is_only_replaced_on_request(tmp_path: Path):
         ({"episodes": 0}, {}, "episodes is 0, expected 1 or more"),
         ({"num_envs": 0}, {}, "num-envs is 0, expected 1 or more"),
         ({"threads": 0}, {}, "threads is 0, expected 1 or more"),
-        ({}, {"task": "jump"}, "task is 'jump', allowed are"),
+        ({}, {"task": "jump"}, "'jump', allowed are"),
         ({}, {"cameras": ("back",)}, "cameras has 'back', allowed are"),
         ({}, {"cameras": ("front", "front")}, "expected each once"),
         ({}, {"noise": float("nan")}, "noise is nan"),

@@ -8,9 +8,10 @@ import pytest
 from teamvla_envs.env.vector import TeamVectorEnv
 from teamvla_envs.sim.render_scene import segment_names
 from teamvla_learn.data.dataset import load_demos
-from teamvla_learn.data.keypoints import KEYPOINTS, project_keypoints
+from teamvla_learn.data.keypoints import project_keypoints
 from teamvla_learn.data.layout import PartLayout
 from teamvla_learn.data.metadata import FileSource
+from teamvla_learn.data.part_flags import parts_with
 
 CAMERAS = ("front", "wrist_0", "wrist_1")
 HEIGHT, WIDTH = 240, 320
@@ -49,7 +50,7 @@ def test_a_cube_is_where_the_cameras_see_it(robot):
     first = 1 + next(index for index, name in enumerate(names) if name.startswith("cube"))
     seen = dict.fromkeys(CAMERAS, 0)
     for camera in CAMERAS:
-        where = places[camera][:, KEYPOINTS.index("object_pos")] * (WIDTH, HEIGHT) - 0.5
+        where = places[camera][:, parts_with("keypoint").index("object_pos")] * (WIDTH, HEIGHT) - 0.5
         for world in range(8):
             rows, columns = np.nonzero(obs["segmentation"][camera][world] == first + meant[world])
             if len(rows) and min(rows.min(), columns.min(), HEIGHT - 1 - rows.max(), WIDTH - 1 - columns.max()) > 0:

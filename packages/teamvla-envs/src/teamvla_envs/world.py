@@ -132,4 +132,6 @@ class WorldState:
     def _of_pairs(self, values: Array, kind: ContactKind, bodies: tuple[str, ...] | None) -> Array:
         assert self.contact_layout is not None
         columns = self.contact_layout.columns(kind, bodies)
+        if isinstance(values, np.ndarray):
+            return values.take(columns, axis=1)
         return values[:, like(columns, arange(1, values))]

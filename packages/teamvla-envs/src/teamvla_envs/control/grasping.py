@@ -1,4 +1,4 @@
-"""Geometry that the experts share: downward grasps and smooth switches."""
+"""Geometry shared by the experts: downward grasps and smooth switches."""
 
 from typing import Any
 
@@ -6,20 +6,20 @@ from teamvla_envs.arrays import array_namespace, dot, like, stack_last
 from teamvla_envs.geometry import clip_norm
 
 Array = Any
-# Share of what is missing that is made up for in one step. At 1 actions that come late would make it swing; when it is
-# small, noise and a learner's errors keep the hand beside what it wants to grasp.
+# Share of the remaining error that one step corrects. 1 oscillates when actions are delayed; with a small share, noise
+# and a learner's errors keep the hand next to its target.
 GAIN = 0.7
-BESIDE = 0.015  # [m] a tool that is nearer to a bar's axis has its fingers on both sides of it
+BESIDE = 0.015  # [m] a tool nearer than this to a bar's axis has its fingers on both sides of it
 SPEED = 0.018  # [m] largest displacement of a free hand in one step, 0.45 m/s
 
 
 def downward_grasp(yaw: Array, commanded: Array) -> Array:
-    """Tool orientation that points down with the fingers opening across an object of that yaw.
+    """Tool orientation that points down, with the fingers opening across an object of that yaw.
 
-    Of the two equivalent orientations the one nearest to the arm's natural opening axis is taken.
+    Of two equivalent orientations, it is the one nearest to the arm's natural opening axis.
 
     Args:
-        yaw: Of what each arm's fingers close on, shape ``(N, A)`` [rad].
+        yaw: Yaw of the object between each arm's fingers, shape ``(N, A)`` [rad].
         commanded: Commanded tool frames, shape ``(N, A, 4, 4)``.
 
     Returns:
@@ -55,12 +55,12 @@ def norm(vector: Array) -> Array:
 
 
 def fingers_around(offset: Array, axis: Array, slack: float = 0.05) -> Array:
-    """Whether the tool is so near to a bar that its fingers stand on both sides.
+    """Whether the tool is so near to a bar that its fingers are on both sides of it.
 
     Args:
         offset: Tool position relative to the grasp point, shape ``(N, A, 3)`` [m].
-        axis: Of the bar, shape ``(N, 1, 3)``.
-        slack: How far along the bar the tool may be from the grasp point [m].
+        axis: Axis of the bar, shape ``(N, 1, 3)``.
+        slack: Largest distance of the tool from the grasp point along the bar [m].
 
     Returns:
         Shape ``(N, A)`` bool.
@@ -81,34 +81,34 @@ def funnel(
     holding: Array,
     wait: Array | float = 0.0,
 ) -> tuple[Array, Array, Array]:
-    """The way down to a grasp: above it while the tool is off to the side, lower the nearer it gets.
+    """Funnel-shaped descent to a grasp: high while the tool is off to the side, and lower the nearer it gets.
 
-    A continuous function of the state: the height wanted grows smoothly with the lateral and angular miss, and the
-    lateral speed falls off below it. Fingers that close go on centering themselves; when they closed on air they open.
+    A continuous function of the state: the target height grows smoothly with the lateral and angular miss, and the
+    lateral speed decreases below it. Closing fingers continue to center themselves; fingers that closed on air open.
 
     Args:
         command: Commanded tool positions, shape ``(N, A, 3)`` [m].
-        tool_pos: Measured ones.
-        offset: Measured tool position relative to the grasp point.
-        turn: Angle between the tool and the wanted orientation, shape ``(N, A)`` [rad].
-        opening: Of the gripper, shape ``(N, A)`` [m].
-        width: Of the object between the fingers, broadcast to ``(N, A)`` [m].
-        around: From :func:`fingers_around`.
+        tool_pos: Measured tool positions, shape ``(N, A, 3)`` [m].
+        offset: Measured tool positions relative to the grasp points, shape ``(N, A, 3)`` [m].
+        turn: Angle between the tool and the target orientation, shape ``(N, A)`` [rad].
+        opening: Opening of the gripper, shape ``(N, A)`` [m].
+        width: Width of the object between the fingers, broadcast to ``(N, A)`` [m].
+        around: Result of :func:`fingers_around`, shape ``(N, A)`` bool.
         holding: Arms that already hold the object, shape ``(N, A)`` bool.
-        wait: Height share in [0, 1] that is kept whatever the miss, broadcast to ``(N, A)``.
+        wait: Share of the height, in [0, 1], that is kept for any miss, broadcast to ``(N, A)``.
 
     Returns:
-        Wanted tool positions ``(N, A, 3)`` [m], step limits ``(N, A)`` [m], and whether to grip ``(N, A)``.
+        Target tool positions ``(N, A, 3)`` [m], step limits ``(N, A)`` [m], and whether to grip ``(N, A)``.
     """
     xp = array_namespace(command)
     target = tool_pos - offset
     lateral, height = norm(offset[..., :2]), offset[..., 2]
     miss = lateral + 0.06 * turn
-    # Fingers that are not open and not around the object must open above it, not press on it.
+    # Fingers that are neither open nor around the object open above it instead of pressing on it.
     shut = xp.where(height > 0.008, 0.5 - 0.5 * smoothstep((opening - width - 0.01) / 0.02), 0.0)
     share = xp.maximum(smoothstep((miss - 0.004) / 0.05), shut)
     needed = 0.10 * xp.maximum(share, wait + xp.zeros_like(miss))
-    # The further the fingers have closed around the object, the more miss is forgiven: no closing in vain.
+    # The further the fingers have closed around the object, the larger the tolerated miss.
     closing = xp.where(around, 1 - smoothstep((opening - width - 0.01) / 0.05), 0.0)
     near = (miss < 0.018 + 0.022 * closing) & (xp.abs(height) < 0.012 + 0.012 * closing)
     grip = (near | holding) & (opening > width - 0.006)

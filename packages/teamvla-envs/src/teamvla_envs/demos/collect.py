@@ -172,13 +172,11 @@ def collect_demos(
     from teamvla_envs.demos.seed_queue import SeedSchedule
     from teamvla_envs.demos.unpacked import PartsFolder
     from teamvla_envs.demos.writer import pack_episodes
-    from teamvla_envs.registration import get_task
 
     for name, value in (("episodes", episodes), ("num-envs", num_envs), ("threads", threads)):
         if value is not None and value < 1:
             raise UserError(f"{name} is {value}, expected 1 or more")
     episode_seeds(settings.seed_set, episodes, settings.offset)
-    get_task(settings.task).get_expert()
     target, versions = real_path(out), simulation_versions()
     parts = PartsFolder(target, asdict(settings) | {"versions": versions}, overwrite)
     if parts.path.is_dir() and is_finished(target, settings, versions, episodes):  # killed while it cleaned up
@@ -241,7 +239,9 @@ def make_env(settings: CollectionSettings, num_envs: int, num_threads: int | Non
     from gymnasium.vector import AutoresetMode
 
     from teamvla_envs.env.vector import TeamVectorEnv
+    from teamvla_envs.registration import get_task
 
+    get_task(settings.task).get_expert()
     return TeamVectorEnv(
         settings.task,
         num_envs=num_envs,

@@ -1,8 +1,8 @@
 """Random draws that do not belong to the task: posture, motor gains, friction, cameras, light, colors, noise, delay.
 
-Every level consumes the same uniform numbers, so that a seed gives the same goal and sentence at every level. Cameras,
-light and colors have streams of their own, keyed by the episode and by their names: adding a camera changes no other
-draw.
+Every level consumes the same uniform numbers, so that a seed gives the same goal and instruction at every level.
+Cameras, light and colors have streams of their own, keyed by the episode and by their names: adding a camera changes no
+other draw.
 """
 
 import hashlib
@@ -19,11 +19,11 @@ Fields = dict[tuple[str, str], np.ndarray]
 
 
 class WorldDraw:
-    """Draws what is not the task's.
+    """Draws of everything that does not belong to the task.
 
     Args:
-        randomization: How far things vary.
-        scene: Whose cameras and arms they are.
+        randomization: Widths of the variations.
+        scene: The scene with its cameras and arms.
         colored: Names of the geoms whose colors the task sets.
     """
 
@@ -34,32 +34,32 @@ class WorldDraw:
 
     @property
     def count(self) -> int:
-        """Number of uniform numbers a world consumes."""
+        """Uniform numbers that a world consumes."""
         return self._own + self._skipped + 2
 
     @property
     def _own(self) -> int:
-        """Posture, gains and friction."""
+        """Uniform numbers of posture, gains and friction."""
         return 2 * self._joints[0] * self._joints[1] + 1
 
     @property
     def _skipped(self) -> int:
-        """Numbers between those of the arms and the noise key, which version 0.1 used for cameras, light and colors.
+        """Reserved numbers between those of the arms and the noise key, which version 0.1 used for cameras and colors.
 
-        They are consumed so that seeds keep their episodes; their number depends on the team and the task alone.
+        They keep the episodes of seeds; their count depends only on the team and the task.
         """
         cameras = 2 + self._joints[0]
         return 7 * cameras + 3 * (len(self._colored) + 2)
 
     def __call__(self, u: np.ndarray, colors: Mapping[str, np.ndarray]) -> tuple[Fields, dict[str, np.ndarray]]:
-        """Turn uniform numbers into model fields and facts of n worlds.
+        """Model fields and facts of n worlds from uniform numbers.
 
         Args:
             u: Shape ``(n, count)``, in [0, 1).
-            colors: Colors that the task drew, geom name to ``(n, 4)``.
+            colors: Colors drawn by the task, geom name to ``(n, 4)``.
 
         Returns:
-            Model fields, those that vary only, and facts: ``posture`` (n, A, J) [rad] relative to home, ``noise_key``
+            The model fields that vary, and facts: ``posture`` (n, A, J) [rad] relative to home, ``noise_key``
             (n,) uint64, ``delay`` (n,) int64.
         """
         r, joints = self.randomization, self._joints[0] * self._joints[1]
@@ -100,7 +100,7 @@ class WorldDraw:
 
 
 def named_uniform(key: np.ndarray, name: str, size: int) -> np.ndarray:
-    """Uniform numbers that are a function of an episode and a name alone.
+    """Uniform numbers that depend only on an episode and a name.
 
     Args:
         key: Shape ``(n,)`` uint64, one per episode.
@@ -117,22 +117,22 @@ def named_uniform(key: np.ndarray, name: str, size: int) -> np.ndarray:
 
 
 def counter_noise(key: Any, step: Any, size: int, stream: int = 0) -> Any:
-    """Standard normal numbers that are a function of the arguments alone, so that they need no stored generator.
+    """Standard normal numbers that depend only on the arguments, without a stored generator.
 
     Splitmix64 (Steele, Lea, Flood: "Fast splittable pseudorandom number generators", 2014) as a hash of a counter, then
     the transform of Box and Muller (1958).
 
     Args:
         key: Shape ``(N,)`` uint64, or int64 of the same bits.
-        step: Shape ``(N,)`` int64, of the kind (numpy or torch) that is returned.
+        step: Shape ``(N,)`` int64, a numpy array or torch tensor like the result.
         size: Numbers per world.
-        stream: Different streams are independent of one another.
+        stream: Number of one of several independent streams.
 
     Returns:
         Shape ``(N, size)`` float64.
     """
     xp, half = array_namespace(step), (size + 1) // 2
-    # Signed, because torch has no arithmetic of uint64; both wrap around.
+    # Signed, because torch has no uint64 arithmetic; both wrap around.
     seed = _splitmix(xp.astype(key, xp.int64) ^ (xp.astype(step, xp.int64) << 53)) + (stream << 32)
     counters = seed[:, None] + arange(2 * half, step)
     uniform = xp.astype(_shifted(_splitmix(_splitmix(counters)), 11), xp.float64) * 2.0**-53
@@ -149,5 +149,5 @@ def _splitmix(x: Any) -> Any:
 
 
 def _shifted(x: Any, bits: int) -> Any:
-    """The bits of int64 numbers shifted to the right, zeros coming in."""
+    """Logical right shift of int64 numbers."""
     return (x >> bits) & (2 ** (64 - bits) - 1)

@@ -1,4 +1,4 @@
-"""The sentences of Drawer: which cube goes into which drawer, or into the drawer of which arm."""
+"""Instructions of Drawer: the cube, and the drawer that it goes into."""
 
 from teamvla_envs.tasks.instructions import Paraphrases
 
@@ -27,7 +27,7 @@ INTO = Paraphrases(
         "stow {cube} away, use {drawer}",
     ),
 )
-# {arm}: "red", the arm at whose side the drawer has its handle.
+# {arm}: "red", the arm on the side of the handle.
 OPENER = Paraphrases(
     (
         "let the {arm} arm open its drawer and put {cube} into it",

@@ -1,4 +1,4 @@
-"""The sentences of Handoff: which stick is passed on, and on which pad it ends up."""
+"""Instructions of Handoff: the stick to pass on, and the pad on which it ends up."""
 
 from teamvla_envs.tasks.instructions import Paraphrases
 
@@ -27,7 +27,7 @@ PASS = Paraphrases(
         "pass on {stick} and set it down on the {pad} pad",
     ),
 )
-# {arm}: "teal", the arm that has the stick last, at whose pads it ends. For more than two arms.
+# {arm}: "teal", the last arm, in front of which the pad lies. For more than two arms.
 RELAY = Paraphrases(
     (
         "pass {stick} from arm to arm and lay it on the {arm} arm's {pad} pad",

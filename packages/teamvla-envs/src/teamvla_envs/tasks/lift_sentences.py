@@ -1,4 +1,4 @@
-"""The sentences of Lift: where the bar, or the tray of three and four arms, goes, or that it is held up."""
+"""Instructions of Lift, for the bar of two arms and the tray of three and four: to a stand, or held up."""
 
 from teamvla_envs.tasks.instructions import Paraphrases
 

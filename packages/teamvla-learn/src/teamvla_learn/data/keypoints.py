@@ -12,8 +12,7 @@ from teamvla_envs.sim.pinhole import camera_views, project_points
 
 from teamvla_learn.data.layout import PartLayout
 from teamvla_learn.data.metadata import FileSource
-
-KEYPOINTS = ("object_pos", "goal_pos", "handle_pos")  # parts of the privileged state: positions [m]
+from teamvla_learn.data.part_flags import parts_with
 
 
 def project_keypoints(
@@ -28,16 +27,16 @@ def project_keypoints(
         fields: Camera randomization by ``field.camera_<quantity>.<camera>``; the first axis is M.
 
     Returns:
-        Camera -> (M, T, 2) float32 for the T ``KEYPOINTS``: fractions of the image's width from the left and of its
-        height from the top, outside [0, 1] for points outside the image. NaN for keypoints that the task does not have,
-        and for all if the file lacks the data to compute them.
+        Camera -> (M, T, 2) float32 for the T parts with the flag ``keypoint``: fractions of the image's width from the
+        left and of its height from the top, outside [0, 1] for points outside the image. NaN for keypoints that the
+        task does not have, and for all if the file lacks the data to compute them.
     """
-    count, layout = len(agent_pos), source.environment_state
-    points = np.full((count, len(KEYPOINTS), 3), np.nan)
-    for index, name in enumerate(KEYPOINTS):
+    count, layout, names = len(agent_pos), source.environment_state, parts_with("keypoint", (source.task,))
+    points = np.full((count, len(names), 3), np.nan)
+    for index, name in enumerate(names):
         if dict(layout.parts).get(name) == 3:
             points[:, index] = state[:, slice(*layout.span(name))]
-    nowhere = {camera: np.full((count, len(KEYPOINTS), 2), np.nan, np.float32) for camera in source.cameras}
+    nowhere = {camera: np.full((count, len(names), 2), np.nan, np.float32) for camera in source.cameras}
     robots, own = source.robots, source.agent_pos
     if np.isnan(points).all() or not set(robots) <= set(registered_robots()) or "tool_rot6d" not in own.names:
         return nowhere
@@ -46,9 +45,9 @@ def project_keypoints(
     if not cameras:
         return nowhere
     hands = _hands(scene.robots, own, agent_pos.astype(np.float64))
-    names = {f"arm_{k}/{robot.hand_body}": k for k, robot in enumerate(scene.robots)}
+    carriers = {f"arm_{k}/{robot.hand_body}": k for k, robot in enumerate(scene.robots)}
     moved = {(quantity, name): values for key, values in fields.items() for quantity, name in [_field(key)]}
-    views, fovy = camera_views(cameras, names, hands[..., :3, 3], quat_from_matrix(hands[..., :3, :3]), moved)
+    views, fovy = camera_views(cameras, carriers, hands[..., :3, 3], quat_from_matrix(hands[..., :3, :3]), moved)
     keypoints = {}
     for index, camera in enumerate(cameras):
         height, width = source.cameras[camera.name]

@@ -100,9 +100,7 @@ def join(datasets: Sequence[MultiTaskDataset]) -> MultiTaskDataset:
         agent_pos=np.concatenate([data.agent_pos for data in datasets]),
         environment_state=np.concatenate(states) if same else np.zeros((samples[-1], 0), np.float32),
         pixels={camera: ImageStore.join([data.pixels[camera] for data in datasets]) for camera in datasets[0].pixels},
-        keypoints={
-            camera: np.concatenate([data.keypoints[camera] for data in datasets]) for camera in datasets[0].keypoints
-        },
+        keypoints={camera: _stacked([data.keypoints[camera] for data in datasets]) for camera in datasets[0].keypoints},
         expert_actions=np.concatenate([data.expert_actions for data in datasets]),
         begins=np.concatenate([data.begins + start for data, start in zip(datasets, samples, strict=False)]),
         ends=np.concatenate([data.ends + start for data, start in zip(datasets, samples, strict=False)]),
@@ -117,3 +115,10 @@ def join(datasets: Sequence[MultiTaskDataset]) -> MultiTaskDataset:
 
 def _joined(arrays: list[np.ndarray]) -> np.ndarray:
     return arrays[0] if len(arrays) == 1 else np.concatenate(arrays)
+
+
+def _stacked(places: list[np.ndarray]) -> np.ndarray:
+    """Keypoints (M, T, 2) of several datasets; those that a task does not have are NaN."""
+    most = max(array.shape[1] for array in places)
+    missing = [((0, 0), (0, most - array.shape[1]), (0, 0)) for array in places]
+    return np.concatenate([np.pad(a, width, constant_values=np.nan) for a, width in zip(places, missing, strict=True)])

@@ -223,7 +223,7 @@ class MsgPassingVLA(LearnedPolicy):
             vision=options.vision,
             language=options.language,
             auxiliary=targets,
-            ignored=ignored_entries(layout),
+            ignored=ignored_entries(layout, data.source.tasks),
             head=options.head,
             robots=data.robots(options.losses),
             **asdict(options.losses),

@@ -126,6 +126,7 @@ class SingleBrainVLA(LearnedPolicy):
     def from_data(cls, data: TrainingData, options: SingleBrainOptions) -> Self:
         """Make an untrained network for demonstrations with images."""
         space, targets, layout = data.action_space, data.auxiliary_targets, data.source.agent_pos
+        ignored = ignored_entries(layout, data.source.tasks)
         robots = data.robots(options.losses)
         config = SingleBrainConfig(
             space=space,
@@ -133,7 +134,7 @@ class SingleBrainVLA(LearnedPolicy):
             image_size=data.image_size,
             vocabulary_size=data.vocabulary_size,
             auxiliary=targets,
-            ignored=tuple(arm * layout.size + i for arm in range(space.num_arms) for i in ignored_entries(layout)),
+            ignored=tuple(arm * layout.size + i for arm in range(space.num_arms) for i in ignored),
             fusion=options.fusion,
             vision=options.vision,
             language=options.language,

@@ -61,7 +61,7 @@ class StatePolicy(LearnedPolicy):
         layout = data.source.environment_state
         config = StatePolicyConfig(
             data.action_space,
-            ignored=ignored_entries(layout),
+            ignored=ignored_entries(layout, data.source.tasks),
             head=options.head,
             parts=layout,
             **asdict(options.losses),

@@ -8,14 +8,11 @@ from teamvla_envs.errors import UserError
 from teamvla_learn.data.layout import PartLayout
 from teamvla_learn.data.metadata import DemoSource
 from teamvla_learn.data.normalization import Normalization, Statistics
+from teamvla_learn.data.part_flags import parts_with
 from teamvla_learn.data.samples import MultiTaskDataset
 from teamvla_learn.encoders.factory import Tokenizer
 from teamvla_learn.policies.action_head import ActionSpace
 from teamvla_learn.policies.losses import AuxiliaryTarget, LossWeights
-
-DEFAULT_AUXILIARY = ("tool_to_grasp", "object_pos", "object_rot6d", "goal_pos", "goal")
-# Copies of the expert's last motion: a policy that reads them learns to continue its previous action.
-IGNORED_PARTS = ("joint_vel", "gripper_target", "object_vel", "drawer_vel")
 
 
 @dataclass(frozen=True)
@@ -27,8 +24,8 @@ class TrainingData:
         source: Metadata of the demonstration files.
         tokenizer: Tokenizer of the instructions; None for an architecture without the option ``language``.
         chunk_length: K, actions predicted at once.
-        auxiliary: Parts of ``environment_state`` that the policy also learns to predict; None takes those of
-            ``DEFAULT_AUXILIARY`` that the files hold.
+        auxiliary: Parts of ``environment_state`` that the policy also learns to predict; None takes those
+            with the flag ``auxiliary`` that the files hold.
     """
 
     samples: MultiTaskDataset
@@ -73,7 +70,7 @@ class TrainingData:
         """
         known, names = self.source.targets, self.auxiliary
         if names is None:
-            names = tuple(name for name in DEFAULT_AUXILIARY if name in known)
+            names = tuple(name for name in parts_with("auxiliary", self.source.tasks) if name in known)
         if missing := [name for name in names if name not in known]:
             allowed = ", ".join(known) or "none"
             raise UserError(
@@ -124,7 +121,15 @@ class TrainingData:
         return (robot,) * self.action_space.num_arms if isinstance(robot, str) else tuple(robot)
 
 
-def ignored_entries(layout: PartLayout) -> tuple[int, ...]:
-    """Return the entries of a vector that a policy must not read: velocities and gripper targets."""
+def ignored_entries(layout: PartLayout, tasks: Sequence[str]) -> tuple[int, ...]:
+    """Return the entries of a vector that a policy must not read: velocities and commands.
+
+    They copy the expert's last motion: a policy that reads them learns to continue its previous action.
+
+    Args:
+        layout: Parts of the vector.
+        tasks: Tasks of the demonstrations, whose parts have the flags.
+    """
+    ignored = (*parts_with("velocity", tasks), *parts_with("command", tasks))
     spans = ((name.rpartition("/")[2], start, stop) for name, start, stop in layout.spans())
-    return tuple(i for name, start, stop in spans if name in IGNORED_PARTS for i in range(start, stop))
+    return tuple(i for name, start, stop in spans if name in ignored for i in range(start, stop))

@@ -1,6 +1,5 @@
 """Cameras of a scene: registered, of a robot, and of a task."""
 
-from collections.abc import Iterator
 from dataclasses import replace
 
 import pytest
@@ -14,10 +13,9 @@ SIDE = CameraSpec("side", (1.0, 0.0, 1.0), (1.0, 0.0, 0.0, 0.0), 45.0)
 
 
 @pytest.fixture(autouse=True)
-def kept(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def kept(monkeypatch: pytest.MonkeyPatch) -> None:
     """The table of cameras is as before after each test."""
     monkeypatch.setattr(cameras, "SHARED_CAMERAS", list(cameras.SHARED_CAMERAS))
-    return
 
 
 def test_a_registered_camera_is_in_every_scene_until_it_is_removed() -> None:

@@ -8,6 +8,7 @@ import re
 from dataclasses import dataclass
 from importlib import import_module
 from importlib.metadata import EntryPoint, entry_points
+from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
 from teamvla_envs.errors import UserError
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 
 TASK_GROUP = "teamvla.tasks"
 VERSION = 0
+PETTINGZOO_REGISTRY = find_spec("pettingzoo.env_registry") is not None  # PettingZoo before 1.27 has none
 
 
 @dataclass(frozen=True)
@@ -73,12 +75,14 @@ def deregister_task(name: str) -> None:
         ValueError: If there is none of that name.
     """
     import gymnasium as gym
-    from pettingzoo.env_registry.registration import parallel_registry
 
     env_id = environment_id(name)
     del _TASKS[name]
     gym.registry.pop(env_id, None)
-    parallel_registry.pop(env_id, None)
+    if PETTINGZOO_REGISTRY:
+        from pettingzoo.env_registry.registration import parallel_registry
+
+        parallel_registry.pop(env_id, None)
 
 
 def registered_tasks() -> tuple[str, ...]:
@@ -144,7 +148,6 @@ def _offered() -> tuple[EntryPoint, ...]:
 
 def _enter(task: str) -> None:
     import gymnasium as gym
-    import pettingzoo
 
     env_id, horizon = environment_id(task), get_row(task).horizon
     gym.register(
@@ -154,10 +157,13 @@ def _enter(task: str) -> None:
         max_episode_steps=horizon,
         kwargs={"task": task, "env_id": env_id},
     )
-    pettingzoo.register(
-        "parallel",
-        env_id,
-        "teamvla_envs.env.entry:make_parallel",
-        max_cycles=horizon,
-        kwargs={"task": task, "env_id": env_id},
-    )
+    if PETTINGZOO_REGISTRY:
+        import pettingzoo
+
+        pettingzoo.register(
+            "parallel",
+            env_id,
+            "teamvla_envs.env.entry:make_parallel",
+            max_cycles=horizon,
+            kwargs={"task": task, "env_id": env_id},
+        )

@@ -125,3 +125,31 @@ def test_a_broken_entry_point_is_named(install: InstallRobot, value: str, reason
     install("spot", value)
     with pytest.raises(ValueError, match=rf"robot 'spot': entry point '{value}' of group 'teamvla.robots' {reason}"):
         get_robot("spot")
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"hand_body": "palm"}, "has no body 'palm', it has base, link1, .*hand"),
+        ({"gripper_tendon": "grip"}, "has no tendon 'grip', it has split"),
+        ({"tool_site": "tcp"}, "has no site 'tcp', it has tool"),
+        ({"tint_material": "paint"}, "has no material 'paint', it has shell, tint"),
+        ({"mounted_bodies": ("pedestal",)}, "has no body 'pedestal'"),
+        ({"finger_joints": ("joint1", "finger_joint2")}, "joint 'joint1' is not a slide joint"),
+        ({"joints": PANDA.joints[:6], "home": PANDA.home[:6]}, r"joints \['joint7'\] are in neither"),
+        ({"home": (9.0, *PANDA.home[1:])}, "home puts joint 'joint1' at 9.0, outside of its range"),
+    ],
+)
+def test_a_robot_that_does_not_fit_its_file_is_refused(
+    register: Callable[[RobotSpec], None], change: dict[str, object], message: str
+) -> None:
+    with pytest.raises(ValueError, match=f"robot 'odd': .*{message}"):
+        register(replace(PANDA, name="odd", **change))  # type: ignore[arg-type]
+    assert "odd" not in registered_robots()
+
+
+def test_a_specification_that_contradicts_itself_is_refused() -> None:
+    with pytest.raises(ValueError, match="robot 'panda': home has 7 angles for 6 joints"):
+        replace(PANDA, joints=PANDA.joints[:6])
+    with pytest.raises(ValueError, match="finger_joints has 1 names, expected 2"):
+        replace(PANDA, finger_joints=("finger_joint1",))  # type: ignore[arg-type]

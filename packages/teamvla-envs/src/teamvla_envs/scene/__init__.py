@@ -1,1 +1,1 @@
-"""What stands in the world before any physics: robots, props and their composition into one scene."""
+"""Scenes before any physics: robots, props, cameras and their composition."""

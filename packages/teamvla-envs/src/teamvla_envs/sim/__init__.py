@@ -1,1 +1,1 @@
-"""How a scene moves and what it looks like."""
+"""Simulators and renderers of a scene."""

@@ -1,4 +1,4 @@
-"""The robot arms that a team can be built from, by name."""
+"""Registry of the robot arms that a team can consist of."""
 
 from teamvla_envs.scene.robots.panda import PANDA
 from teamvla_envs.scene.robots.registry import (

@@ -44,7 +44,7 @@ def test_the_source_names_parts_and_data(demos):
 
 
 def test_pictures_that_are_missing_are_asked_for(make_demos):
-    with pytest.raises(UserError, match=r"no pictures.*--policy state"):
+    with pytest.raises(UserError, match=r"no images.*--policy state"):
         load_demos(make_demos(with_pixels=False), with_pixels=True)
 
 

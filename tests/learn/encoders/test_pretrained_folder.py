@@ -56,7 +56,7 @@ def with_pickled_index(folder: Path) -> None:
 
 
 HOSTILE: dict[str, tuple[Callable[[Path], object], str]] = {
-    "code": (with_code, "has auto_map: code and models of others are never loaded"),
+    "code": (with_code, "has auto_map: external code and models are never loaded"),
     "nested code": (with_nested_code, "has auto_map"),
     "pickle": (lambda folder: (folder / "pytorch_model.bin").touch(), "has pytorch_model.bin, expected weights in"),
     "other pickle": (lambda folder: (folder / "weights.pt").touch(), "has weights.pt, expected weights in"),
@@ -97,7 +97,7 @@ def test_code_is_refused_wherever_a_checkpoint_is_loaded(model: Path, demos: Pat
         lambda: train(demos, tmp_path / "x", steps=1, policy="msg", init_from=folder),
     ]
     for load in loads:
-        with pytest.raises(UserError, match="code and models of others are never loaded"):
+        with pytest.raises(UserError, match="external code and models are never loaded"):
             load()
     assert not (model / "this_code_ran").exists()
 
@@ -111,6 +111,6 @@ def test_the_command_line_refuses_code_in_one_line_and_asks_nothing(model: Path,
         program = ["teamvla", *command.split(), str(folder)]
     done = subprocess.run(program, input="y\n", capture_output=True, text=True, timeout=300, check=False)
     assert done.returncode == 2
-    assert "code and models of others are never loaded" in done.stderr
+    assert "external code and models are never loaded" in done.stderr
     assert "Traceback" not in done.stderr
     assert not (model / "this_code_ran").exists()

@@ -58,7 +58,7 @@ def test_points_are_float32_under_bfloat16_convolutions():
     ],
 )
 def test_convolutions_that_cannot_be_made_are_refused(sizes, given):
-    with pytest.raises(UserError, match=f"channels, kernels and strides are {given}.*, expected equally many"):
+    with pytest.raises(UserError, match=f"channels, kernels and strides are {given}.*, expected 2 or more of each"):
         VisionConfig(**sizes)
 
 
@@ -99,5 +99,5 @@ def test_an_encoder_that_does_not_exist_is_named():
 
 
 def test_a_picture_without_enough_patches_is_refused():
-    with pytest.raises(ValueError, match="no 2 x 2 patches of 32 pixels"):
+    with pytest.raises(ValueError, match="expected at least 2 x 2 patches of 32 pixels"):
         ViT(ViTConfig(patch=32), (48, 64), 5)

@@ -213,7 +213,7 @@ def test_the_example_of_the_documentation_runs():
         (StubEnv(ENV_KWARGS | {"obs_mode": "state"}), "obs_mode='state', the policy needs 'vision'"),
         (StubEnv(image_size=128), "image_size=128, the policy needs 32"),
         (StubEnv(cameras=("front",)), "also needs wrist_0, wrist_1"),
-        (StubEnv(action_size=7), "takes 14 action entries, the policy puts out 16"),
+        (StubEnv(action_size=7), "takes 14 action entries, the policy predicts 16"),
         (StubEnv(agent_pos_size=50), r"agent_pos has shape \(50,\), the policy was trained with \(20,\)"),
         (StubEnv(ENV_KWARGS | {"obs_mode": "vision", "num_arms": 3}), "num_arms=3, the policy needs 2"),
         (StubEnv(ENV_KWARGS | {"obs_mode": "vision", "looks": "menagerie"}), "looks='menagerie', the policy needs"),

@@ -176,7 +176,7 @@ def test_bad_demonstrations_are_one_line_and_nothing_is_written(demos, tmp_path,
     [
         ({"steps": 0}, "steps is 0, expected at least 1"),
         ({"minutes": -1.0}, "minutes is -1"),
-        ({"minutes": 1.0, "steps": 1}, "as steps or as minutes"),
+        ({"minutes": 1.0, "steps": 1}, "either steps or minutes"),
         ({"batch_size": 0}, "batch_size is 0"),
         ({"lr": 0.0}, "learning_rate is 0"),
         ({"shards": 257}, "shards is 257, expected 1 to the batch size of 256"),

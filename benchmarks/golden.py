@@ -1,4 +1,4 @@
-"""Golden record: what a seed determines, pinned in ``tests/golden/record.json``.
+"""Golden record: the results that a seed determines, pinned in ``tests/golden/record.json``.
 
 ``golden.py check`` measures everything again and names each entry that differs; ``golden.py record`` replaces the
 file, which is done only for a change on purpose that the CHANGELOG names. Sections can be named one by one:
@@ -81,14 +81,14 @@ def main() -> int:
 
 
 def measure(section: str) -> dict[str, Any]:
-    """The present values of one section, as JSON-able values."""
+    """Current values of one section, as JSON."""
     with TemporaryDirectory() as folder:
         result: dict[str, Any] = json.loads(json.dumps(SECTIONS[section](Path(folder))))
         return result
 
 
 def differences(expected: Any, found: Any, path: str = "") -> list[str]:
-    """Path of every entry of ``expected`` that ``found`` lacks or has otherwise; additional entries do not count."""
+    """Paths of the entries of ``expected`` that ``found`` lacks or has otherwise; additional entries are ignored."""
     if isinstance(expected, Mapping) and isinstance(found, Mapping):
         return [
             line
@@ -101,7 +101,7 @@ def differences(expected: Any, found: Any, path: str = "") -> list[str]:
 
 
 def states(_: Path) -> dict[str, Any]:
-    """Digests of the initial states of many seeds: of everything ``get_state`` returns, goals, and observations."""
+    """Digests of the initial states of many seeds: of all arrays of ``get_state``, goals, and observations."""
     import numpy as np
     import teamvla_envs
 

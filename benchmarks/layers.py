@@ -36,7 +36,7 @@ def make_env(task: str, num_envs: int, num_threads: int | None = None, **kwargs:
 
 def make_simulator(env: TeamVectorEnv, start: Mapping[str, np.ndarray], num_threads: int) -> HostSimulator:
     """A simulator of its own with the worlds of the environment."""
-    scene = env._sim.scene  # with the arms that it was made with
+    scene = env._sim.scene  # with the robots of the environment
     sim = HostSimulator(scene, env.task.bodies, env.num_envs, num_threads, env.task.joints)
     fields = {}
     for key, values in start.items():
@@ -175,7 +175,7 @@ def random_steps(env: Any, steps: int) -> Candidate:
 
 
 def masked_resets(env: TeamVectorEnv, count: int) -> Candidate:
-    """Resets of ``count`` of the N worlds by ``reset_mask``, with observations; the work is worlds that were reset."""
+    """Resets of ``count`` of the N worlds by ``reset_mask``, with observations; the work is the number of resets."""
     generator = np.random.default_rng(0)
     masks = [np.isin(np.arange(env.num_envs), generator.permutation(env.num_envs)[:count]) for _ in range(16)]
 

@@ -20,9 +20,9 @@ import rounds  # ty: ignore[import-not-found]  # beside this script
 
 EPISODE = 100
 CAMERAS = ["frontview", "robot0_eye_in_hand", "robot1_eye_in_hand"]
-NEEDS = """robosuite could not draw images with MUJOCO_GL={backend}: {error}
-Without a GPU it draws in software: install libegl1 and libgl1-mesa-dri for MUJOCO_GL=egl, or libosmesa6 for
-MUJOCO_GL=osmesa (Debian's names), and run again. States are measured all the same."""
+NEEDS = """robosuite could not render images with MUJOCO_GL={backend}: {error}
+Without a GPU it renders in software: install libegl1 and libgl1-mesa-dri for MUJOCO_GL=egl, or libosmesa6 for
+MUJOCO_GL=osmesa (Debian's names), and run again. States are measured nevertheless."""
 
 
 def start() -> tuple[dict[str, Any], dict[str, rounds.Round]]:

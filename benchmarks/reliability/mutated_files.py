@@ -115,7 +115,7 @@ def read_checkpoint(path: Path) -> str:
 
 
 def judge(read: Callable[[Path], str], path: Path, expected: str) -> str | None:
-    """Read a file in a new process; returns what does not hold, or None."""
+    """Read a file in a new process; returns the failure, None without one."""
     receiver, sender = os.pipe()
     begun = time.monotonic()
     child = os.fork()
@@ -143,7 +143,7 @@ def judge(read: Callable[[Path], str], path: Path, expected: str) -> str | None:
 
 
 def read_once(read: Callable[[Path], str], path: Path, expected: str) -> str:
-    """Read a file within the limits of memory; returns ``rejected``, ``identical`` or what does not hold."""
+    """Read a file within the limits of memory; returns ``rejected``, ``identical`` or the failure."""
     from teamvla_envs.errors import UserError
 
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss << 10

@@ -1,4 +1,4 @@
-"""The settings of a training, one table per group, from the dataclasses that they are."""
+"""The settings of a training, one table per group, from their dataclasses."""
 
 from collections.abc import Iterator
 from dataclasses import fields, is_dataclass

@@ -78,8 +78,8 @@ def memory(num_envs: int) -> tuple[float, float]:
     """
     if not Path("/proc/self/statm").exists():
         raise SystemExit("memory is read from /proc/self/statm, which only Linux has")
-    told = json.loads(_python(MEMORY.format(num_envs=num_envs), dict(os.environ)).stdout.splitlines()[-1])
-    return told["total"] - told["modules"], told["total"]
+    found = json.loads(_python(MEMORY.format(num_envs=num_envs), dict(os.environ)).stdout.splitlines()[-1])
+    return found["total"] - found["modules"], found["total"]
 
 
 def _python(program: str, environment: dict[str, str]) -> subprocess.CompletedProcess[str]:

@@ -9,8 +9,8 @@ file, which is done only for a change on purpose that the CHANGELOG names. Secti
 - ``expert``: records of 100 validation episodes per task;
 - ``baselines``: records of 20 validation episodes of each shipped policy on each of its tasks (``--deterministic``).
 
-Training and learned policies depend on the instructions a processor has, so every section runs with the kernels of
-an x86-64 processor with AVX2 and one thread.
+Training and learned policies depend on the instruction set of the CPU, so every section runs with the kernels of
+an x86-64 CPU with AVX2 and one thread.
 """
 
 import argparse

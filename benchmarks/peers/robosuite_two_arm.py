@@ -73,8 +73,8 @@ def start() -> tuple[dict[str, Any], dict[str, rounds.Round]]:
         return rate
 
     def state_round(seconds: float) -> dict[str, Any]:
-        told = rounds.rate(lambda i: env.step(actions[i]), env.reset, seconds, EPISODE)
-        return told | {"raw_mj_steps_per_s": bare_steps()}
+        rates = rounds.rate(lambda i: env.step(actions[i]), env.reset, seconds, EPISODE)
+        return rates | {"raw_mj_steps_per_s": bare_steps()}
 
     variants: dict[str, rounds.Round] = {"state": state_round}
     problem = None

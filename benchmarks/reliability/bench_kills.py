@@ -1,8 +1,8 @@
 """Kills and interrupts of ``teamvla bench``: no finished episode may be lost, and the command must resume.
 
-``uv run python benchmarks/reliability/bench_kills.py`` runs a small benchmark once without interruption. Then it starts the same
-benchmark again and again in another folder and kills it, by SIGKILL, SIGINT and SIGTERM in turn, after a random number
-of episodes, until it completes. No episode may be lost, and the records must equal the undisturbed ones.
+``uv run python benchmarks/reliability/bench_kills.py`` runs a small benchmark once. Then it starts the same
+benchmark repeatedly in another folder and kills it, by SIGKILL, SIGINT and SIGTERM in turn, after a random number
+of episodes, until it completes. No episode may be lost, and the records must equal those of the first run.
 """
 
 import json
@@ -50,7 +50,7 @@ def main(kills: int = 30, engine: str = "local", seed: int = 0) -> int:
             out = Path(folder) / f"run_{run}"
             before, complete = 0, False
             while not complete and done < kills:
-                chosen = list(TOLD)[done % len(TOLD)]
+                chosen = list(EXPECTED)[done % len(EXPECTED)]
                 held, before, complete = _killed(_teamvla(words, out), out, chosen, before, moments)
                 if not complete:
                     verdicts[chosen.name].append(held)

@@ -71,7 +71,7 @@ class Measurement:
     @property
     def name(self) -> str:
         """Name of the results folder."""
-        tags = [word.strip("-").replace("_", "-") for word in self.options.split()]
+        tags = [word.strip("-").replace("_", "-") for word in self.options.removeprefix("--split ").split()]
         return "_".join([self.run, *tags])
 
     @property
@@ -216,7 +216,7 @@ TABLES = {
         "Every task and architecture, three training seeds", ("policy", "trained on", "seed 0"), headline()
     ),
     "unseen": Experiment(
-        "Held-out instructions, sizes, shades and arrangements of colors", ("policy",), shipped("--unseen")
+        "Held-out instructions, sizes, shades and arrangements of colors", ("policy",), shipped("--split unseen")
     ),
     "state": Experiment("Privileged state, three training seeds", (), states()),
     "demos": Experiment("Privileged state, by the number of demonstrations", ("demonstrations",), fewer()),

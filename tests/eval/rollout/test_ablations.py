@@ -1,6 +1,7 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
-from teamvla_envs.env.messages import ChannelSettings
 from teamvla_envs.policies import ZeroPolicy, make_policy
 from teamvla_eval.metrics.episode_meter import Meter
 from teamvla_eval.rollout.ablations import Blind, FrozenArm, LossyMessages, ablated
@@ -62,7 +63,7 @@ def test_who_sees_no_cameras_cannot_be_blinded(make_lift):
 @pytest.mark.parametrize(("drop_rate", "low", "high"), [(0.0, 1.0, 1.0), (0.25, 0.65, 0.85), (1.0, 0.0, 0.0)])
 def test_messages_are_lost_at_the_given_rate(drop_rate, low, high, make_lift, tmp_path):
     team = make_policy(str(save_team(make_team(), tmp_path / "team")))
-    team.channel = ChannelSettings(noise=0.1)
+    team.channel = replace(team.channel, noise=0.1)
     policy = LossyMessages(team, drop_rate)
     env = make_lift(4, **policy.env_kwargs)
     policy.bind(env)

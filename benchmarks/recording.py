@@ -54,7 +54,7 @@ def record(env: TeamVectorEnv) -> Recording:
     for _ in range((LONGEST - steps) // 2):
         env.step(env.expert_actions())
     start = env.get_state()
-    sim: Any = env._sim  # MuJoCo's controls have no public interface
+    sim: Any = env._sim  # the controls that it hands to MuJoCo are nobody else's business
     actions, joints, grippers, controls = [], [], [], []
     for _ in range(steps):
         action = env.expert_actions()

@@ -57,7 +57,7 @@ def _summary(env: TeamVectorEnv) -> str:
             f"`Box(-1, 1, ({env.num_arms * env.action_size},), float32)`, {env.action_size} entries an arm",
         ),
         ("observation space", f'`Box(-inf, inf, {single.shape}, float32)` with `obs_mode="state"`; see below'),
-        ("goal variants", f"{len(env.goals)}, distinguished by the instruction alone"),
+        ("goal variants", f"{len(env.goals)}, told by the sentence alone"),
         ("control step", f"{env.control_dt:g} s, {round(1 / env.control_dt)} Hz"),
         ("horizon", f"{env.task.horizon} control steps, {env.task.horizon * env.control_dt:g} s"),
         ("success is held for", " or ".join(f"{steps} steps ({steps * env.control_dt:g} s)" for steps in hold)),
@@ -95,7 +95,7 @@ def _actions(name: str, mode: str) -> str:
             )
         )
         start += length
-    header = (*(f"`arm_{arm}`" for arm in range(env.num_arms)), "part", "unit of 1.0", "meaning")
+    header = (*(f"`arm_{arm}`" for arm in range(env.num_arms)), "part", "1.0 stands for", "meaning")
     env.close()
     return f'`action_mode="{mode}"`\n\n{table(header, rows)}'
 
@@ -104,8 +104,8 @@ def _observations(env: TeamVectorEnv) -> str:
     rows, start = [], 0
     for part, length in env.environment_state_parts:
         unit, meaning = OBSERVATION_PARTS[part.rpartition("/")[2]]
-        goal = " (contains the goal)" if part in env.task.goal_parts else ""
-        rows.append((_span(start, length), f"`{part}`", length, unit, meaning + goal))
+        tells = " (tells the goal)" if part in env.task.goal_parts else ""
+        rows.append((_span(start, length), f"`{part}`", length, unit, meaning + tells))
         start += length
     return table(("index", "part", "length", "unit", "meaning"), rows)
 
@@ -155,7 +155,7 @@ def _sentences(task: Task) -> str:
 
 def _examples(env: TeamVectorEnv) -> str:
     rows = zip(EXAMPLE_SEEDS, env.goal_names, env.instructions, strict=True)
-    return table(("seed", "goal", "instruction"), [(seed, f"`{goal}`", sentence) for seed, goal, sentence in rows])
+    return table(("seed", "goal", "sentence"), [(seed, f"`{goal}`", sentence) for seed, goal, sentence in rows])
 
 
 def _state(env: TeamVectorEnv) -> str:

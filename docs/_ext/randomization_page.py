@@ -1,4 +1,4 @@
-"""The table of the randomization page: the meaning of each attribute, and its value at every level."""
+"""The table of the randomization page: what each attribute varies, and its value at every level."""
 
 import inspect
 from dataclasses import fields
@@ -15,4 +15,4 @@ def randomization_table() -> str:
     rows = []
     for name in (field.name for field in fields(Randomization)):
         rows.append((f"`{name}`", prose(meanings[name]), *(f"{getattr(level, name):g}" for level in LEVELS.values())))
-    return table(("attribute", "meaning", *(f"`{name}`" for name in LEVELS)), rows)
+    return table(("attribute", "what varies", *(f"`{name}`" for name in LEVELS)), rows)

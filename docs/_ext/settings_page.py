@@ -1,4 +1,4 @@
-"""The settings of a training, one table per group, from their dataclasses."""
+"""The settings of a training, one table per group, from the dataclasses that they are."""
 
 from collections.abc import Iterator
 from dataclasses import fields, is_dataclass

@@ -1,4 +1,4 @@
-"""Descriptions of the names in generated tables. A name without a description fails the build."""
+"""What the names in the tables mean. The numbers come from the code; a name without words here fails the build."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-# Part of an action -> (unit of 1.0, meaning)
+# Part of an action -> (what 1.0 stands for, meaning)
 ACTION_PARTS: dict[str, tuple[str, str]] = {
     "joint_delta": ("{JOINT_STEP} rad", "displacement of the commanded position of joint 1 to {length}"),
     "joint_pos": ("joint limit", "commanded position of joint 1 to {length}, -1 and +1 at its limits"),
@@ -23,7 +23,7 @@ OBSERVATION_PARTS: dict[str, tuple[str, str]] = {
     "gripper_target": ("m", "commanded distance between the pads"),
     "tool_pos": ("m", "position of the tool frame, between the pads"),
     "tool_rot6d": ("", "first two columns of the tool's rotation matrix"),
-    "peers": ("m", "for each other arm in order: its tool relative to the own tool, and its gripper opening"),
+    "peers": ("m", "for each other arm in order: its tool relative to the own, and its gripper's opening"),
     "object_pos": ("m", "center of the object"),
     "object_rot6d": ("", "two axes of the object, the same for equivalent poses"),
     "object_vel": ("m/s, rad/s", "linear velocity in world axes, angular velocity in the object's axes"),
@@ -33,14 +33,14 @@ OBSERVATION_PARTS: dict[str, tuple[str, str]] = {
     "stand_pos": ("m", "centers of the stands' tops, front then back"),
     "stick_pos": ("m", "centers of both sticks"),
     "cube_pos": ("m", "centers of all cubes"),
-    "drawer_pos": ("m", "opening of each drawer, bottom then top"),
-    "drawer_vel": ("m/s", "velocity of each drawer"),
+    "drawer_pos": ("m", "how far each drawer is open, bottom then top"),
+    "drawer_vel": ("m/s", "how fast"),
     "handle_pos": ("m", "grasp point of the named drawer's handle"),
     "tool_to_grasp": ("m", "for each arm, from its tool to its grasp point"),
-    "lead": ("", "one-hot: the leading arm"),
+    "lead": ("", "one-hot: the arm whose turn it is"),
     "puller": ("", "one-hot: the arm on the side of the handle"),
     "object_to_goal": ("m", "from the object to the goal"),
-    "goal_pos": ("m", "goal position of the object"),
+    "goal_pos": ("m", "where the object should be"),
     "goal": ("", "one-hot goal variant"),
 }
 
@@ -50,15 +50,15 @@ STATE_ARRAYS: dict[str, str] = {
     "joint_target": "commanded joint positions [rad]",
     "gripper_target": "commanded distances between the pads [m]",
     "contacts": "count and mean force [N] of each watched pair of bodies",
-    "held": "consecutive control steps in which the goal was reached",
+    "held": "control steps in a row for which the goal was reached",
     "steps": "control steps of the episode",
-    "end": "end reason: 0 running, 1 success, 2 object left the table, 3 time limit",
-    "pending": "actions that have not taken effect yet (only with an action delay)",
+    "end": "why the episode has ended: 0 not yet, 1 success, 2 object left the table, 3 time limit",
+    "pending": "actions that have not taken effect yet (only when actions can come late)",
     "seed": "seed of the episode, -1 without one",
     "generator": "state of the world's random generator",
-    "episode": "fact of the episode: {name}",
-    "memory": "memory of the task: {name}",
-    "field": "model field that differs between worlds: {name}",
+    "episode": "what was drawn for the episode: {name}",
+    "memory": "what the task remembers: {name}",
+    "field": "model field that differs from world to world: {name}",
 }
 
 REWARD_TERMS: dict[str, dict[str, str]] = {
@@ -66,27 +66,27 @@ REWARD_TERMS: dict[str, dict[str, str]] = {
         "reach": "mean over the arms of exp(-4 d), d the distance from tool to grasp point [m]; 1 once the bar lies on "
         "its stand",
         "grasp": "share of the arms that hold the bar; 1 once the bar lies on its stand",
-        "lift": "height of the bar, as a share of the height of the goal; 1 on its stand",
+        "lift": "how far the bar is raised, as a share of the height of the goal; 1 on its stand",
         "level": "`lift` times exp(-25 t²), t the bar's tilt [rad]",
         "goal": "`lift` times exp(-4 d), d the distance to the goal [m]",
-        "release": "exp(-5 d), d the horizontal distance to the goal [m], while the bar lies on its stand and no "
-        "finger touches it; for the goal `hold`, while a finger touches it",
+        "release": "exp(-5 d), d the horizontal distance to the goal [m], while the bar lies on its stand and nobody "
+        "touches it; for the goal `hold`, while somebody touches it",
     },
     "handoff": {
         "reach": "exp(-4 d), d the distance from the leading tool to its grasp point [m]; 1 once the stick is held",
         "pass_on": "share of the hands that have held the stick alone",
-        "meet": "proximity of the stick to the meeting place and of the next arm to its free end; 1 for the last arm",
-        "goal": "exp(-3 d), d the distance from the stick to its place on the pad [m], once the last arm holds it",
-        "release": "the stick lies on its pad and no finger touches it",
+        "meet": "how near the stick is to the meeting place and the next arm to its free end; 1 for the last arm",
+        "goal": "exp(-3 d), d the distance from the stick to its place on the pad [m], once the last arm has it",
+        "release": "the stick lies on its pad and nobody touches it",
     },
     "drawer": {
         "reach": "mean over the arms of exp(-4 d), d from tool to grasp point [m]; 1 once the cube is inside",
-        "open": "opening of the named drawer, as a share of the open position; 1 once the cube is inside",
+        "open": "how far the named drawer is open, as a share of what counts as open; 1 once the cube is inside",
         "grasp": "an arm holds the cube; 1 once it is inside",
-        "carry": "`grasp` times exp(-4 d), d the distance from the cube to its release position [m]",
+        "carry": "`grasp` times exp(-4 d), d the distance from the cube to where it should be let go [m]",
         "place": "the cube lies in the drawer",
-        "shut": "share by which the drawer is shut again, once the cube is inside",
-        "release": "the cube lies in the shut drawer and no finger touches either",
+        "shut": "how far the drawer is shut again, once the cube is inside",
+        "release": "the cube lies in the shut drawer and nobody touches either",
     },
 }
 
@@ -97,7 +97,7 @@ PHASES: dict[str, dict[str, str]] = {
         "carry": "all arms hold the bar",
         "place": "all arms hold the bar over its stand",
         "release": "the bar lies on its stand, a finger still touches it",
-        "done": "the bar lies on its stand and no finger touches it",
+        "done": "the bar lies on its stand and nobody touches it",
     },
     "handoff": {
         "approach": "the leading arm is on its way to the stick",
@@ -107,7 +107,7 @@ PHASES: dict[str, dict[str, str]] = {
         "transfer": "two arms hold the stick",
         "place": "the last arm carries the stick to the pad",
         "release": "the stick lies on the pad, a finger still touches it",
-        "done": "the stick lies on the pad and no finger touches it",
+        "done": "the stick lies on the pad and nobody touches it",
     },
     "drawer": {
         "approach": "the puller is on its way to the handle",
@@ -117,7 +117,7 @@ PHASES: dict[str, dict[str, str]] = {
         "place": "it holds the cube over the drawer",
         "shut": "the cube is inside, the drawer still open",
         "release": "the drawer is shut, a finger still touches it or the cube",
-        "done": "the drawer is shut and no finger touches it",
+        "done": "the drawer is shut and nobody touches it",
     },
 }
 
@@ -144,7 +144,7 @@ GOALS: dict[str, dict[str, str]] = {
 
 @dataclass(frozen=True)
 class Drawn:
-    """A drawn quantity of the initial state: its unit and a function that reads it, shape ``(n, …)``."""
+    """A quantity that a start draws: its unit and how it is read off a ``Start``; shape ``(n, …)``."""
 
     unit: str
     read: Callable[[Any], Any]

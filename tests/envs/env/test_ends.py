@@ -1,4 +1,4 @@
-"""How episodes end: by success, by the time limit, or because an object left the table."""
+"""Ends of episodes: success, time limit, and objects that leave the table."""
 
 from collections.abc import Callable
 

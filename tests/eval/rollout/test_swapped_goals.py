@@ -49,7 +49,7 @@ def test_the_scene_is_that_of_the_seed_and_the_sentence_is_not(make_env):
 
 
 def test_the_original_goal_is_judged_by_the_rules_of_the_task(make_env):
-    """Success under the seed's goal is detected in the same step, in spite of the instruction."""
+    """Who does the seed's goal in spite of the sentence is found to have done it, in the same step."""
     env, shadow = make_env("lift", 1), make_env("lift", 1)
     shadow.reset(seed=[SEEDS[0]])
     swap = SwappedGoals(env)

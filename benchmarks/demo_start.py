@@ -1,6 +1,6 @@
-"""How long ``teamvla demo`` takes from its start to the first moving picture in a headless Chromium.
+"""Time from the start of ``teamvla demo`` to the first moving image in a headless Chromium.
 
-Run ``uv run python benchmarks/demo_start.py`` on an idle machine; the first repetition fills caches and does not count.
+Run ``uv run python benchmarks/demo_start.py`` on an idle machine; the first repetition fills caches and is not counted.
 """
 
 import re
@@ -14,25 +14,25 @@ from measure import machine, spread
 from playwright.sync_api import Browser, sync_playwright
 
 PROGRAM = "import sys; from teamvla_envs.cli import main; sys.exit(main())"
-CLOCK = ".tv-clock"  # of the episode, which stands beside the picture
+CLOCK = ".tv-clock"  # CSS class of the episode's clock next to the image
 
 
 def main(repetitions: int = 3, chromium: str = shutil.which("chromium") or "/usr/bin/chromium") -> None:
     """Print the seconds from the program's start until the episode's clock has moved on the page.
 
     Args:
-        repetitions: Starts that count.
-        chromium: The browser's program.
+        repetitions: Number of counted starts.
+        chromium: Path of the browser.
     """
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
         times = [start(browser) for _ in range(repetitions + 1)][1:]
         browser.close()
-    print(f"seconds to the first moving picture, median (lowest to highest): {spread(times):.2f}; {machine()}")
+    print(f"seconds to the first moving image, median (lowest to highest): {spread(times):.2f}; {machine()}")
 
 
 def start(browser: Browser) -> float:
-    """Start and end a demo; return the seconds from its start to the second moment that is shown."""
+    """Start and stop a demo; return the seconds from its start to the second frame."""
     page = browser.new_context().new_page()
     began = time.perf_counter()
     command = [sys.executable, "-c", PROGRAM, "demo", "--port", "0"]

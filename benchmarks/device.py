@@ -1,12 +1,12 @@
-"""How fast the device simulator is: worlds times steps a second, memory and images a second, for growing N.
+"""Speed of the device simulator: steps per second in all worlds, memory and images per second, by the number of worlds.
 
-``uv run python benchmarks/device.py`` measures on the first CUDA device. Without one it says so and measures a few
-worlds with the same code on the processor, which tells whether it runs and nothing about speed on a GPU.
+``uv run python benchmarks/device.py`` measures on the first CUDA device. Without one it prints a note and
+measures a few worlds with the same code on the CPU, which verifies the code and is no measure of speed on a GPU.
 
 Four layers, all in N worlds in which the expert begins an episode: physics alone (``advance``: all substeps from the
 recorded graph), the environment's step with state observations, the expert, and the environment's step with images.
-Rates are medians of several turns that end with a synchronization. Memory is what the device has lost since the
-program began, so with growing N it is that of the row, and of the small ones before it as far as nothing reuses it.
+Rates are medians of several turns that end with a synchronization. Memory is the decrease of
+free device memory since the program began: that of the row, and of earlier rows as far as it is not reused.
 """
 
 import statistics
@@ -44,19 +44,19 @@ def main(
 
     Args:
         num_envs: Numbers of worlds.
-        device: ``auto`` takes the first CUDA device, or the processor where there is none.
+        device: ``auto`` is the first CUDA device, or the CPU without one.
         task: Name of the task.
         randomization: Level of randomization.
         image_size: Height and width of the images of three cameras [px].
-        most_images: Worlds from which on images are left out.
-        seconds: Time for each figure.
-        out: Markdown file to write as well.
+        most_images: Largest number of worlds with images.
+        seconds: Time for each value.
+        out: Markdown file for the table.
     """
     found = torch.cuda.is_available() if device == "auto" else device != "cpu"
     if device == "auto":
         device = "cuda:0" if found else "cpu"
     if not found:
-        print("No CUDA device: a few worlds on the processor instead. These are no figures for a GPU.\n")
+        print("No CUDA device: a few worlds on the CPU instead. These are no results for a GPU.\n")
     counts = num_envs or (ON_CUDA if found else ON_CPU)
     rows, free = [], free_memory(device)
     for count in counts:
@@ -110,7 +110,7 @@ def measure(
 
 
 def rate(run: Callable[[], object], device: str, seconds: float) -> float:
-    """Calls a second, the median of turns."""
+    """Calls per second, median of the turns."""
     turns: list[float] = []
     began = time.perf_counter()
     while len(turns) < 3 or time.perf_counter() - began < seconds:

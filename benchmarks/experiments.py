@@ -1,7 +1,7 @@
-"""The experiments of docs/results.md: demonstrations, trainings and measurements, each as the command that makes it.
+"""The experiments of docs/results.md: demonstrations, trainings and evaluations, as commands.
 
-Every training and measurement takes one core. Commands run in one folder, with demonstrations in ``data``, checkpoints
-in ``runs`` and measurements in ``results``.
+Every training and evaluation uses one core. Commands run in one folder, with demonstrations in ``data``, checkpoints
+in ``runs`` and results in ``results``.
 """
 
 from collections.abc import Sequence
@@ -37,7 +37,7 @@ FILES = {
     "drawer": "data/drawer.hdf5 data/drawer_more.hdf5 data/drawer_detours.hdf5",
 }
 FILES["multitask"] = " ".join(FILES.values())
-SHORT = {  # enough to compare networks by
+SHORT = {  # settings for comparisons between networks
     "lift": "--config lift",
     "handoff": "--config handoff --steps 2000",
     "drawer": "--config drawer --steps 2000",
@@ -48,16 +48,16 @@ NAMES = {"vla": "SingleBrainVLA", "msg": "MsgPassingVLA", "state": "state MLP"}
 
 @dataclass(frozen=True)
 class Measurement:
-    """One measurement of a policy, which may fill several rows, one per task.
+    """One evaluation of a policy; it has one row per task.
 
     Attributes:
-        run: Name of the training, a key of :data:`RUNS`; or of a policy that comes with the package.
+        run: Name of the training, a key of :data:`RUNS`; or of a policy that is included in the package.
         tasks: Task names.
-        labels: First cells of its rows; trainings that differ by their seed alone have the same and share a row.
+        labels: First cells of its rows; evaluations with equal labels, such as training seeds, share a row.
         options: Further options of ``teamvla bench``.
-        said: Whether success is that of the goal that was said.
+        said: Whether success refers to the instructed goal.
         episodes: Episodes per task.
-        checkpoint: Folder of the policy in that of its training.
+        checkpoint: Folder of the policy, relative to the folder of its training.
     """
 
     run: str
@@ -70,18 +70,18 @@ class Measurement:
 
     @property
     def name(self) -> str:
-        """Name of its results."""
-        tags = [word.strip("-").replace("_", "-") for word in self.options.split()]
+        """Name of the results folder."""
+        tags = [word.strip("-").replace("_", "-") for word in self.options.removeprefix("--split ").split()]
         return "_".join([self.run, *tags])
 
     @property
     def results(self) -> str:
-        """Folder of its results."""
+        """Path of the results folder."""
         return f"results/{self.name}"
 
     @property
     def command(self) -> str:
-        """The command that measures."""
+        """Command of the evaluation."""
         policy = str(PurePosixPath("runs", self.run, self.checkpoint)) if self.run in RUNS else f"baseline:{self.run}"
         words = f"teamvla bench --policy {policy} --tasks {self.tasks} --episodes {self.episodes}"
         return " ".join(f"{words} --seed-set validation {self.options} --threads 1 --out {self.results}".split())
@@ -89,7 +89,7 @@ class Measurement:
 
 @dataclass(frozen=True)
 class Experiment:
-    """A table: its title, the heads of its first columns, and what fills it."""
+    """A table: its title, the headers of its first columns, and its evaluations."""
 
     title: str
     columns: tuple[str, ...]
@@ -100,18 +100,18 @@ RUNS: dict[str, str] = {}  # checkpoint name -> training command
 
 
 def train(name: str, files: str, options: str) -> str:
-    """Note down a training and return its name."""
+    """Register a training in :data:`RUNS`; returns its name."""
     RUNS[name] = f"teamvla train {files} {options} --threads 1 --out runs/{name}"
     return name
 
 
 def brain(task: str, policy: str, seed: int) -> str:
-    """A policy as it is shipped, trained with some seed."""
+    """Name of a training with the settings of a shipped policy and another seed."""
     return train(f"{task}-{policy}-{seed}", FILES[task], f"--config {task} --policy {policy} --seed {seed}")
 
 
 def shipped(options: str = "") -> list[Measurement]:
-    """The policies that come with the package."""
+    """Evaluations of the policies that are included in the package."""
     return [
         Measurement(name, " ".join(entry.tasks), (f"`baseline:{name}`",), options)
         for name, entry in sorted(baselines().items())
@@ -119,7 +119,7 @@ def shipped(options: str = "") -> list[Measurement]:
 
 
 def headline() -> list[Measurement]:
-    """Every task and architecture, three seeds each; the first is that of the policy that comes with the package."""
+    """Every task and architecture, three training seeds each; seed 0 is the policy that is included in the package."""
     rows = []
     for task in (*TASKS, "multitask"):
         for policy in ("vla", "msg"):
@@ -133,7 +133,7 @@ def headline() -> list[Measurement]:
 
 
 def states() -> list[Measurement]:
-    """From the privileged state, with all demonstrations."""
+    """Policies on the privileged state, with all demonstrations."""
     return [
         Measurement(train(f"{task}-state-{seed}", FILES[task], f"{STATE} --seed {seed}"), task)
         for task in TASKS
@@ -142,17 +142,17 @@ def states() -> list[Measurement]:
 
 
 def fewer() -> list[Measurement]:
-    """Fewer demonstrations, from the privileged state."""
+    """Policies on the privileged state, by the number of demonstrations."""
     return [Measurement(from_few(task, count), task, (str(count),)) for task in TASKS for count in DEMOS]
 
 
 def from_few(task: str, count: int) -> str:
-    """A policy from that many demonstrations and the privileged state."""
+    """Name of a training on the privileged state of ``count`` demonstrations."""
     return train(f"{task}-state-from-{count}", f"data/{task}_{count}.hdf5", STATE)
 
 
 def helped() -> list[Measurement]:
-    """DAgger, whose expert helps where the learner gets stuck, against about as many demonstrations at once."""
+    """DAgger compared with a similar number of demonstrations."""
     rows = []
     for task in TASKS:
         for count, name in ((30, f"{task}-dagger"), (100, f"{task}-dagger-from-100")):
@@ -163,47 +163,43 @@ def helped() -> list[Measurement]:
             )
             rows += [
                 Measurement(learner, task, (f"{count} demonstrations",)),
-                Measurement(name, task, (f"{count}, and help in 3 times 25 episodes",), checkpoint="round_3"),
+                Measurement(name, task, (f"{count}, then 3 rounds of DAgger with 25 episodes",), checkpoint="round_3"),
             ]
         rows.append(Measurement(from_few(task, 175), task, ("175 demonstrations",)))
     return rows
 
 
-def levers() -> list[Measurement]:
-    """What makes Drawer learnable, one lever at a time left out of trainings of 2,000 steps."""
+def ablations() -> list[Measurement]:
+    """Ablations of Drawer: one component at a time left out of trainings of 2,000 steps."""
     files, plain = FILES["drawer"], FILES["drawer"].removesuffix(" data/drawer_detours.hdf5")
-    trained = {
-        "all of them": (files, ""),
-        "without detours": (plain, ""),
-        "without pointing": (files, "--model.losses.pointing-weight 0"),
-        "without Muon": (files, "--optimizer adamw"),
-        "without openings": (files, "--opening-weight 1 --openings-first 0"),
-        "none of them": (plain, "--model.losses.pointing-weight 0 --opening-weight 1 --openings-first 0"),
+    trained = {  # name of the run -> label, files, options
+        "all-of-them": ("all", files, ""),
+        "without-detours": ("without detours", plain, ""),
+        "without-pointing": ("without the keypoint loss", files, "--model.losses.pointing-weight 0"),
+        "without-Muon": ("without Muon", files, "--optimizer adamw"),
+        "without-openings": ("without opening steps", files, "--opening-weight 1 --openings-first 0"),
+        "none-of-them": ("Muon only", plain, "--model.losses.pointing-weight 0 --opening-weight 1 --openings-first 0"),
     }
     return [
-        Measurement(
-            train(f"drawer-{label.replace(' ', '-')}", data, f"{SHORT['drawer']} {options}".rstrip()),
-            "drawer",
-            (label,),
-        )
-        for label, (data, options) in trained.items()
+        Measurement(train(f"drawer-{name}", data, f"{SHORT['drawer']} {options}".rstrip()), "drawer", (label,))
+        for name, (label, data, options) in trained.items()
     ]
 
 
 def language() -> list[Measurement]:
-    """The other goal is said; and a network that hears nothing."""
+    """Swapped instructions, and policies without a language input."""
     rows = []
-    for goal, said in (("the goal that was said", True), ("the other one", False)):
+    for goal, said in (("the instructed goal", True), ("the goal of the seed", False)):
         for task in TASKS:
-            rows.append(Measurement(task, task, (f"{task}, told another goal", goal), "--swap-instruction", said))
+            rows.append(Measurement(task, task, (f"{task}, swapped instruction", goal), "--swap-instruction", said))
     for task in TASKS:
         deaf = train(f"{task}-deaf", FILES[task], f"{SHORT[task]} --language none")
-        rows.append(Measurement(deaf, task, ("trained without language", "the goal of the episode")))
+        rows.append(Measurement(deaf, task, ("trained without language", "the goal of the seed")))
     return rows
 
 
 def messages() -> list[Measurement]:
-    """Only arm_0 is told: success by the width of a message and the share of them that gets lost."""
+    """Only arm_0 receives the instruction: success by the width of a message and the share of lost messages."""
     rows = []
     for task in TASKS:
         for width in WIDTHS:
@@ -217,15 +213,15 @@ def messages() -> list[Measurement]:
 
 TABLES = {
     "headline": Experiment(
-        "Every task and architecture, by the seed of the training", ("policy", "trained on", "seed 0"), headline()
+        "Every task and architecture, three training seeds", ("policy", "trained on", "seed 0"), headline()
     ),
     "unseen": Experiment(
-        "Sentences, sizes, shades and arrangements of colors that no training has", ("policy",), shipped("--unseen")
+        "Held-out instructions, sizes, shades and arrangements of colors", ("policy",), shipped("--split unseen")
     ),
-    "state": Experiment("From the privileged state, by the seed of the training", (), states()),
-    "demos": Experiment("Fewer demonstrations", ("demonstrations",), fewer()),
-    "dagger": Experiment("DAgger, from the privileged state", ("trained on",), helped()),
-    "levers": Experiment("What makes Drawer learnable: 2,000 steps", ("levers",), levers()),
-    "language": Experiment("What the sentence does", ("policy", "success under"), language()),
-    "messages": Experiment("What messages do", ("numbers in a message", "lost"), messages()),
+    "state": Experiment("Privileged state, three training seeds", (), states()),
+    "demos": Experiment("Privileged state, by the number of demonstrations", ("demonstrations",), fewer()),
+    "dagger": Experiment("DAgger, privileged state", ("trained on",), helped()),
+    "ablations": Experiment("Ablations: Drawer, 2,000 training steps", ("components",), ablations()),
+    "language": Experiment("Swapped instructions", ("policy", "success under"), language()),
+    "messages": Experiment("Messages, instruction for arm_0 only", ("message width", "lost"), messages()),
 }

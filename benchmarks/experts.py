@@ -1,7 +1,7 @@
-"""How often the scripted experts succeed: every task, action mode, team and level, and what must not succeed.
+"""Success rates of the scripted experts, by task, action mode, team and level, and of policies that must fail.
 
-``uv run python benchmarks/experts.py --out docs/experts_table.md`` runs everything that docs/experts.md shows, on seeds
-of the test set. ``--episodes 100`` is a quick look.
+``uv run python benchmarks/experts.py --out docs/experts_table.md`` runs all rows of docs/experts.md, on seeds
+of the test set. ``--episodes 100`` is a quick check.
 """
 
 import math
@@ -30,18 +30,18 @@ class Case:
     """One row of the table.
 
     Attributes:
-        name: What acts.
+        name: Name of the policy.
         task: Task name.
-        bar: What is asked, in words.
-        share: Share of the asked number of episodes that is run.
+        threshold: Acceptance threshold, as text.
+        share: Share of ``--episodes`` that is run.
         kwargs: Arguments of the environment.
-        act: Makes the policy.
-        wander: Steps of random actions before it begins.
+        act: Factory of the policy.
+        wander: Number of random actions before it begins.
     """
 
     name: str
     task: str
-    bar: str
+    threshold: str
     share: float
     act: Actor
     kwargs: dict[str, Any] = field(default_factory=dict)
@@ -54,7 +54,7 @@ def expert(env: TeamVectorEnv) -> Callable[[], np.ndarray]:
 
 
 def frozen(arm: int) -> Actor:
-    """The expert, but one arm keeps still with its gripper open."""
+    """The expert with one arm held still, its gripper open."""
 
     def make(env: TeamVectorEnv) -> Callable[[], np.ndarray]:
         def act() -> np.ndarray:
@@ -69,7 +69,7 @@ def frozen(arm: int) -> Actor:
 
 
 def guessing(env: TeamVectorEnv) -> Callable[[], np.ndarray]:
-    """An expert that has not heard the sentence: it executes a goal drawn at random."""
+    """An expert without the instruction: it pursues a goal drawn at random."""
     other = TeamVectorEnv(env.task_name, env.num_envs, autoreset_mode="Disabled")
     task, rng = env.task, np.random.default_rng(0)
     draws = np.stack([np.random.Generator(np.random.PCG64(int(seed))).random(task.draws.count) for seed in env.seeds])
@@ -132,7 +132,7 @@ def run(case: Case, episodes: int, seed_offset: int) -> tuple[np.ndarray, np.nda
 
 
 def row(case: Case, success: np.ndarray, steps: np.ndarray) -> str:
-    """One line of Markdown."""
+    """Row of the table in Markdown."""
     settings = ", ".join(
         f"{key}={'+'.join(value) if isinstance(value, tuple) else value}" for key, value in case.kwargs.items()
     )
@@ -142,7 +142,7 @@ def row(case: Case, success: np.ndarray, steps: np.ndarray) -> str:
     median = f"{np.median(lengths) * 0.04:.1f} s" if len(lengths) else "–"
     cells = (
         case.task, case.name, settings or "default", f"{success.sum()} of {len(success)}",
-        f"{100 * success.mean():.1f} %", interval, median, case.bar,
+        f"{100 * success.mean():.1f} %", interval, median, case.threshold,
     )  # fmt: skip
     return "| " + " | ".join(cells) + " |"
 
@@ -153,17 +153,17 @@ def main(
     only: Annotated[tuple[str, ...], tyro.conf.arg(metavar="WORD ...")] = (),
     offset: int = 0,
 ) -> None:
-    """Print the table, and write it to a file.
+    """Print the table, and optionally write it to a file.
 
     Args:
-        episodes: Of the rows that ask for most; others run a share of it.
+        episodes: Episodes of the longest rows; others run a share of it.
         out: Markdown file to write.
         only: Run only rows that contain all of these words.
-        offset: Seeds of the test set to leave out first.
+        offset: Number of seeds of the test set to skip.
     """
     began = time.perf_counter()
     lines = [
-        "| task | who acts | settings | success | | 95 % interval | median time | asked |",
+        "| task | policy | settings | success | | 95 % interval | median time | threshold |",
         "|---|---|---|---:|---:|---:|---:|---|",
     ]
     print("\n".join(lines), flush=True)

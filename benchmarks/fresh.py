@@ -1,4 +1,4 @@
-"""What only a fresh process tells: time to the first step, and memory."""
+"""Measurements in fresh processes: time to the first step, and memory."""
 
 import json
 import os
@@ -41,17 +41,17 @@ print(json.dumps({{"modules": before, "total": resident()}}))
 
 @dataclass(frozen=True)
 class Start:
-    """How a fresh process came to its first step.
+    """The start of a fresh process up to its first step.
 
     Attributes:
         seconds: From before ``import teamvla_envs`` to the end of the first step [s].
-        cpu_seconds: Processor time of that [s], compilers that run in the process included.
-        said: What it said on standard error meanwhile.
+        cpu_seconds: CPU time of the same [s], including compilers that run in the process.
+        stderr: Its output on standard error.
     """
 
     seconds: float
     cpu_seconds: float
-    said: str
+    stderr: str
 
 
 def first_step(mode: str, empty_caches: bool = False) -> Start:
@@ -59,7 +59,7 @@ def first_step(mode: str, empty_caches: bool = False) -> Start:
 
     Args:
         mode: Observation mode.
-        empty_caches: Whether compiled models and kernels have to be compiled anew, as at the first use ever.
+        empty_caches: Whether models and kernels have to be compiled, as on the first use ever.
     """
     with tempfile.TemporaryDirectory() as folder:
         environment = dict(os.environ)
@@ -78,8 +78,8 @@ def memory(num_envs: int) -> tuple[float, float]:
     """
     if not Path("/proc/self/statm").exists():
         raise SystemExit("memory is read from /proc/self/statm, which only Linux has")
-    told = json.loads(_python(MEMORY.format(num_envs=num_envs), dict(os.environ)).stdout.splitlines()[-1])
-    return told["total"] - told["modules"], told["total"]
+    found = json.loads(_python(MEMORY.format(num_envs=num_envs), dict(os.environ)).stdout.splitlines()[-1])
+    return found["total"] - found["modules"], found["total"]
 
 
 def _python(program: str, environment: dict[str, str]) -> subprocess.CompletedProcess[str]:

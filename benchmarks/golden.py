@@ -1,4 +1,4 @@
-"""Golden record: what a seed determines, pinned in ``tests/golden/record.json``.
+"""Golden record: the results that a seed determines, pinned in ``tests/golden/record.json``.
 
 ``golden.py check`` measures everything again and names each entry that differs; ``golden.py record`` replaces the
 file, which is done only for a change on purpose that the CHANGELOG names. Sections can be named one by one:
@@ -9,8 +9,8 @@ file, which is done only for a change on purpose that the CHANGELOG names. Secti
 - ``expert``: records of 100 validation episodes per task;
 - ``baselines``: records of 20 validation episodes of each shipped policy on each of its tasks (``--deterministic``).
 
-Training and learned policies depend on the instructions a processor has, so every section runs with the kernels of
-an x86-64 processor with AVX2 and one thread.
+Training and learned policies depend on the instruction set of the CPU, so every section runs with the kernels of
+an x86-64 CPU with AVX2 and one thread.
 """
 
 import argparse
@@ -81,14 +81,14 @@ def main() -> int:
 
 
 def measure(section: str) -> dict[str, Any]:
-    """The present values of one section, as JSON-able values."""
+    """Current values of one section, as JSON."""
     with TemporaryDirectory() as folder:
         result: dict[str, Any] = json.loads(json.dumps(SECTIONS[section](Path(folder))))
         return result
 
 
 def differences(expected: Any, found: Any, path: str = "") -> list[str]:
-    """Path of every entry of ``expected`` that ``found`` lacks or has otherwise; additional entries do not count."""
+    """Paths of the entries of ``expected`` that ``found`` lacks or has otherwise; additional entries are ignored."""
     if isinstance(expected, Mapping) and isinstance(found, Mapping):
         return [
             line
@@ -101,7 +101,7 @@ def differences(expected: Any, found: Any, path: str = "") -> list[str]:
 
 
 def states(_: Path) -> dict[str, Any]:
-    """Digests of the initial states of many seeds: of everything ``get_state`` returns, goals, and observations."""
+    """Digests of the initial states of many seeds: of all arrays of ``get_state``, goals, and observations."""
     import numpy as np
     import teamvla_envs
 

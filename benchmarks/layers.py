@@ -175,7 +175,7 @@ def random_steps(env: Any, steps: int) -> Candidate:
 
 
 def masked_resets(env: TeamVectorEnv, count: int) -> Candidate:
-    """Resets of ``count`` of the N worlds by ``reset_mask``, with observations; the work is worlds that were reset."""
+    """Resets of ``count`` of the N worlds by ``reset_mask``, with observations; the work is the number of resets."""
     generator = np.random.default_rng(0)
     masks = [np.isin(np.arange(env.num_envs), generator.permutation(env.num_envs)[:count]) for _ in range(16)]
 

@@ -1,9 +1,9 @@
-"""What policies learn: every row of docs/results.md, from demonstrations to the table.
+"""Learning results: every row of docs/results.md, from demonstrations to the table.
 
-``uv run python benchmarks/learning.py --folder runs/learning --out docs/results_tables.md`` makes what the folder
-lacks, which takes days on two cores, and writes the tables of all that was ever measured, which ``learning.csv`` keeps.
-Words name single tables; ``--no-run`` writes the tables only; ``--jobs 2`` keeps two cores busy. The experiments are in
-``experiments.py``.
+``uv run python benchmarks/learning.py --folder runs/learning --out docs/results_tables.md`` runs the experiments
+that the folder lacks, which takes days on two cores, and writes the tables of all results so far, which are kept in
+``learning.csv``. Positional arguments select tables; ``--no-run`` writes the tables only; ``--jobs 2`` uses two cores.
+The experiments are in ``experiments.py``.
 """
 
 import shlex
@@ -38,11 +38,11 @@ def main(
     """Run experiments and write their tables.
 
     Args:
-        tables: Which.
-        folder: Holds data, runs and results; what is there is not made again.
-        run: Whether to make what is missing.
-        jobs: Trainings and measurements side by side.
-        device: Where policies are trained.
+        tables: Names of tables.
+        folder: Folder of data, runs and results; existing ones are reused.
+        run: Whether to run missing experiments.
+        jobs: Number of trainings and evaluations at the same time.
+        device: Device of the trainings.
         out: Markdown file to write; by default the tables are printed.
     """
     folder.mkdir(parents=True, exist_ok=True)
@@ -60,7 +60,7 @@ def main(
 
 
 def _make(folder: Path, device: Device, measurement: Measurement) -> None:
-    """Collect, train and measure, as far as that was not done."""
+    """Run the commands of an evaluation whose outputs do not exist yet."""
     results = folder / measurement.results / "results.json"
     if results.exists():
         return
@@ -68,14 +68,14 @@ def _make(folder: Path, device: Device, measurement: Measurement) -> None:
     for command in [*trained, measurement.command]:
         words = shlex.split(command)
         made = folder / words[words.index("--out") + 1]
-        with _MAKING[made]:  # what several need is made once
+        with _MAKING[made]:  # outputs that several evaluations need are made once
             if not (made / "results.json" if command is measurement.command else made).exists():
                 print(f"$ {command}", flush=True)
                 subprocess.run(words, cwd=folder, check=True)
 
 
 def _training(measurement: Measurement, device: str) -> list[str]:
-    """Return the commands that make the measured policy, in order."""
+    """Return the commands that train the evaluated policy, in order."""
     if measurement.run not in RUNS:
         return list(baselines()[measurement.run].commands)
     command = RUNS[measurement.run].replace(" --threads 1", f"{_ON[device]} --threads 1")
@@ -86,7 +86,7 @@ def _training(measurement: Measurement, device: str) -> list[str]:
 
 
 def _collect(folder: Path) -> dict[str, list[Record]]:
-    """Add what the folder holds to what was measured earlier, and return all of it."""
+    """Add the results in the folder to the earlier ones, and return all of them."""
     records = read_records()
     for table in TABLES.values():
         for measurement in table.measurements:
@@ -98,7 +98,7 @@ def _collect(folder: Path) -> dict[str, list[Record]]:
 
 
 def _table(records: Mapping[str, list[Record]], name: str) -> str:
-    """Return the rows that were measured, then the commands that made them; what has the same labels shares a row."""
+    """Return the table and the commands that made it; evaluations with equal labels share a row."""
     rows: defaultdict[tuple[str, ...], list[tuple[Measurement, Record]]] = defaultdict(list)
     commands: list[str] = []
     for measurement in TABLES[name].measurements:
@@ -114,7 +114,7 @@ def _table(records: Mapping[str, list[Record]], name: str) -> str:
 
 
 def _cells(seeds: Sequence[tuple[Measurement, Record]]) -> tuple[str, ...]:
-    """Return what is said of trainings that differ by their seed alone."""
+    """Return the cells of one row, whose evaluations differ by the training seed."""
     counts = [record.said_success if measurement.said else record.success for measurement, record in seeds]
     episodes = [record.episodes for _, record in seeds]
     low, high = wilson_interval(sum(counts), sum(episodes))

@@ -1,4 +1,4 @@
-"""How fast demonstrations are read and batches made, beside how fast a network is trained on them.
+"""Speed of reading demonstrations and assembling batches, next to the speed of training on them.
 
 Prints seconds to read the files (decoding them, and from the cache), and samples per second: of training steps on one
 core and on all, and of batches made on as many, by a plain loop and by the ``DataLoader``.

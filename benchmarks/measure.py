@@ -1,7 +1,7 @@
-"""Fair timing on a machine that others may use too: candidates take turns, ratios are taken within a turn.
+"""Fair timing on a shared machine: candidates alternate, and ratios are taken within a turn.
 
-Every turn is timed by the clock on the wall and by the processor time of the process. On an idle machine the two
-agree for one thread; on a busy one the second still tells how much work each candidate is.
+Every turn is timed by the wall clock and by the CPU time of the process. On an idle machine the two agree for one
+thread; on a busy one the second is still proportional to the work of a candidate.
 """
 
 import os
@@ -16,12 +16,12 @@ FEWEST_TURNS = 3
 
 @dataclass(frozen=True)
 class Candidate:
-    """Something to time.
+    """Work to be timed.
 
     Attributes:
-        prepare: Puts everything back to the start; not timed.
+        prepare: Restores the initial state; not timed.
         run: The work, always the same amount.
-        work: How much that is, e.g. control steps of all worlds.
+        work: Amount of work, such as control steps of all worlds.
     """
 
     prepare: Callable[[], object]
@@ -31,7 +31,7 @@ class Candidate:
 
 @dataclass(frozen=True)
 class Rate:
-    """Work of one turn per second, by the clock on the wall and by processor time."""
+    """Work of one turn per second of the wall clock and per second of CPU time."""
 
     wall: float
     cpu: float
@@ -46,18 +46,18 @@ class Spread:
     high: float
 
     def __format__(self, spec: str) -> str:
-        """Format all three numbers alike; one, if it was measured once."""
+        """Format all three numbers by ``spec``; one, if they are equal."""
         if self.low == self.high:
             return f"{self.median:{spec}}"
         return f"{self.median:{spec}} ({self.low:{spec}} to {self.high:{spec}})"
 
 
 def take_turns(candidates: Mapping[str, Candidate], seconds: float, turn_seconds: float = 0.3) -> dict[str, list[Rate]]:
-    """Time all candidates in turn, again and again.
+    """Time all candidates in alternating turns.
 
     Args:
-        candidates: What to time, by name.
-        seconds: For how long altogether; at least ``FEWEST_TURNS`` turns are taken.
+        candidates: Name to candidate.
+        seconds: Total time; at least ``FEWEST_TURNS`` turns are taken.
         turn_seconds: A candidate runs again within its turn until that much time is measured.
 
     Returns:
@@ -75,11 +75,11 @@ def take_turns(candidates: Mapping[str, Candidate], seconds: float, turn_seconds
 
 
 def alternate(turns: Mapping[str, Callable[[], Rate]], rounds: int) -> dict[str, list[Rate]]:
-    """Let some turns follow each other, each round beginning with another one.
+    """Run turns in rounds, each of which begins with another candidate.
 
     Args:
-        turns: What to time, by name; each times itself.
-        rounds: How often.
+        turns: Name to a function that runs and times one turn.
+        rounds: Number of rounds.
 
     Returns:
         Name to the rate of each round.
@@ -117,17 +117,17 @@ def ratios(values: Sequence[float], base: Sequence[float]) -> Spread:
 
 
 def wall(rates: Sequence[Rate]) -> list[float]:
-    """The rates by the clock on the wall."""
+    """Rates per second of the wall clock."""
     return [rate.wall for rate in rates]
 
 
 def cpu(rates: Sequence[Rate]) -> list[float]:
-    """The rates by processor time."""
+    """Rates per second of CPU time."""
     return [rate.cpu for rate in rates]
 
 
 def machine() -> str:
-    """Cores and load, which tell how far the figures can be trusted."""
+    """Number of cores and load average."""
     load = " ".join(f"{value:.1f}" for value in os.getloadavg())
     return f"{os.cpu_count()} cores, load average {load}"
 

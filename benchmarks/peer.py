@@ -1,4 +1,4 @@
-"""Another project's benchmark as a process of its own, which measures one round whenever it is asked."""
+"""Benchmark of another suite in a process of its own, which measures one round per request."""
 
 import json
 import subprocess
@@ -11,7 +11,7 @@ PEERS = Path(__file__).parent / "peers"
 
 
 class PeerError(RuntimeError):
-    """A peer could not be installed or run here; the message says why."""
+    """A suite could not be installed or run; the message is the reason."""
 
 
 class Peer:
@@ -55,7 +55,7 @@ class Peer:
             self._process.stdin.write(variant + "\n")
             self._process.stdin.flush()
         except BrokenPipeError:
-            pass  # what it said before it ended is read below
+            pass  # its last output is read below
         return self._read()
 
     def close(self) -> None:

@@ -1,4 +1,4 @@
-"""What an expert did in N worlds, with the controls that MuJoCo got: the same work for every layer."""
+"""Recorded expert episodes of N worlds, with MuJoCo's controls: the same work for every layer."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -8,13 +8,13 @@ import numpy as np
 from teamvla_envs.env.vector import TeamVectorEnv
 
 FIRST_SEED = 2_000_000  # worlds get consecutive ones
-LONGEST = 80  # control steps in which no episode of the expert ends, and most bars are lifted
+LONGEST = 80  # control steps: no episode of the expert ends earlier, and most bars are lifted
 MOST_WORK = 1280  # control steps of all worlds together
 
 
 @dataclass(frozen=True)
 class Recording:
-    """What the expert did in N worlds during T control steps.
+    """Expert episode of N worlds during T control steps.
 
     Attributes:
         start: State of the environment before the first step.
@@ -38,13 +38,13 @@ class Recording:
         return self.actions.shape[0] * self.actions.shape[1]
 
     def check_end(self, layer: str, state: np.ndarray) -> None:
-        """Make sure that a layer did the recorded work and no other."""
+        """Check that a layer ended in the recorded state."""
         if not np.array_equal(state, self.end):
             raise RuntimeError(f"{layer} ended in another state than the recording")
 
 
 def record(env: TeamVectorEnv) -> Recording:
-    """Let the expert act: approach, grasp and lift; the middle of that for many worlds.
+    """Record the expert: approach, grasp and lift; with many worlds only the middle of that.
 
     Args:
         env: An environment that does not reset worlds by itself.

@@ -1,4 +1,4 @@
-"""What was measured so far, kept in ``learning.csv``: measurements are made in pieces, on more than one machine."""
+"""Results so far, kept in ``learning.csv``, so that they can be measured in parts and on several machines."""
 
 import csv
 import json
@@ -15,13 +15,13 @@ class Record:
     """One policy on one task.
 
     Attributes:
-        results: Name of the folder that the measurement wrote.
+        results: Name of the results folder.
         task: Name of the task.
         episodes: Number of episodes.
-        success: In how many the goal of the episode was reached.
-        said_success: In how many the goal that was said was reached; another one with ``--swap-instruction``.
-        minutes: What training took [min]; empty for policies that come with the package.
-        device: Where it was trained, ``cpu`` or ``cuda``.
+        success: Number of episodes in which the goal of the seed was reached.
+        said_success: Number in which the instructed goal was reached; it differs with ``--swap-instruction``.
+        minutes: Training time [min]; empty for policies that are included in the package.
+        device: Device of the training, ``cpu`` or ``cuda``.
     """
 
     results: str
@@ -34,7 +34,7 @@ class Record:
 
 
 def read_records() -> dict[str, list[Record]]:
-    """Return the records of each measurement, by the name of its folder."""
+    """Return the records of each evaluation, by the name of its results folder."""
     found: dict[str, list[Record]] = {}
     if FILE.exists():
         with FILE.open(newline="", encoding="utf-8") as file:
@@ -54,19 +54,19 @@ def write_records(records: Mapping[str, list[Record]]) -> None:
 
 
 def records_of(results: Path, training: Path | None) -> list[Record]:
-    """Return what a measurement found.
+    """Return the records of one evaluation.
 
     Args:
-        results: The folder that it wrote.
-        training: The folder of the training; None for policies that come with the package.
+        results: Its results folder.
+        training: Folder of the training; None for policies that are included in the package.
     """
     measured = json.loads((results / "results.json").read_text(encoding="utf-8"))
-    said = "said_success" if measured["settings"]["swap_instruction"] else "success"  # else they are one goal
+    said = "said_success" if measured["settings"]["swap_instruction"] else "success"  # otherwise both are the same goal
     minutes, device = ("", "cpu") if training is None else (f"{_minutes(training):.1f}", _device(training))
     return [
-        Record(results.name, task, len(told), _count(told, "success"), _count(told, said), minutes, device)
+        Record(results.name, task, len(found), _count(found, "success"), _count(found, said), minutes, device)
         for task in dict.fromkeys(episode["task"] for episode in measured["episodes"])
-        for told in [[episode for episode in measured["episodes"] if episode["task"] == task]]
+        for found in [[episode for episode in measured["episodes"] if episode["task"] == task]]
     ]
 
 

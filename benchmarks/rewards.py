@@ -1,4 +1,4 @@
-"""What the dense reward is worth: in each phase of the expert, and to behaviors that do not finish.
+"""Dense reward in each phase of the expert, and returns of policies that do not finish.
 
 ``uv run python benchmarks/rewards.py --out docs/images`` draws ``rewards.png``.
 """
@@ -26,7 +26,7 @@ def expert(env: TeamVectorEnv, rng: np.random.Generator) -> np.ndarray:
 
 
 def never_release(env: TeamVectorEnv, rng: np.random.Generator) -> np.ndarray:
-    """The expert, but a hand that holds something stays closed."""
+    """The expert with hands that never release an object."""
     actions = env.expert_actions().reshape(env.num_envs, env.num_arms, -1)
     closed = env.world.gripper_opening < 0.06
     actions[..., -1] = np.where(closed, -1.0, actions[..., -1])
@@ -34,14 +34,14 @@ def never_release(env: TeamVectorEnv, rng: np.random.Generator) -> np.ndarray:
 
 
 def freeze(env: TeamVectorEnv, rng: np.random.Generator) -> np.ndarray:
-    """Keeps still."""
+    """No motion, grippers open."""
     actions = np.zeros((env.num_envs, env.num_arms, env.action_size))
     actions[..., -1] = 1.0
     return actions.reshape(env.num_envs, -1)
 
 
 def tremble(env: TeamVectorEnv, rng: np.random.Generator) -> np.ndarray:
-    """Acts at random."""
+    """Uniformly random actions."""
     return rng.uniform(-1, 1, env.action_space.shape)
 
 
@@ -72,11 +72,11 @@ def play(task: str, behavior: Behavior, episodes: int) -> tuple[np.ndarray, list
 
 
 def main(out: Path, episodes: int = 50) -> None:
-    """Draw the figure and print its numbers.
+    """Plot the figure and print its numbers.
 
     Args:
         out: Folder for ``rewards.png``.
-        episodes: Episodes of each behavior and task.
+        episodes: Number of episodes of each policy and task.
     """
     figure, axes = plt.subplots(2, len(BUILT_IN), figsize=(12, 6), layout="constrained")
     for column, task in enumerate(BUILT_IN):

@@ -1,7 +1,7 @@
-"""How fast TeamVLA is, and where the time goes: layers, views, teams, images, resets, memory, start.
+"""Speed of TeamVLA by layer, view, team, image size, number of resets, memory and start.
 
-``uv run python benchmarks/speed.py`` prints all tables, in some minutes on an idle machine; words name single ones:
-``uv run python benchmarks/speed.py layers images``. What is compared takes turns; ratios are taken within a turn.
+``uv run python benchmarks/speed.py`` prints all tables, in some minutes on an idle machine; positional arguments
+select tables: ``uv run python benchmarks/speed.py layers images``. Candidates alternate; ratios are within a turn.
 """
 
 from collections.abc import Callable, Sequence
@@ -33,7 +33,7 @@ from measure import Candidate, cpu, machine, ratios, spread, table, take_turns, 
 from recording import record
 from teamvla_envs.sim.host import SUBSTEPS
 
-Part = Literal["layers", "views", "teams", "images", "pictures", "resets", "memory", "start"]
+Part = Literal["layers", "views", "teams", "images", "image-size", "resets", "memory", "start"]
 IMAGE_STEPS = 10  # control steps of one run with images
 TEAM_STEPS = 40  # control steps of one run with random actions
 
@@ -49,12 +49,12 @@ def main(
     """Print the tables.
 
     Args:
-        parts: Which tables.
+        parts: Tables.
         num_envs: Numbers of worlds.
         threads: Numbers of threads; more threads than worlds are left out.
         seconds: Time for each comparison.
         task: Name of the task.
-        out: Markdown file to write as well.
+        out: Markdown file for the tables.
     """
     pairs = [(worlds, count) for worlds in num_envs for count in threads if count <= worlds]
     tables: dict[str, Callable[[], str]] = {
@@ -62,7 +62,7 @@ def main(
         "views": lambda: views(task, seconds),
         "teams": lambda: teams(threads, seconds),
         "images": lambda: images(task, pairs, seconds),
-        "pictures": lambda: pictures(task, seconds),
+        "image-size": lambda: image_size(task, seconds),
         "resets": lambda: resets(task, num_envs, seconds),
         "memory": lambda: memory(num_envs),
         "start": start,
@@ -79,7 +79,7 @@ def main(
 
 
 def section(title: str, header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """A table under its title, in which a colon follows the heading."""
+    """A table below its title, whose heading ends at the colon."""
     heading, _, words = title.partition(": ")
     return f"**{heading}**: {words}.\n\n{table(header, rows)}"
 
@@ -117,7 +117,7 @@ def layers(task: str, pairs: Sequence[tuple[int, int]], seconds: float) -> str:
 
 
 def views(task: str, seconds: float) -> str:
-    """What the views of one world cost."""
+    """Cost of the views of one world."""
     title = "Views: one world, one thread, states observed, the expert's episode"
     identity = f"TeamVLA/{task.capitalize()}-v0"
     with closing(make_env(task, 1)) as env, closing(gymnasium.make(identity)) as single:
@@ -161,9 +161,9 @@ def images(task: str, pairs: Sequence[tuple[int, int]], seconds: float) -> str:
     return section(title, ("N", "threads", "control steps/s", "images/s", "CPU ms per image"), rows)
 
 
-def pictures(task: str, seconds: float) -> str:
-    """How the cost grows with the number and the size of images."""
-    title = "Pictures: how the cost grows with cameras and image size; one world, one thread, random actions"
+def image_size(task: str, seconds: float) -> str:
+    """Cost by number and size of images."""
+    title = "Image size: cost by number of cameras and image size; one world, one thread, random actions"
     rows = []
     for cameras in (("front",), ("front", "wrist_0"), ("front", "wrist_0", "wrist_1")):
         for size in (64, 84, 128, 224):
@@ -173,7 +173,7 @@ def pictures(task: str, seconds: float) -> str:
 
 
 def _seen(env: Any, seconds: float) -> tuple[str, str, str]:
-    """Rates of an environment with images: control steps, images, and processor time of an image [ms]."""
+    """Rates of an environment with images: control steps, images, and CPU time of an image [ms]."""
     (turns,) = take_turns({"": random_steps(env, IMAGE_STEPS)}, seconds).values()
     images = len(env.cameras)
     return (
@@ -183,7 +183,7 @@ def _seen(env: Any, seconds: float) -> tuple[str, str, str]:
 
 
 def resets(task: str, num_envs: Sequence[int], seconds: float) -> str:
-    """Resets of some of N worlds."""
+    """Cost of masked resets."""
     title = "Resets: some of N worlds by `reset_mask`, states observed"
     rows = []
     for worlds in num_envs:

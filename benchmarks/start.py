@@ -1,11 +1,11 @@
-"""How long a program takes from its start to its first observation: with warm caches, and on its first use ever.
+"""Time from the start of a program to its first step: with warm caches, and on the first use ever.
 
 Each repetition is a new Python process that makes ``TeamVLA/Lift-v0``, resets it and takes one step. "Warm" processes
-follow one that fills the caches of compiled models and kernels and is not counted. "First use" processes find a home
-folder and cache folders that are empty. Run ``uv run python benchmarks/start.py`` on an idle machine.
+follow one that fills the caches of compiled models and kernels and is not counted. "First use" processes have empty
+home and cache folders. Run ``uv run python benchmarks/start.py`` on an idle machine.
 
-Timed is from the start of the process to the end of the step; that Python then takes its time to exit does not count.
-Processor time is printed beside the time on the clock: on a busy machine it still tells how much work a start is.
+The time is measured from the start of the process to the end of the step, without the exit of Python. CPU time is
+printed next to it: on a busy machine it is still proportional to the work of a start.
 """
 
 import os
@@ -59,7 +59,7 @@ def main(repetitions: int = 5, first_uses: int = 2) -> None:
 
 
 def run(program: str, environment: Mapping[str, str] | None = None) -> tuple[float, float]:
-    """Run a program in a new process; returns how long it took by the clock and in processor time [s]."""
+    """Run a program in a new process; returns its elapsed time and its CPU time [s]."""
     own = {key: value for key, value in os.environ.items() if key not in ("TEAMVLA_CACHE", "WARP_CACHE_PATH")}
     began = time.perf_counter()
     with subprocess.Popen(

@@ -1,4 +1,4 @@
-"""TeamVLA against other suites, in turns."""
+"""Comparison with other suites, in alternating turns."""
 
 from collections.abc import Callable
 from contextlib import closing
@@ -14,7 +14,7 @@ from row import Row, at_least, extra_time
 LIFT = "TeamVLA/Lift-v0"
 EPISODE = 100  # control steps between resets, as in the peers' scripts
 IMAGE_STEPS = 20
-MANISKILL_TABLE = 492  # its joint-controlled rate on a machine of this kind, which the bar was set by
+MANISKILL_TABLE = 492  # control steps/s with joint control on a machine of this kind, the basis of the threshold
 
 
 def robosuite(rounds: int, seconds: float) -> list[Row]:
@@ -24,9 +24,9 @@ def robosuite(rounds: int, seconds: float) -> list[Row]:
         fractions: list[float] = []
 
         def theirs() -> Rate:
-            told = peer.measure("state")
-            fractions.append(told["steps_per_s"] * facts["physics_steps"] / told["raw_mj_steps_per_s"])
-            return _rate(told)
+            rates = peer.measure("state")
+            fractions.append(rates["steps_per_s"] * facts["physics_steps"] / rates["raw_mj_steps_per_s"])
+            return _rate(rates)
 
         states = alternate({"ours": _turn(single, EPISODE, seconds), "theirs": theirs}, rounds)
         rows = [
@@ -69,7 +69,7 @@ def _robosuite_images(peer: Peer, rounds: int, seconds: float) -> list[Row]:
 
 
 def maniskill(rounds: int, seconds: float) -> list[Row]:
-    """TwoRobotPickCube on the CPU, against the table that the bar was set by and measured here."""
+    """TwoRobotPickCube on the CPU, as measured here and as in ``MANISKILL_TABLE``."""
     with closing(Peer("maniskill_two_robot", seconds)) as peer, closing(gymnasium.make(LIFT)) as single:
         rates = alternate(
             {
@@ -94,7 +94,7 @@ def maniskill(rounds: int, seconds: float) -> list[Row]:
 
 
 def mamujoco(rounds: int, seconds: float) -> list[Row]:
-    """What MaMuJoCo's parallel view costs over its single environment."""
+    """Additional time of MaMuJoCo's parallel view over its single environment."""
     with closing(Peer("mamujoco", seconds / 2)) as peer:
         rates = alternate(
             {
@@ -113,5 +113,5 @@ def _turn(env: Any, steps: int, seconds: float) -> Callable[[], Rate]:
     return lambda: time_once(candidate, seconds)
 
 
-def _rate(told: dict[str, Any]) -> Rate:
-    return Rate(told["steps_per_s"], told["steps_per_cpu_s"])
+def _rate(measured: dict[str, Any]) -> Rate:
+    return Rate(measured["steps_per_s"], measured["steps_per_cpu_s"])

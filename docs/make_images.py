@@ -1,4 +1,4 @@
-"""Renders the pictures of the documentation: episodes of the experts, stopped where something happens.
+"""Renders the images of the documentation: selected states of expert episodes.
 
 Run ``uv run python docs/make_images.py`` from the root of the repository after a change of scene, robot or cameras, and
 look at what it wrote to ``docs/images``.
@@ -30,7 +30,7 @@ QUALITY = 85
 
 @dataclass(frozen=True)
 class Moment:
-    """When to stop an episode: the first state in which ``reached(phase, object_height, terminated)`` holds."""
+    """Stopping point of an episode: the first state in which ``reached(phase, object_height, terminated)`` holds."""
 
     name: str
     seed: int
@@ -64,7 +64,7 @@ MIXED = (Moment("lift", PLACE_SEED, lambda phase, height, done: phase == "carry"
 
 
 def main() -> None:
-    """Write every picture."""
+    """Write all images."""
     FOLDER.mkdir(exist_ok=True)
     with closing(make_env("lift")) as env:
         fronts, thumbnails = stop_and_look(env, LIFT)
@@ -84,7 +84,7 @@ def main() -> None:
 
 
 def make_env(task: str, **kwargs: Any) -> TeamVectorEnv:
-    """One world that rests when its episode has ended."""
+    """One world without automatic resets."""
     return TeamVectorEnv(task, autoreset_mode=AutoresetMode.DISABLED, **kwargs)
 
 
@@ -104,7 +104,7 @@ def stop_and_look(
 
 
 def run_to(env: TeamVectorEnv, moment: Moment) -> str:
-    """Let the expert act until the moment is reached; returns the sentence of the episode."""
+    """Run the expert until the moment is reached; returns the instruction of the episode."""
     _, info = env.reset(seed=moment.seed)
     done = False
     for _ in range(MOST_STEPS):
@@ -123,13 +123,13 @@ def views(env: TeamVectorEnv, cameras: Sequence[str], size: int | Sequence[int])
 
 
 def contact_sheet(env: TeamVectorEnv, front: np.ndarray) -> np.ndarray:
-    """The front view, and the three others in a column beside it."""
+    """The front view, and the three others in a column next to it."""
     others = [halved(image) for image in views(env, CAMERAS[1:], 2 * COLUMN)]
     return np.concatenate([front, np.concatenate(others)], axis=1)
 
 
 def wrist_strip(env: TeamVectorEnv) -> np.ndarray:
-    """Both wrist cameras at the size a policy gets, one column every few steps of an episode."""
+    """Both wrist cameras at the image size of policies, one column every few steps of an episode."""
     env.reset(seed=PLACE_SEED)
     columns: list[np.ndarray] = []
     for step in range(MOST_STEPS):
@@ -155,7 +155,7 @@ def halved(image: np.ndarray) -> np.ndarray:
 
 
 def save(name: str, image: np.ndarray) -> None:
-    """Write a picture and print its size."""
+    """Write an image and print its size."""
     path = FOLDER / name
     options: dict[str, Any] = {"quality": QUALITY} if path.suffix == ".jpg" else {}
     iio.imwrite(path, image, **options)

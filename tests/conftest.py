@@ -1,4 +1,4 @@
-"""What many tests share: scenes and models built once, environments that are closed, rollouts of the expert."""
+"""Shared fixtures: scenes and models built once, environments that are closed, rollouts of the expert."""
 
 import os
 import signal
@@ -60,7 +60,7 @@ def make_lift() -> Iterator[Callable[..., TeamVectorEnv]]:
 
 @dataclass(frozen=True)
 class Outcome:
-    """How N episodes ended.
+    """Outcomes of N episodes.
 
     Attributes:
         success: Shape ``(N,)``.

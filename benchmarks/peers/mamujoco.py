@@ -5,7 +5,7 @@
 # [tool.uv]
 # exclude-newer = "2026-11-20T00:00:00Z"
 # ///
-"""What MaMuJoCo's parallel view costs over the single environment that it wraps: Ant as two agents, and Ant alone.
+"""Cost of MaMuJoCo's parallel view over the single environment that it wraps: Ant as two agents, and Ant alone.
 
 ``uv run benchmarks/peers/mamujoco.py`` installs gymnasium-robotics into an environment of its own, measures, and prints
 lines of JSON. Both variants take the same uniformly random actions.

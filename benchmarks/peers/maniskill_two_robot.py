@@ -64,7 +64,7 @@ def measurement(env: Any, generator: Any) -> rounds.Round:
 
 
 def allow_no_renderer(sapien: Any) -> None:
-    """Let scenes load on a machine without a Vulkan device that SAPIEN accepts.
+    """Make scenes load on a machine without a Vulkan device that SAPIEN accepts.
 
     Even with rendering off, the loaders make a material for each visual shape, which needs such a device; the shapes
     themselves are then left out. A plain object in its place changes nothing that is simulated.

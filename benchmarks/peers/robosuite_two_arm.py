@@ -20,9 +20,9 @@ import rounds  # ty: ignore[import-not-found]  # beside this script
 
 EPISODE = 100
 CAMERAS = ["frontview", "robot0_eye_in_hand", "robot1_eye_in_hand"]
-NEEDS = """robosuite could not draw images with MUJOCO_GL={backend}: {error}
-Without a GPU it draws in software: install libegl1 and libgl1-mesa-dri for MUJOCO_GL=egl, or libosmesa6 for
-MUJOCO_GL=osmesa (Debian's names), and run again. States are measured all the same."""
+NEEDS = """robosuite could not render images with MUJOCO_GL={backend}: {error}
+Without a GPU it renders in software: install libegl1 and libgl1-mesa-dri for MUJOCO_GL=egl, or libosmesa6 for
+MUJOCO_GL=osmesa (Debian's names), and run again. States are measured nevertheless."""
 
 
 def start() -> tuple[dict[str, Any], dict[str, rounds.Round]]:
@@ -73,8 +73,8 @@ def start() -> tuple[dict[str, Any], dict[str, rounds.Round]]:
         return rate
 
     def state_round(seconds: float) -> dict[str, Any]:
-        told = rounds.rate(lambda i: env.step(actions[i]), env.reset, seconds, EPISODE)
-        return told | {"raw_mj_steps_per_s": bare_steps()}
+        rates = rounds.rate(lambda i: env.step(actions[i]), env.reset, seconds, EPISODE)
+        return rates | {"raw_mj_steps_per_s": bare_steps()}
 
     variants: dict[str, rounds.Round] = {"state": state_round}
     problem = None

@@ -1,6 +1,6 @@
-"""How a peer's script talks to ``compare.py``: one line of JSON for each round on standard output, all else elsewhere.
+"""Protocol between the script of a suite and ``compare.py``: one line of JSON per round on standard output.
 
-Run by hand, a script measures every variant a few times. With ``--serve`` it says ``{"ready": true, ...}`` and then
+Run by hand, a script measures every variant a few times. With ``--serve`` it prints ``{"ready": true, ...}`` and then
 measures whatever variant it reads, line by line, on standard input, so that two programs can take turns.
 Only the standard library is used here: every peer has an environment of its own.
 """
@@ -52,7 +52,7 @@ def run(description: str | None, start: Callable[[], tuple[dict[str, Any], Mappi
 
 
 def rate(step: Callable[[int], object], reset: Callable[[], object], seconds: float, episode: int) -> dict[str, float]:
-    """Steps per second, by the clock and by processor time; resets, after every ``episode`` steps, are timed apart.
+    """Steps per second of the wall clock and of CPU time; resets, after every ``episode`` steps, are timed apart.
 
     Args:
         step: Takes step number ``i`` of an episode.

@@ -1,8 +1,8 @@
-"""Whether ``teamvla bench`` loses measured episodes when it is killed or interrupted, and whether it resumes.
+"""Kills and interrupts of ``teamvla bench``: no finished episode may be lost, and the command must resume.
 
-``uv run python benchmarks/reliability/bench_kills.py`` runs a small benchmark once undisturbed. Then it starts the same
-benchmark again and again in another folder and kills it, by SIGKILL, SIGINT and SIGTERM in turn, after a random number
-of episodes, until it completes. No episode may be lost, and the records must equal the undisturbed ones.
+``uv run python benchmarks/reliability/bench_kills.py`` runs a small benchmark once. Then it starts the same
+benchmark repeatedly in another folder and kills it, by SIGKILL, SIGINT and SIGTERM in turn, after a random number
+of episodes, until it completes. No episode may be lost, and the records must equal those of the first run.
 """
 
 import json
@@ -19,7 +19,7 @@ from verdicts import report
 
 COMMAND = "bench --policy expert random --tasks lift handoff --episodes 10 --num-envs 3 --deterministic --no-history"
 EPISODES = 40
-TOLD: dict[signal.Signals, tuple[int, str]] = {
+EXPECTED: dict[signal.Signals, tuple[int, str]] = {
     signal.SIGKILL: (-signal.SIGKILL, ""),
     signal.SIGINT: (130, "interrupted: "),
     signal.SIGTERM: (130, "interrupted: "),
@@ -27,7 +27,7 @@ TOLD: dict[signal.Signals, tuple[int, str]] = {
 
 
 def main(kills: int = 30, engine: str = "local", seed: int = 0) -> int:
-    """Print what was tried and what held.
+    """Print a table of faults, trials and passed trials.
 
     Args:
         kills: How many processes to kill.
@@ -39,7 +39,7 @@ def main(kills: int = 30, engine: str = "local", seed: int = 0) -> int:
     """
     moments = random.Random(seed)
     verdicts: dict[str, list[str | None]] = {
-        name: [] for name in (*(n.name for n in TOLD), "records of completed runs")
+        name: [] for name in (*(n.name for n in EXPECTED), "records of completed runs")
     }
     with tempfile.TemporaryDirectory() as folder:
         words = [*COMMAND.split(), "--out", "{}", *(["--engine", "ray", "--workers", "2"] if engine == "ray" else [])]
@@ -50,7 +50,7 @@ def main(kills: int = 30, engine: str = "local", seed: int = 0) -> int:
             out = Path(folder) / f"run_{run}"
             before, complete = 0, False
             while not complete and done < kills:
-                chosen = list(TOLD)[done % len(TOLD)]
+                chosen = list(EXPECTED)[done % len(EXPECTED)]
                 held, before, complete = _killed(_teamvla(words, out), out, chosen, before, moments)
                 if not complete:
                     verdicts[chosen.name].append(held)
@@ -81,7 +81,7 @@ def _killed(
     _, errors = process.communicate()
     if process.returncode == 0:
         return None, EPISODES, True
-    code, begins = TOLD[number]
+    code, begins = EXPECTED[number]
     kept = _kept(journal) if journal.exists() else 0
     last = (errors.strip().splitlines() or [""])[-1]
     if process.returncode != code:
@@ -100,7 +100,7 @@ def _teamvla(words: list[str], out: Path) -> list[str]:
 
 
 def _kept(journal: Path) -> int:
-    """Number of whole records."""
+    """Number of complete records."""
     try:
         return max(journal.read_bytes().count(b"\n") - 1, 0)
     except FileNotFoundError:

@@ -1,4 +1,4 @@
-"""Whether ``teamvla bench`` saves its results and keeps its exit code when console or history cannot be written.
+"""Unwritable consoles and histories: ``teamvla bench`` must save its results and keep its exit code.
 
 ``uv run python benchmarks/reliability/bench_outputs.py`` runs a small benchmark with full, closed and ASCII-only
 standard streams, without a home folder, with histories that cannot be written, and with a limit on the size of files
@@ -24,7 +24,7 @@ FULL = "/dev/full"
 
 
 def main() -> int:
-    """Print what was tried and what held.
+    """Print a table of faults, trials and passed trials.
 
     Returns:
         1 if something did not hold.
@@ -71,7 +71,7 @@ def _problem(out: Path, run: "subprocess.CompletedProcess[str]", expected: Any) 
 
 
 def _short_history(root: Path, home: dict[str, str]) -> str | None:
-    """A history whose file may grow by some bytes only: it keeps its lines, and the next run adds one."""
+    """A history file of limited size: it keeps its lines, and the next run adds one."""
     history = root / "short.jsonl"
     words = ["--history", str(history)]
     for _ in range(2):
@@ -100,7 +100,7 @@ def _short_journal(root: Path, home: dict[str, str], expected: Any) -> str | Non
 def _run(
     out: Path, variables: dict[str, str], words: list[str], limit: int | None = None, to_file: bool = True
 ) -> "subprocess.CompletedProcess[str]":
-    """Run the benchmark, perhaps with a limit on the size of files [bytes]."""
+    """Run the benchmark, optionally with a limit on the size of files [bytes]."""
 
     def set_limit() -> None:
         if limit is not None:
@@ -119,7 +119,7 @@ def _redirected(out: Path, variables: dict[str, str], redirection: str) -> "subp
 
 
 def _environment(variables: dict[str, str]) -> dict[str, str]:
-    """The environment with a cache that is there already, and no history but the one in HOME."""
+    """Environment variables with the existing cache, and a history in HOME only."""
     cache = os.environ.get("XDG_CACHE_HOME", str(Path.home() / ".cache"))
     kept = {name: value for name, value in os.environ.items() if name not in ("TEAMVLA_HISTORY", "XDG_DATA_HOME")}
     return kept | {"XDG_CACHE_HOME": cache} | variables

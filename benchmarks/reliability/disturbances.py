@@ -1,4 +1,4 @@
-"""Disturbances of single worlds, and two environments that tell whether other worlds noticed."""
+"""Disturbances of single worlds, and a pair of environments that detects effects on other worlds."""
 
 from collections.abc import Callable
 from typing import Any
@@ -14,7 +14,7 @@ State = dict[str, np.ndarray]
 
 
 class Pair:
-    """Two environments in the same state: one will be disturbed, the other not.
+    """Two environments in the same state, of which one is disturbed.
 
     Args:
         task: Name of the task.
@@ -31,7 +31,7 @@ class Pair:
         self.victims = np.zeros(WORLDS, bool)
 
     def trial(self, disturbance: Callable[["Pair"], str]) -> str:
-        """Disturb some worlds, step, and compare; returns what was wrong, or nothing."""
+        """Disturb some worlds, step, and compare; returns the failure, empty without one."""
         if self._seed % 5 == 0:
             self._alone.reset(seed=self._seed)
         self._seed += 1
@@ -75,7 +75,7 @@ class Pair:
         return "was not refused"
 
     def reset_victims(self) -> str:
-        """Reset the victims; they must be what a fresh environment makes of their seeds."""
+        """Reset the disturbed worlds; they must equal those of a fresh environment with the same seeds."""
         seeds = [int(seed) for seed in self.generator.integers(0, 10_000, WORLDS)]
         obs, _ = self.env.reset(seed=seeds, options={"reset_mask": self.victims})
         expected, _ = self._fresh.reset(seed=seeds)
@@ -86,19 +86,19 @@ class Pair:
         return next((f"{key} of a reset world differs from a fresh one" for key in wrong), "")
 
     def push_victims(self) -> None:
-        """Push all victims beyond what physics can stand."""
+        """Push all disturbed worlds until their physics diverges."""
         for world in np.flatnonzero(self.victims).tolist():
             body = self.env.task.bodies[self.generator.integers(len(self.env.task.bodies))]
             self.env.push(world, body, 10.0 ** self.generator.uniform(11, 300) * self.generator.choice((-1, 1), 3))
 
     def close(self) -> None:
-        """Free all environments."""
+        """Close all environments."""
         for env in (self.env, self._alone, self._fresh):
             env.close()
 
 
 def push(pair: Pair) -> str:
-    """Make worlds unstable: they must end, and say so."""
+    """Make worlds unstable: they must end with the end reason ``unstable``."""
     running = pair.env.get_state()["end"] == 0
     pair.push_victims()
     problem = pair.compare()

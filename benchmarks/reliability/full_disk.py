@@ -21,7 +21,7 @@ TRAIN = ("train", "{demos}", "--preset", "tiny", "--steps", "4", "--no-tensorboa
 
 @dataclass(frozen=True)
 class Case:
-    """A command that finds its disk full.
+    """A command whose disk is full.
 
     Attributes:
         name: For the table.
@@ -68,7 +68,7 @@ CASES = (
 
 
 def main(names: Sequence[str]) -> int:
-    """Try the cases of these names, or all."""
+    """Run the cases of these names, or all."""
     if os.geteuid() != 0:
         print("full_disk.py mounts file systems: run it as root", file=sys.stderr)
         return 2
@@ -88,7 +88,7 @@ def main(names: Sequence[str]) -> int:
 
 
 def _reference(case: Case, demos: Path, folder: Path) -> dict[str, str]:
-    """Return what the command leaves when there is space."""
+    """Return the files of the command when there is space."""
     with _disk(folder, ENOUGH) as disk, tempfile.TemporaryDirectory(dir=folder) as free:
         names = {"disk": str(disk), "free": free, "demos": str(demos)}
         run([word.format(**names) for word in case.command], _environment(case, names))
@@ -96,7 +96,7 @@ def _reference(case: Case, demos: Path, folder: Path) -> dict[str, str]:
 
 
 def _try(case: Case, size: int, demos: Path, folder: Path, reference: dict[str, str]) -> str:
-    """Return what did not hold, or nothing."""
+    """Return the failure, None without one."""
     with _disk(folder, f"{size}k") as disk, tempfile.TemporaryDirectory(dir=folder) as free:
         names = {"disk": str(disk), "free": free, "demos": str(demos)}
         command, environment = [word.format(**names) for word in case.command], _environment(case, names)
@@ -131,7 +131,7 @@ def _environment(case: Case, names: dict[str, str]) -> dict[str, str]:
 
 @contextmanager
 def _disk(folder: Path, size: str) -> Generator[Path]:
-    """Mount a file system of a size, whose content is lost in the end."""
+    """Mount a temporary file system of a given size."""
     place = folder / "disk"
     place.mkdir(exist_ok=True)
     subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", place], check=True)

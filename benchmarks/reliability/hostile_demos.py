@@ -1,6 +1,6 @@
 """Changes of a demonstration file that a hostile program could make: each of them must be rejected.
 
-The header gets a fitting hash again after each, so that the checks behind the hash are tried.
+The hash of the header is recomputed after each, so that the checks behind the hash are tested.
 """
 
 import json

@@ -1,6 +1,6 @@
 """Changes of a checkpoint folder that a hostile program could make: each of them must be rejected.
 
-The configuration gets a fitting hash again after each, so that the checks behind the hash are tried.
+The hash of the configuration is recomputed after each, so that the checks behind the hash are tested.
 """
 
 import json
@@ -18,7 +18,7 @@ def apply(name: str, folder: Path) -> None:
 
 
 def _config(*keys: str, value: Any) -> Change:
-    """Set an entry, by the keys that lead to it."""
+    """Set an entry at a path of keys."""
 
     def change(folder: Path) -> None:
         from teamvla_learn.policies.checkpoint import CONFIG_HASH, config_hash
@@ -69,7 +69,7 @@ def _first(header: dict[str, Any]) -> dict[str, Any]:
 
 
 def _model(folder: str) -> Change:
-    """Let the encoder be a pretrained model whose folder asks for code of its own."""
+    """Make the encoder a pretrained model whose folder requests custom code."""
 
     def change(path: Path) -> None:
         model = path / folder

@@ -1,4 +1,4 @@
-"""Kills at random moments: the same command then completes, and its result equals that of an undisturbed run.
+"""Kills at random times: the same command then completes, and its result equals that of an uninterrupted run.
 
 ``uv run python benchmarks/reliability/kills.py --trials 20`` sends SIGINT, SIGTERM and SIGKILL to ``teamvla collect``
 and ``teamvla train``, also while they import.
@@ -25,7 +25,7 @@ TRAIN = ("train", "{demos}", "--preset", "tiny", "--steps", "60", "--no-tensorbo
 
 @dataclass(frozen=True)
 class Case:
-    """A command that is killed.
+    """A command to be killed.
 
     Attributes:
         name: For the table.
@@ -47,7 +47,7 @@ CASES = (
 
 
 def main(trials: int = 20, seed: int = 0, cases: tuple[str, ...] = ("collect", "train")) -> int:
-    """Kill commands, and print what held.
+    """Kill commands, and print a table of passed trials.
 
     Args:
         trials: Trials of each command; half of them in the first two seconds, while it imports.
@@ -87,7 +87,7 @@ def _undisturbed(case: Case, folder: Path, demos: Path) -> dict[str, str]:
 
 
 def _try(case: Case, place: Path, demos: Path, number: signal.Signals, delay: float, reference: dict[str, str]) -> str:
-    """Kill a command once and repeat it; return what did not hold, or nothing."""
+    """Kill a command once and repeat it; return the failure, None without one."""
     out = place / case.out
     place.mkdir()
     process = start(_arguments(case, out, demos))
@@ -110,7 +110,7 @@ def _try(case: Case, place: Path, demos: Path, number: signal.Signals, delay: fl
 
 
 def _noise(code: int, messages: str) -> str:
-    """Return what is wrong with how a command ended that was interrupted, which may have finished before."""
+    """Return a wrong exit of an interrupted command, which may have finished before."""
     lines = messages_of(messages)
     if code not in (0, EXIT_INTERRUPTED):
         return f"code {code}: {messages[-300:]}"
@@ -119,7 +119,7 @@ def _noise(code: int, messages: str) -> str:
 
 
 def _wait_for_handlers(process: "subprocess.Popen[str]") -> None:
-    """Wait until the program's first lines have run; before them it is Python that starts."""
+    """Wait until the program's first lines have run; before them Python itself starts."""
     while process.poll() is None:
         status = Path(f"/proc/{process.pid}/status").read_text()
         found = re.search(r"SigCgt:\s*([0-9a-f]+)", status)

@@ -94,8 +94,8 @@ def read_demos(path: Path) -> str:
         for demo in file:
             if not demo.verify_hash():
                 raise UserError(f"{demo.name} is not what its content hash says")
-            told = [demo.seed, demo.goal, demo.instruction, demo.success, demo.num_samples, demo.content_hash]
-            digest.update(json.dumps([demo.name, told, demo.paths]).encode())
+            content = [demo.seed, demo.goal, demo.instruction, demo.success, demo.num_samples, demo.content_hash]
+            digest.update(json.dumps([demo.name, content, demo.paths]).encode())
             for array in (demo.actions, demo.rewards, *(demo.obs(f"pixels/{camera}") for camera in file.cameras)):
                 digest.update(array.tobytes())
     return digest.hexdigest()
@@ -114,7 +114,7 @@ def read_checkpoint(path: Path) -> str:
 
 
 def judge(read: Callable[[Path], str], path: Path, expected: str) -> str | None:
-    """Read a file in a new process; returns what does not hold, or None."""
+    """Read a file in a new process; returns the failure, None without one."""
     receiver, sender = os.pipe()
     begun = time.monotonic()
     child = os.fork()
@@ -135,14 +135,14 @@ def judge(read: Callable[[Path], str], path: Path, expected: str) -> str | None:
         os.close(receiver)
         return f"takes longer than {SECONDS:g} s"
     with os.fdopen(receiver, "rb") as pipe:
-        told = pipe.read().decode()
+        verdict = pipe.read().decode()
     if status:
         return f"ended with status {os.waitstatus_to_exitcode(status)}"
-    return None if told in ("rejected", "identical") else told or "says nothing"
+    return None if verdict in ("rejected", "identical") else verdict or "no output"
 
 
 def read_once(read: Callable[[Path], str], path: Path, expected: str) -> str:
-    """Read a file within the limits of memory; returns ``rejected``, ``identical`` or what does not hold."""
+    """Read a file within the limits of memory; returns ``rejected``, ``identical`` or the failure."""
     from teamvla_envs.errors import UserError
 
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss << 10
@@ -150,16 +150,16 @@ def read_once(read: Callable[[Path], str], path: Path, expected: str) -> str:
     limit = address_space + 4 * MEMORY
     resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
     try:
-        told = "identical" if read(path) == expected else "reads with another content"
+        verdict = "identical" if read(path) == expected else "reads with another content"
     except UserError as error:
         text = str(error)
         if "\n" in text or not text.isprintable() or len(text) > 1500:
             return f"is rejected by no readable line: {text[:200]!r}"
-        told = "rejected"
+        verdict = "rejected"
     except BaseException as error:
         return f"raises {type(error).__name__}: {str(error)[:300]}"
     used = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss << 10) - before
-    return told if used < MEMORY else f"takes {used >> 20} MiB"
+    return verdict if used < MEMORY else f"takes {used >> 20} MiB"
 
 
 def demo_mutations(original: Path, count: int, seed: int) -> Iterator[tuple[str, Path]]:

@@ -1,4 +1,4 @@
-"""Whether damaged or hostile results, histories, journals, submissions and settings files are handled in one line.
+"""Damaged or hostile results, histories, journals, submissions and settings files: each is handled in one line.
 
 ``uv run python benchmarks/reliability/mutated_results.py`` makes one small file of each kind, changes copies of it at
 random (bytes, lines, JSON values), and gives them to the command that reads them. A file must be read, or refused by
@@ -40,7 +40,7 @@ VALUES: Final[Sequence[Any]] = (
 
 
 def main(files: int = 25, seed: int = 0) -> int:
-    """Print what was tried and what held.
+    """Print a table of faults, trials and passed trials.
 
     Args:
         files: Mutated files of each kind.

@@ -1,4 +1,4 @@
-"""Endurance: whether memory grows over many resets, and whether worlds disturb one another.
+"""Endurance: growth of memory over many resets, and isolation of worlds.
 
 ``uv run python benchmarks/reliability/soak.py`` resets random halves of 64 worlds, with a step in between, until 20,000
 worlds have begun a new episode, and compares the resident set after a tenth of them with that at the end. Then it
@@ -22,7 +22,7 @@ from teamvla_envs.env.vector import TeamVectorEnv
 from verdicts import report
 
 STATM = Path("/proc/self/statm")
-ALLOWED = 1.0  # growth that counts as none [MB]; a leak of 100 bytes a reset would be twice as much
+ALLOWED = 1.0  # accepted growth [MB]; a leak of 100 bytes per reset would be twice as much
 
 
 def main(
@@ -33,7 +33,7 @@ def main(
     allowed_mb: float = ALLOWED,
     json_line: bool = False,
 ) -> int:
-    """Print the resident set as resets go by, and how often disturbed worlds left the others alone.
+    """Print the resident memory over the resets, and the trials in which disturbed worlds did not affect others.
 
     Args:
         resets: Episodes to begin.
@@ -59,7 +59,7 @@ def main(
 
 
 def soak(resets: int, num_envs: int, task: str) -> list[tuple[int, float]]:
-    """Reset again and again; returns ten marks of resets done and resident set [MB]."""
+    """Reset repeatedly; returns ten pairs of the number of resets and the resident memory [MB]."""
     if not STATM.exists():
         raise SystemExit("memory is read from /proc/self/statm, which only Linux has")
     generator = np.random.default_rng(0)
@@ -78,7 +78,7 @@ def soak(resets: int, num_envs: int, task: str) -> list[tuple[int, float]]:
 
 
 def disturb(rounds: int, task: str) -> dict[str, list[str]]:
-    """Try one disturbance after the other; returns what was wrong in each trial by kind, nothing where it held."""
+    """Run the disturbances; returns the failure of each trial by kind, empty for passed trials."""
     logging.getLogger("teamvla_envs").setLevel(logging.ERROR)  # instability is what is tried
     outcomes: dict[str, list[str]] = {name: [] for name in DISTURBANCES}
     arguments: dict[str, Any] = {"randomization": "hard", "autoreset_mode": "Disabled"}
@@ -91,7 +91,7 @@ def disturb(rounds: int, task: str) -> dict[str, list[str]]:
 
 
 def resident_set() -> float:
-    """Memory of this process that is in RAM [MB]."""
+    """Resident memory of this process [MB]."""
     return int(STATM.read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE") / 1e6
 
 

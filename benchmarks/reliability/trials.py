@@ -1,4 +1,4 @@
-"""Trials of the ``teamvla`` program: running it, comparing what it leaves, and counting what held."""
+"""Trials of the ``teamvla`` program: runs, comparison of output files, and counts of passed trials."""
 
 import hashlib
 import os
@@ -11,17 +11,17 @@ from pathlib import Path
 from verdicts import report
 
 PROGRAM = (sys.executable, "-c", "import teamvla_start; teamvla_start.main()")
-COMPARED = ("*.hdf5", "model.safetensors")  # what does not depend on the time that was taken
+COMPARED = ("*.hdf5", "model.safetensors")  # files that do not depend on elapsed time
 
 
 @dataclass
 class Trials:
-    """Rows of a table: what was tried, how often, and how often it held."""
+    """Rows of a table: fault, number of trials, number of passed trials."""
 
     _rows: dict[str, list[str | None]] = field(default_factory=dict)
 
     def add(self, name: str, problem: str) -> None:
-        """Note a trial; without a problem it held."""
+        """Count a trial; without a problem it passed."""
         self._rows.setdefault(name, []).append(problem or None)
         print(f"{name}: {problem or 'held'}", file=sys.stderr, flush=True)
 
@@ -45,14 +45,14 @@ def start(
 
 
 def run(arguments: Sequence[str | Path], environment: dict[str, str] | None = None) -> tuple[int, str]:
-    """Run ``teamvla``, and return its exit code and what it wrote to the standard error stream."""
+    """Run ``teamvla``, and return its exit code and its standard error output."""
     process = start(arguments, environment)
     _, messages = process.communicate()
     return process.returncode, messages
 
 
 def messages_of(text: str) -> list[str]:
-    """Return the lines of a standard error stream without blank lines, progress bars and what is being compiled."""
+    """Return the lines of standard error without blank lines, progress bars and messages about compilation."""
     progress = ("collect ", "training ", "reading demonstrations", "render ", "replay ", "TeamVLA: compiling")
     return [line for line in text.splitlines() if line.strip() and not line.startswith(progress)]
 

@@ -1,10 +1,10 @@
-"""The table that reliability scripts print: what was tried, how often, how often it held."""
+"""Table of the reliability scripts: fault, number of trials, number of passed trials."""
 
 from collections.abc import Mapping, Sequence
 
 
 def report(verdicts: Mapping[str, Sequence[str | None]]) -> int:
-    """Print a Markdown table and what did not hold.
+    """Print a Markdown table and the failures.
 
     Args:
         verdicts: What was tried, and for each trial None if it held, else what happened instead.

@@ -15,7 +15,7 @@ def command_sections() -> dict[str, str]:
     rows = [
         (f"[`teamvla {name}`](#teamvla-{name})", summary(function).rstrip(".")) for name, function in functions.items()
     ]
-    return sections | {"overview": table(("command", "what it does"), rows)}
+    return sections | {"overview": table(("command", "function"), rows)}
 
 
 def _options(function: Any) -> str:

@@ -1,4 +1,4 @@
-"""Markdown out of what Python objects say of themselves: tables, signatures, docstrings."""
+"""Markdown from signatures and docstrings of Python objects, and Markdown tables."""
 
 import inspect
 import re
@@ -35,8 +35,8 @@ def arguments(function: Callable[..., Any], documented: Callable[..., Any] | Non
     """The arguments of a function, in order.
 
     Args:
-        function: Whose signature counts.
-        documented: Whose docstring has the ``Args`` section, if that is another object.
+        function: Function or class with the signature.
+        documented: Object whose docstring has the ``Args`` section, if it is another one.
 
     Raises:
         ValueError: If an argument is not documented.
@@ -55,7 +55,7 @@ def arguments(function: Callable[..., Any], documented: Callable[..., Any] | Non
 
 
 def literal(value: object) -> str:
-    """A default value as one would write it."""
+    """A default value as Python source."""
     return f'"{value}"' if isinstance(value, str) else str(value)
 
 

@@ -1,4 +1,4 @@
-"""The tables of the demonstration file, from the tables by which it is written and checked."""
+"""The tables of the demonstration file, from the schema by which files are written and checked."""
 
 from collections.abc import Sequence
 

@@ -1,4 +1,4 @@
-"""What the benchmark scripts do with measurements; how fast anything is, is never a test."""
+"""Benchmark scripts: their arithmetic and their output, not the speed that they measure."""
 
 import importlib
 import shutil
@@ -23,7 +23,7 @@ def script(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], Any]:
     return importlib.import_module
 
 
-def test_what_takes_turns_begins_a_round_in_turn(script: Callable[[str], Any]):
+def test_every_candidate_begins_a_round_in_turn(script: Callable[[str], Any]):
     measure = script("measure")
     order: list[str] = []
 
@@ -42,7 +42,7 @@ def test_preparation_is_not_timed(script: Callable[[str], Any]):
     assert rate.wall > 1 / 0.05
 
 
-def test_a_row_says_whether_its_bar_is_reached(script: Callable[[str], Any]):
+def test_a_row_reports_whether_its_threshold_is_reached(script: Callable[[str], Any]):
     row, rate = script("row"), script("measure").Rate
     ours, theirs = [rate(80.0, 90.0)], [rate(2.0, 2.0)]
     assert row.at_least("", ours, theirs, 40).cells() == ("", "40.0", "45.0", "≥ 40", "yes")
@@ -61,7 +61,7 @@ def test_a_row_says_whether_its_bar_is_reached(script: Callable[[str], Any]):
 
 @pytest.fixture
 def peer(script: Callable[[str], Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
-    """The module, which finds one peer: it needs nothing, can wait, and breaks when it is asked to."""
+    """The module ``peer`` with one suite that has no dependencies and two variants: one sleeps, one raises."""
     peer = script("peer")
     shutil.copy(BENCHMARKS / "peers" / "rounds.py", tmp_path)
     (tmp_path / "sleeper.py").write_text(
@@ -86,20 +86,20 @@ def peer(script: Callable[[str], Any], tmp_path: Path, monkeypatch: pytest.Monke
     return peer
 
 
-def test_a_peer_measures_what_it_is_asked_for(peer: Any):
+def test_a_peer_measures_the_requested_variant(peer: Any):
     with closing(peer.Peer("sleeper", 0.1)) as sleeper:
         assert sleeper.facts["name"] == "sleeper"
-        told = sleeper.measure("sleep")
-        assert told["variant"] == "sleep"
-        assert 0 < told["steps_per_s"] <= 100 < told["steps_per_cpu_s"]
+        rates = sleeper.measure("sleep")
+        assert rates["variant"] == "sleep"
+        assert 0 < rates["steps_per_s"] <= 100 < rates["steps_per_cpu_s"]
 
 
-def test_a_peer_that_breaks_says_why(peer: Any):
+def test_the_error_of_a_peer_is_reported(peer: Any):
     with closing(peer.Peer("sleeper", 0.1)) as sleeper, pytest.raises(peer.PeerError, match="ZeroDivisionError"):
         sleeper.measure("break")
 
 
-def test_a_peer_that_is_missing_says_so(peer: Any):
+def test_a_missing_peer_is_named(peer: Any):
     (peer.PEERS / "sleeper.py").unlink()
     with pytest.raises(peer.PeerError, match="sleeper"):
         peer.Peer("sleeper", 0.1)
@@ -110,7 +110,7 @@ def test_a_peer_that_is_missing_says_so(peer: Any):
     ("command", "expected"),
     [
         ("speed.py layers views resets memory --num-envs 1 4 --seconds 0.1", "mujoco.rollout"),
-        ("speed.py teams images pictures --num-envs 2 --seconds 0.1", "4 arms"),
+        ("speed.py teams images image-size --num-envs 2 --seconds 0.1", "4 arms"),
         ("compare.py layers views bits memory --rounds 1 --seconds 0.1", "equal bit for bit"),
         ("reliability/soak.py --resets 200 --num-envs 4 --rounds 24 --allowed-mb 50", "| mutated state | 4 | 4 |"),
     ],

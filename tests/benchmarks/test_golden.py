@@ -1,4 +1,4 @@
-"""What a seed determines is what the golden record says; slow, since everything is measured again."""
+"""Results of seeds equal the golden record; slow, since everything is computed again."""
 
 import importlib
 import subprocess

@@ -1,4 +1,4 @@
-"""What every task promises for every team, observation mode and action mode: the public checkers, and exact states."""
+"""Contracts of every task, for all teams, observation modes and action modes: public checkers, and exact states."""
 
 import itertools
 import json
@@ -114,7 +114,7 @@ def test_a_state_saved_to_disk_continues_in_another_process(task: str, tmp_path:
     _, rewards = continuation(env, np.zeros((10, 3, env.num_arms * env.action_size)))
     physics = env.get_state()["physics"]
     env.close()
-    told = run_python(
+    output = run_python(
         f"""
 import hashlib, json, numpy as np
 from teamvla_envs.env.vector import TeamVectorEnv
@@ -126,6 +126,6 @@ rewards = [env.step(np.zeros(env.action_space.shape))[1].tolist() for _ in range
 print(json.dumps([env.get_state()["physics"].tolist(), rewards]))
 """
     )
-    theirs = json.loads(told.splitlines()[-1])
+    theirs = json.loads(output.splitlines()[-1])
     assert_array_equal(np.array(theirs[0]), physics)
     assert_array_equal(np.array(theirs[1]), rewards)

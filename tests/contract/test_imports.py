@@ -1,4 +1,4 @@
-"""What importing a distribution costs: arrows go one way, and heavy libraries wait until they are needed."""
+"""Imports of the distributions: dependencies point one way, and heavy libraries are imported on demand."""
 
 from collections.abc import Callable
 
@@ -6,7 +6,7 @@ HEAVY = ("newton", "warp", "torch", "h5py", "mujoco")
 
 
 def loaded_after(run_python: Callable[..., str], statement: str, names: tuple[str, ...]) -> list[str]:
-    """Which of the named modules a statement leaves loaded in a new interpreter."""
+    """Those of the named modules that a statement loads in a new interpreter."""
     program = f"import sys\n{statement}\nprint(*[name for name in {names!r} if name in sys.modules])"
     return run_python(program).split()
 
@@ -37,7 +37,7 @@ def test_no_module_of_the_environments_loads_learner_evaluation_or_newton(run_py
     assert loaded_after(run_python, statement, ("newton", "warp", "torch", "teamvla_learn", "teamvla_eval")) == []
 
 
-def test_an_import_takes_no_more_than_a_moment(run_python: Callable[..., str]):
+def test_importing_all_distributions_takes_less_than_a_second(run_python: Callable[..., str]):
     program = (
         "import time, gymnasium, pettingzoo\n"
         "start = time.process_time()\n"

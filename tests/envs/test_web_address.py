@@ -1,4 +1,4 @@
-"""Which requests are meant for a page that this machine serves."""
+"""Requests that are accepted or refused by a page of this machine."""
 
 import socket
 

@@ -1,4 +1,4 @@
-"""What the tests of learning share: small demonstrations and a single thread."""
+"""Shared fixtures of the tests of learning: small demonstrations and a single thread."""
 
 from collections.abc import Callable, Iterator
 from pathlib import Path

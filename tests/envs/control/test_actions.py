@@ -1,4 +1,4 @@
-"""What each action mode means, and what a wrong action is told."""
+"""Meaning of each action mode, and errors of wrong actions."""
 
 from dataclasses import replace
 

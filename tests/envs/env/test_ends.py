@@ -1,7 +1,8 @@
-"""How episodes end: by success, by the time limit, or because an object left the table."""
+"""Ends of episodes: success, time limit, and objects that leave the table."""
 
 from collections.abc import Callable
 
+import gymnasium
 import numpy as np
 import pytest
 import teamvla_envs
@@ -61,12 +62,22 @@ def test_success_and_time_limit_are_reasons_too(make_lift: MakeLift):
     assert info["is_success"].tolist() == [True, False]
 
 
-def test_the_single_and_the_parallel_view_tell_the_reason():
-    single = teamvla_envs.parallel_env("lift", max_cycles=1)
-    single.reset(seed=0)
-    _, _, _, _, infos = single.step({agent: np.zeros(8) for agent in single.agents})
-    assert infos["arm_0"]["end_reason"] == "time_limit"
+def test_the_single_view_has_the_end_reason():
+    single = gymnasium.make("TeamVLA/Lift-v0", max_episode_steps=2)
+    _, info = single.reset(seed=0)
+    reasons = [info["end_reason"], *(single.step(np.zeros(16))[4]["end_reason"] for _ in range(2))]
+    assert reasons == ["", "", "time_limit"]
     single.close()
+
+
+def test_every_agent_of_the_parallel_view_has_the_end_reason():
+    parallel = teamvla_envs.parallel_env("lift", max_cycles=1)
+    parallel.reset(seed=0)
+    _, _, _, _, infos = parallel.step({agent: np.zeros(8) for agent in parallel.agents})
+    assert {agent: info["end_reason"] for agent, info in infos.items()} == dict.fromkeys(
+        ("arm_0", "arm_1"), "time_limit"
+    )
+    parallel.close()
 
 
 @pytest.mark.parametrize("task", teamvla_envs.registered_tasks())

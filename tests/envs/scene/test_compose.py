@@ -1,4 +1,4 @@
-"""What stands in a composed scene, who may touch whom, and how it is written down."""
+"""Composed scenes: bodies, collision bits, and their MJCF."""
 
 import xml.etree.ElementTree as ET
 

@@ -1,4 +1,4 @@
-"""What the cameras see: colors, depths and segments of randomized worlds."""
+"""Camera images: colors, depths and segments of randomized worlds."""
 
 from collections.abc import Iterator
 

@@ -70,7 +70,7 @@ def indices(model: mujoco.MjModel, kind: str) -> dict[str, int]:
 
 
 def actuator_targets(model: mujoco.MjModel) -> dict[str, int]:
-    """What each actuator drives (joint or tendon name) to its index."""
+    """Joint or tendon of each actuator to the actuator's index."""
     result = {}
     for i in range(model.nu):
         kind = "jnt" if model.actuator_trntype[i] == int(mujoco.mjtTrn.mjTRN_JOINT) else "tendon"

@@ -72,7 +72,7 @@ def flat(named: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
 
 
 def situations(task: str, num_arms: int, steps: int) -> Iterator[tuple[TeamVectorEnv, tuple[Any, ...]]]:
-    """What the expert comes across; the second of each pair are the arguments of :func:`everything`."""
+    """States of expert episodes; the second of each pair are the arguments of :func:`everything`."""
     env = TeamVectorEnv(task, WORLDS, num_arms=num_arms, autoreset_mode="Disabled", num_threads=1)
     env.reset(seed=1)
     for step in range(steps):

@@ -20,7 +20,7 @@ SAME_SCENE = {"sizes": 0.0, "masses": 0.0, "friction": 0.0}  # one model for all
 
 @dataclass(frozen=True)
 class Recording:
-    """What was lifted, and how.
+    """A lifted object and its motion.
 
     Attributes:
         model: Shared by all worlds.

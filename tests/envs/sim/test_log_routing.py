@@ -1,4 +1,4 @@
-"""Where warnings of MuJoCo and Warp go: to logging, unless the user has decided otherwise."""
+"""Warnings of MuJoCo and Warp are logged, unless the user has set a handler."""
 
 import logging
 from collections.abc import Callable

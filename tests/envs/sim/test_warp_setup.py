@@ -1,4 +1,4 @@
-"""What is said while something compiles, and that an unusable kernel cache only costs time."""
+"""Messages about compilation, and unusable kernel caches."""
 
 import importlib.util
 import io

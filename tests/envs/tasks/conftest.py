@@ -1,4 +1,4 @@
-"""What the tests of tasks share: teams, environments that are closed, and who acts in them."""
+"""Shared fixtures of the tests of tasks: teams, environments that are closed, and policies."""
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass

@@ -223,7 +223,7 @@ def test_both_drawers_must_be_shut(solved: TeamVectorEnv, which: str):
 
 
 def goals_that_fit(sentence: str, facts: Mapping[str, np.ndarray], world: int) -> list[str]:
-    """What a reader who sees colors, sizes, places and arms may understand."""
+    """Goals that an instruction allows, given colors, sizes, places and arms."""
     fits = []
     for goal, name in enumerate(GOALS):
         drawer, color = divmod(goal, 2)

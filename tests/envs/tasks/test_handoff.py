@@ -163,7 +163,7 @@ def test_a_stick_that_was_dropped_on_its_pad_does_not_count_until_it_is_laid_dow
 
 
 def goals_that_fit(task: Handoff, sentence: str, facts: Mapping[str, np.ndarray], world: int) -> list[str]:
-    """What a reader who sees colors, sides and arms may understand."""
+    """Goals that an instruction allows, given colors, sides and arms."""
     fits = []
     for goal, name in enumerate(GOALS):
         stick, pad = divmod(goal, 2)

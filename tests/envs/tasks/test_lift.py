@@ -64,7 +64,7 @@ def test_a_held_bar_never_jumps(make_env: MakeEnv, finish_episodes: FinishEpisod
 
 
 def goals_that_fit(sentence: str, facts: Mapping[str, np.ndarray], world: int) -> list[str]:
-    """What a reader who sees colors, sides and heights may understand."""
+    """Goals that an instruction allows, given colors, sides and heights."""
     if " stand" not in sentence:
         return ["hold"]
     taller = int(facts["taller"][world])

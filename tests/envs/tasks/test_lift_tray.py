@@ -103,7 +103,7 @@ def test_every_arm_gets_the_handle_that_is_nearest_to_it(num_arms: int):
 
 
 def goals_that_fit(sentence: str, facts: Mapping[str, np.ndarray], world: int) -> list[str]:
-    """What a reader who sees colors and heights may understand."""
+    """Goals that an instruction allows, given colors and heights."""
     if " stand" not in sentence:
         return ["hold"]
     taller = int(facts["taller"][world])

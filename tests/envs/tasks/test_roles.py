@@ -1,4 +1,4 @@
-"""Who does their part: what the coordination score reads, shown by what goes wrong in the physics."""
+"""Roles of the arms, which the coordination score reads, in physical failures."""
 
 import numpy as np
 import pytest

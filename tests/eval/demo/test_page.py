@@ -1,4 +1,4 @@
-"""What the page's buttons answer, with a simulator that answers at once."""
+"""Responses of the page's buttons, with a simulator that answers at once."""
 
 import contextlib
 import threading

@@ -1,4 +1,4 @@
-"""What a visitor sees who comes before the page is there."""
+"""The page for visitors before Gradio is loaded."""
 
 import asyncio
 import threading
@@ -67,7 +67,7 @@ def opened(made: threading.Event) -> Generator[tuple[TestClient, Film]]:
 
 
 def later(check: Any) -> Any:
-    """What the check returns, as soon as that is something."""
+    """The first true result of the check."""
     for _ in range(1000):
         if found := check():
             return found

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from teamvla_envs.policies import ZeroPolicy, make_policy
@@ -6,6 +8,8 @@ from teamvla_eval.rollout.ablations import Blind, FrozenArm, LossyMessages, abla
 from teamvla_eval.rollout.evaluate import EvaluationSettings
 from teamvla_eval.rollout.per_world import OneByOne
 from teamvla_eval.rollout.suite import run_suite
+
+from tests.learn.policies.teams import make_team, save_team
 
 
 # In ee_delta the tool rests while the joints relax towards their rest posture.
@@ -56,23 +60,20 @@ def test_who_sees_no_cameras_cannot_be_blinded(make_lift):
         Blind(ZeroPolicy()).bind(make_lift())
 
 
-class Talker(ZeroPolicy):
-    def __init__(self):
-        from teamvla_envs.env.messages import ChannelSettings
-
-        super().__init__()
-        self.channel = ChannelSettings(noise=0.1)
-        self.bus = None
-
-    def bind(self, env):
-        super().bind(env)
-        self.bus = object()
-
-
-def test_messages_get_lost_at_the_rate_asked_for_and_nothing_else_changes(make_lift):
-    talker = Talker()
-    LossyMessages(talker, 0.25).bind(make_lift())
-    assert (talker.channel.drop_rate, talker.channel.noise) == (0.25, 0.1)
+@pytest.mark.parametrize(("drop_rate", "low", "high"), [(0.0, 1.0, 1.0), (0.25, 0.65, 0.85), (1.0, 0.0, 0.0)])
+def test_messages_are_lost_at_the_given_rate(drop_rate, low, high, make_lift, tmp_path):
+    team = make_policy(str(save_team(make_team(), tmp_path / "team")))
+    team.channel = replace(team.channel, noise=0.1)
+    policy = LossyMessages(team, drop_rate)
+    env = make_lift(4, **policy.env_kwargs)
+    policy.bind(env)
+    observation, _ = env.reset(seed=0)
+    policy.reset(np.ones(4, bool))
+    for _ in range(12):
+        observation, *_ = env.step(policy.act(observation))
+    assert team.bus.sent.tolist() == [[24, 24]] * 4  # two rounds in every step
+    assert low <= team.bus.delivered.sum() / team.bus.sent.sum() <= high
+    assert team.channel.noise == 0.1
 
 
 def test_who_does_not_talk_cannot_lose_messages(make_lift):

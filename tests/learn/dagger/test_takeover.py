@@ -8,7 +8,7 @@ STILL = np.zeros((1, 16))
 
 
 def watch(rewards, learner=STILL, expert=STILL, horizon=100):
-    """What a monitor of one world says after each reward."""
+    """Output of a monitor of one world after each reward."""
     monitor = TakeoverMonitor(RULE, num_envs=1, num_arms=2, horizon=horizon)
     return [int(monitor.observe(np.array([reward]), learner, expert)[0]) for reward in rewards]
 

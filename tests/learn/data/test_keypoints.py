@@ -1,4 +1,4 @@
-"""Where things are in pictures: the cameras of the environment agree."""
+"""Keypoints in images agree with the cameras of the environment."""
 
 from pathlib import Path
 from typing import Any
@@ -18,7 +18,7 @@ HEIGHT, WIDTH = 240, 320
 
 
 def source_of(env: TeamVectorEnv, robot: Any) -> FileSource:
-    """What a file of this environment's demonstrations would say of itself."""
+    """Metadata of a file of demonstrations of this environment."""
     return FileSource(
         path=Path("demos.hdf5"),
         env_kwargs={"task": env.task.name, "robot": robot, "num_arms": 2},

@@ -63,7 +63,7 @@ def make_team(
 
 
 def see(policy: MsgPassingVLA, batch: int = 3, seed: int = 0) -> PolicyInput:
-    """What a team sees in so many worlds."""
+    """Observations of a team in ``batch`` worlds."""
     rng = np.random.default_rng(seed)
     arms = policy.config.space.num_arms
     return PolicyInput(
@@ -78,7 +78,7 @@ def see(policy: MsgPassingVLA, batch: int = 3, seed: int = 0) -> PolicyInput:
 
 
 def make_batch(policy: MsgPassingVLA, batch: int = 3, seed: int = 0) -> Batch:
-    """What a team sees and should do."""
+    """Observations of a team and target actions."""
     rng = np.random.default_rng(seed)
     space = policy.config.space
     actions = rng.uniform(-1, 1, (batch, space.chunk_length, space.num_arms * space.action_size))

@@ -23,7 +23,7 @@ LEARNING = Path(__file__).parents[3] / "docs" / "learning.md"
 
 @dataclass
 class StubEnv:
-    """What a policy asks an environment about."""
+    """Attributes of an environment that a policy reads."""
 
     env_kwargs: dict[str, Any] = field(default_factory=lambda: ENV_KWARGS | {"obs_mode": "vision"})
     cameras: tuple[str, ...] = CAMERAS

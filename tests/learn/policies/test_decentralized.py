@@ -53,7 +53,7 @@ class Scenes(ParallelEnv):
         return None
 
     def team(self) -> dict[str, Any]:
-        """What the vector environment shows."""
+        """Observation of the vector environment."""
         return {
             "pixels": {camera: image[None] for camera, image in self._pixels.items()},
             "agent_pos": self._agent_pos.reshape(1, -1),
@@ -61,7 +61,7 @@ class Scenes(ParallelEnv):
         }
 
     def arms(self) -> dict[str, Any]:
-        """What the parallel environment shows."""
+        """Observations of the parallel environment."""
         return {
             agent: {
                 "pixels": {"front": self._pixels["front"], "wrist": self._pixels[f"wrist_{k}"]},

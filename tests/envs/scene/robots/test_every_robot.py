@@ -1,4 +1,4 @@
-"""What every built-in robot model promises to the rest of TeamVLA, and how it behaves in MuJoCo."""
+"""Contracts of the built-in robot models, and their behavior in MuJoCo."""
 
 import mujoco
 import numpy as np

@@ -1,4 +1,4 @@
-"""What ``compare.py`` measures of TeamVLA alone: against bare MuJoCo with the same controls, and against promises."""
+"""Measurements of ``compare.py`` without other suites: bare MuJoCo with the same controls, and absolute thresholds."""
 
 import json
 import subprocess
@@ -28,11 +28,11 @@ from recording import record
 from row import Row, at_least, at_most, extra_time
 
 LIFT = "TeamVLA/Lift-v0"
-WORLDS = (1, 16, 64)  # numbers of worlds that must agree bit for bit
+WORLDS = (1, 16, 64)  # numbers of worlds whose results must be equal bit for bit
 
 
 def layers(seconds: float) -> list[Row]:
-    """The environment against bare MuJoCo with the same models, states and controls."""
+    """The environment compared with bare MuJoCo, with the same models, states and controls."""
     with closing(make_env("lift", 1, 1)) as env, closing(gymnasium.make(LIFT)) as single:
         recording = record(env)
         with closing(make_simulator(env, recording.start, 1)) as sim:
@@ -50,7 +50,7 @@ def layers(seconds: float) -> list[Row]:
 
 
 def views(seconds: float) -> list[Row]:
-    """The PettingZoo view against the bare single view."""
+    """The PettingZoo view compared with the bare single view."""
     with closing(make_env("lift", 1, 1)) as env, closing(gymnasium.make(LIFT)) as single:
         recording = record(env)
         rates = take_turns(
@@ -64,12 +64,12 @@ def resets(seconds: float) -> list[Row]:
     """Resets of half of 64 worlds."""
     with closing(make_env("lift", 64)) as env:
         (rates,) = take_turns({"": masked_resets(env, 32)}, seconds).values()
-    clock, processor = ([1e3 / rate for rate in values] for values in (wall(rates), cpu(rates)))
-    return [at_most("masked reset of 32 of 64 worlds, per world", clock, 0.25, "ms", ".3f", processor)]
+    clock, by_cpu = ([1e3 / rate for rate in values] for values in (wall(rates), cpu(rates)))
+    return [at_most("masked reset of 32 of 64 worlds, per world", clock, 0.25, "ms", ".3f", by_cpu)]
 
 
 def bits() -> list[Row]:
-    """Whether a world's physics depends on the number of worlds and threads, and how much its observations do."""
+    """Dependence of a world's physics and observations on the number of worlds and threads."""
     with closing(make_env("lift", max(WORLDS), 1)) as env:
         recording = record(env)
     base: dict[str, np.ndarray] = {}
@@ -78,16 +78,16 @@ def bits() -> list[Row]:
         with closing(make_env("lift", worlds, threads)) as env:
             env.reset()
             env.set_state({key: values[:worlds] for key, values in recording.start.items()})
-            told = [env.step(action[:worlds])[:2] for action in recording.actions]
-            seen = {
+            steps = [env.step(action[:worlds])[:2] for action in recording.actions]
+            found = {
                 "physics": env.get_state()["physics"],
-                "observations": np.stack([obs for obs, _ in told], 1),
-                "rewards": np.stack([reward for _, reward in told], 1),
+                "observations": np.stack([obs for obs, _ in steps], 1),
+                "rewards": np.stack([reward for _, reward in steps], 1),
             }
-        base = base or seen
-        equal &= np.array_equal(seen["physics"], base["physics"][:worlds])
+        base = base or found
+        equal &= np.array_equal(found["physics"], base["physics"][:worlds])
         for key in ("observations", "rewards"):
-            largest = max(largest, float(np.abs(seen[key] - base[key][:worlds]).max()))
+            largest = max(largest, float(np.abs(found[key] - base[key][:worlds]).max()))
     names, same = ", ".join(map(str, WORLDS)), "equal" if equal else "differs"
     what = f"physics after {len(recording.actions)} steps of the expert, N = {names}, 1 and 2 threads"
     return [
@@ -109,9 +109,9 @@ def soak() -> list[Row]:
     """Growth over 20,000 resets, in a process of its own."""
     script = Path(__file__).parent / "reliability" / "soak.py"
     done = subprocess.run([sys.executable, str(script), "--json-line"], capture_output=True, text=True, check=True)
-    told = json.loads(done.stdout)
-    what = f"growth of memory over {told['resets']:,} resets"
-    return [at_most(what, [told["growth_mb"]], told["allowed_mb"], "MB", ".2f")]
+    found = json.loads(done.stdout)
+    what = f"growth of memory over {found['resets']:,} resets"
+    return [at_most(what, [found["growth_mb"]], found["allowed_mb"], "MB", ".2f")]
 
 
 def starts() -> list[Row]:
@@ -120,18 +120,20 @@ def starts() -> list[Row]:
     for mode, words, bound in (("state", "states", 1.0), ("vision", "images", 4.0)):
         fresh.first_step(mode)  # fills the caches
         starts = [fresh.first_step(mode) for _ in range(3)]
-        clock, processor = [start.seconds for start in starts], [start.cpu_seconds for start in starts]
-        rows.append(at_most(f"warm start to first step, {words}", clock, bound, "s", ".2f", processor))
+        clock, by_cpu = [start.seconds for start in starts], [start.cpu_seconds for start in starts]
+        rows.append(at_most(f"warm start to first step, {words}", clock, bound, "s", ".2f", by_cpu))
     return rows
 
 
 def first_use() -> list[Row]:
-    """Fresh processes with empty caches; they must say what takes so long."""
+    """Fresh processes with empty caches; they must print a message about the compilation."""
     rows = []
     for mode, words, bound in (("state", "states", 12.0), ("vision", "images", 20.0)):
         start = fresh.first_step(mode, empty_caches=True)
         what = f"first use ever to first step, {words}"
         rows.append(at_most(what, [start.seconds], bound, "s", ".1f", [start.cpu_seconds]))
-        said = [line for line in start.said.splitlines() if "TeamVLA" in line]
-        rows.append(Row(f"first use ever says what it does, {words}", f"messages: {len(said)}", "≥ 1", bool(said)))
+        messages = [line for line in start.stderr.splitlines() if "TeamVLA" in line]
+        rows.append(
+            Row(f"first use ever, printed messages, {words}", f"messages: {len(messages)}", "≥ 1", bool(messages))
+        )
     return rows

@@ -94,8 +94,7 @@ class Handoff(Task):
 
     def contact_pairs(self) -> tuple[ContactPair, ...]:
         """Hands with sticks; collisions of arms with the table and each other."""
-        arms = range(self.num_arms)
-        apart = (ContactPair(f"arm_{k}/base", f"arm_{j}/base") for k in arms for j in range(k))
+        apart = (ContactPair(f"arm_{k}/base", f"arm_{j}/base") for k in range(self.num_arms) for j in range(k))
         return (*self.grasps(*self.bodies), *self.collisions("table"), *apart)
 
     def base(self, arm: int) -> tuple[np.ndarray, np.ndarray]:
@@ -144,14 +143,13 @@ class Handoff(Task):
             for p in range(2):
                 fields["geom_rgba", f"pad_{s}_{p}_disc"] = np.array(list(SURFACE_COLORS.values()))[pad_color[:, s, p]]
         stick, pad = d.goal // 2, d.goal % 2
-        pads = np.array([[self._pad_pos(s, p) for p in range(2)] for s in range(2)])
-        height = d.stick_width[rows, stick][:, None] / 2
+        pads, height = np.array([[self._pad_pos(s, p) for p in range(2)] for s in range(2)]), d.stick_width / 2
         return InitialState(
             body_pose=poses,
             fields=fields,
             facts={
                 "stick": stick,
-                "goal_pos": np.concatenate([pads[stick, pad], height], -1),
+                "goal_pos": np.concatenate([pads[stick, pad], height[rows, stick, None]], -1),
                 "length": np.ascontiguousarray(d.stick_length),
                 "width": np.ascontiguousarray(d.stick_width),
                 "stick_color": d.sticks,

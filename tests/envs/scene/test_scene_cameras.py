@@ -8,6 +8,7 @@ from teamvla_envs.scene.cameras import CameraSpec, deregister_camera, register_c
 from teamvla_envs.scene.compose import compose
 from teamvla_envs.scene.props import Table
 from teamvla_envs.scene.robots import PANDA, ROBOTS
+from teamvla_envs.world import ContactPair
 
 SIDE = CameraSpec("side", (1.0, 0.0, 1.0), (1.0, 0.0, 0.0, 0.0), 45.0)
 
@@ -52,9 +53,10 @@ def test_a_further_camera_needs_a_free_name_and_a_body_of_the_scene() -> None:
 
 
 def test_roles_of_bodies_in_contact_pairs_are_resolved() -> None:
-    pairs = [("arm_0/hand", "table"), ("arm_0/upper_arm", "arm_1/base"), ("arm_1/link5", "table")]
+    grasp = ContactPair("arm_0/hand", "table", "grasp", arm=0, body="table")
+    pairs = [grasp, ContactPair("arm_0/upper_arm", "arm_1/base"), ContactPair("arm_1/link5", "table")]
     scene = compose(["panda"] * 2, [Table()], pairs)
-    assert scene.contact_pairs == (("arm_0/hand", "table"), ("arm_0/link2", "arm_1/base"), ("arm_1/link5", "table"))
+    assert scene.contact_pairs == (grasp, ContactPair("arm_0/link2", "arm_1/base"), pairs[2])
     assert scene.body(1, "upper_arm") == "arm_1/link2"
     with pytest.raises(ValueError, match="contact pairs: the scene has no body 'arm_0/elbow'"):
-        compose(["panda"], [Table()], [("arm_0/elbow", "table")])
+        compose(["panda"], [Table()], [ContactPair("arm_0/elbow", "table")])

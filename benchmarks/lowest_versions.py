@@ -26,6 +26,11 @@ TESTS = (
     "tests/envs/test_registration.py",
     "tests/envs/demos/test_reader.py",
 )
+# Tests of PettingZoo's registry (from 1.27 on), of stable-baselines3, and of an argument of numpy.savez (from 2.2 on).
+NEWER = (
+    "not both_registries and not pettingzoo_makes_it and not registered_task_is_made and not every_view_gives"
+    " and not stable_baselines and not continues_from_disk"
+)
 TOOLS = ("pytest>=8.4", "pytest-timeout>=2.4", "hypothesis>=6.130")
 
 
@@ -48,7 +53,7 @@ def main() -> int:
             *options.pins)  # fmt: skip
         run("uv", "pip", "list", "--python", python)
         environment = os.environ | {"OMP_NUM_THREADS": "1", "TEAMVLA_CACHE": str(folder / "cache")}
-        command = [python, "-m", "pytest", "-q", "-p", "no:cacheprovider", *options.tests]
+        command = [python, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-k", NEWER, *options.tests]
         return subprocess.run(command, cwd=ROOT, env=environment, check=False).returncode
 
 

@@ -5,9 +5,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 from teamvla_envs import cli
-from teamvla_envs.demos.collect import CollectionSettings, collect_demos
+from teamvla_envs.demos.collect import collect
 from teamvla_envs.demos.detours import LONGEST, SHORTEST
 from teamvla_envs.demos.reader import open_demos
+from teamvla_envs.demos.settings import CollectConfig, CollectionSettings
 from teamvla_envs.errors import UserError
 
 EPISODES = 4
@@ -17,7 +18,7 @@ SETTINGS = CollectionSettings("drawer", cameras=(), noise=0.0, slips=0.0, detour
 @pytest.fixture(scope="module")
 def drawer_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     out = tmp_path_factory.mktemp("demos") / "drawer.hdf5"
-    collect_demos(SETTINGS, EPISODES, out, num_envs=EPISODES)
+    collect(CollectConfig(SETTINGS, EPISODES, out, num_envs=EPISODES))
     return out
 
 
@@ -41,7 +42,7 @@ def test_they_replay_bit_for_bit(drawer_file: Path, capsys: pytest.CaptureFixtur
 
 
 def test_the_file_is_the_same_when_two_worlds_collect_it(drawer_file: Path, tmp_path: Path):
-    collect_demos(SETTINGS, EPISODES, tmp_path / "drawer.hdf5", num_envs=2)
+    collect(CollectConfig(SETTINGS, EPISODES, tmp_path / "drawer.hdf5", num_envs=2))
     assert (tmp_path / "drawer.hdf5").read_bytes() == drawer_file.read_bytes()
 
 

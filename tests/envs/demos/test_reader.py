@@ -10,9 +10,10 @@ from typing import Any
 import h5py
 import numpy as np
 import pytest
-from teamvla_envs.demos.collect import CollectionSettings, collect_demos
+from teamvla_envs.demos.collect import collect
 from teamvla_envs.demos.reader import DemoFileError, open_demos
 from teamvla_envs.demos.schema import FILE_ATTRIBUTES
+from teamvla_envs.demos.settings import CollectConfig, CollectionSettings
 from teamvla_envs.errors import UserError
 
 from tests.envs.demos.sealing import seal
@@ -315,7 +316,7 @@ def test_parts_must_add_up_to_the_arrays(change: Change):
 
 def test_pictures_must_be_those_of_the_environment(toy_env: object, tmp_path: Path):
     path = tmp_path / "toy.hdf5"
-    collect_demos(CollectionSettings("lift", cameras=("front",), image_size=16), 1, path, num_envs=1)
+    collect(CollectConfig(CollectionSettings("lift", cameras=("front",), image_size=16), 1, path, num_envs=1))
     with h5py.File(path, "r+") as file:
         attributes = file["data"].attrs
         attributes["env_args"] = attributes["env_args"].replace('"image_size": 16', '"image_size": 32')

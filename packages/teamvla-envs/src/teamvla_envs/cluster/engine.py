@@ -145,6 +145,25 @@ def choose_engine(engine: Engine, workers: int | None, address: str | None, thre
     return chosen
 
 
+@dataclass(frozen=True)
+class ClusterConfig:
+    """Where the episodes of a command run.
+
+    Attributes:
+        engine: Where episodes run: local, or ray for the machines of a Ray cluster.
+        workers: Processes of the Ray cluster; by default one per CPU core.
+        address: HOST:PORT of a running Ray cluster; by default RAY_ADDRESS, or else this machine alone.
+    """
+
+    engine: Engine = "local"
+    workers: int | None = None
+    address: str | None = None
+
+    def reach(self, threads: int = 1) -> RayEngine | None:
+        """Return the engine, checked as by :func:`choose_engine`; None for this process."""
+        return choose_engine(self.engine, self.workers, self.address, threads)
+
+
 @contextmanager
 def connect(engine: RayEngine | None) -> Generator[WorkerPool | None]:
     """Give the workers of an engine, see ``RayEngine.connect``; None for this process."""

@@ -8,7 +8,7 @@ from teamvla_envs.seeds import episode_seeds
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from teamvla_envs.demos.collect import CollectionSettings
+    from teamvla_envs.demos.settings import CollectionSettings
 
 
 def is_finished(out: "Path", settings: "CollectionSettings", versions: dict[str, str], episodes: int) -> bool:

@@ -51,7 +51,7 @@ def replay(
     from rich.progress import Progress
 
     from teamvla_envs.console import plain_console
-    from teamvla_envs.demos.rebuild import make_recorded_env
+    from teamvla_envs.demos.reader import make_recorded_env
 
     if num_envs < 1:
         raise UserError(f"num-envs is {num_envs}, expected 1 or more")

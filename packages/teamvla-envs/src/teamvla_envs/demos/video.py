@@ -40,7 +40,7 @@ def render(
     from rich.progress import Progress
 
     from teamvla_envs.console import plain_console
-    from teamvla_envs.demos.rebuild import make_recorded_env
+    from teamvla_envs.demos.reader import make_recorded_env
 
     if not cameras:
         raise UserError("cameras is empty, expected the name of at least one")

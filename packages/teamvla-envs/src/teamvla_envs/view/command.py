@@ -94,8 +94,7 @@ def _source(
         return env, lambda choice: expert_clip(env, _checked_seed(choice)), None, seed
     if not Path(what).exists():
         raise UserError(f"{what!r} is neither a task ({', '.join(registered_tasks())}) nor an existing file")
-    from teamvla_envs.demos.reader import open_demos
-    from teamvla_envs.demos.rebuild import make_recorded_env
+    from teamvla_envs.demos.reader import make_recorded_env, open_demos
 
     file = stack.enter_context(open_demos(what))
     first = file.demo(demo or file.names[0]).name

@@ -6,6 +6,7 @@ from typing import Any, Literal
 
 import numpy as np
 from teamvla_envs.demos import schema
+from teamvla_envs.demos.recorder import EpisodeRecorder, observed_arrays
 from teamvla_envs.demos.writer import Episode
 from teamvla_envs.interrupts import check_interrupt
 
@@ -71,18 +72,17 @@ def drive(
             policy.reset(mask)
             state = env.get_state()
             for index in np.flatnonzero(begins).tolist():
-                worlds[index] = _World(
-                    int(given[index]), str(info["goal"][index]), str(info["task_description"][index])
-                )
+                goal, instruction = str(info["goal"][index]), str(info["task_description"][index])
+                worlds[index] = world = _World(int(given[index]), goal, instruction, index)
                 if style == "classic":
-                    worlds[index].begin(state, index)  # type: ignore[union-attr]
+                    world.begin(state)
         if not any(worlds):
             return
         label = np.clip(env.expert_actions(), -1.0, 1.0)
         learner = np.clip(policy.act(learner_view(policy, obs)), -1.0, 1.0)
         helped = np.array([world is not None and world.helped for world in worlds])
         action = np.where(helped[:, None], label, learner).astype(np.float32)
-        before = _observed(obs) | {schema.ACTIONS: action, schema.EXPERT_ACTIONS: label, schema.PHASE: phase}
+        before = observed_arrays(obs) | {schema.ACTIONS: action, schema.EXPERT_ACTIONS: label, schema.PHASE: phase}
         obs, reward, terminated, truncated, info = env.step(action)
         phase = np.asarray(info["phase"], np.int64)
         done = terminated | truncated
@@ -92,7 +92,7 @@ def drive(
             if world is None:
                 continue
             if world.recording:
-                world.add(before | after, state, index)
+                world.add(before | after, state)
             if done[index]:
                 yield world.finish(style, bool(info["is_success"][index]))
                 worlds[index] = None
@@ -100,7 +100,7 @@ def drive(
                 world.reason = REASONS[reasons[index]]
                 if style == "intervention":
                     world.helped = True
-                    world.begin(state, index)
+                    world.begin(state)
                 else:
                     yield world.cut(rule.patience if reasons[index] == STALLED else 0)
                     worlds[index] = None
@@ -132,54 +132,31 @@ def learner_view(policy: Any, obs: Any) -> Any:
 class _World:
     """One running episode, of which something may be kept."""
 
-    def __init__(self, seed: int, goal: str, instruction: str):
-        self._seed, self._goal, self._instruction = seed, goal, instruction
-        self._rows: dict[str, list[np.ndarray]] = {}
+    def __init__(self, seed: int, goal: str, instruction: str, index: int):
+        self._seed, self._recorder = seed, EpisodeRecorder(seed, goal, instruction, index)
         self.recording, self.helped, self.reason = False, False, ""
 
-    def begin(self, state: Mapping[str, np.ndarray], index: int) -> None:
+    def begin(self, state: Mapping[str, np.ndarray]) -> None:
         """Record from this state on."""
         self.recording = True
-        self._append({schema.STATES + key: values for key, values in state.items()}, index)
+        self._recorder.begin(state)
 
-    def add(self, sample: Mapping[str, np.ndarray], next_state: Mapping[str, np.ndarray], index: int) -> None:
-        """Record one step: arrays over all worlds, of which row ``index`` is kept."""
-        self._append(sample, index)
-        self._append({schema.STATES + key: values for key, values in next_state.items()}, index)
+    def add(self, sample: Mapping[str, np.ndarray], next_state: Mapping[str, np.ndarray]) -> None:
+        """Record one step; see :meth:`EpisodeRecorder.add`."""
+        self._recorder.add(sample, next_state)
 
     def finish(self, style: Style, success: bool) -> Driven:
         """Return the episode that has ended."""
         if style == "classic":
-            return self._driven("solved" if success else "labeled", success, self._length)
+            return self._driven("solved" if success else "labeled", success, len(self._recorder))
         if not self.helped:
             return self._driven("solved" if success else "lost", success, 0)
-        return self._driven("rescued" if success else "lost", success, self._length if success else 0)
+        return self._driven("rescued" if success else "lost", success, len(self._recorder) if success else 0)
 
     def cut(self, steps: int) -> Driven:
         """Return the episode up to now, without its last steps."""
-        return self._driven("labeled", False, self._length - steps)
-
-    @property
-    def _length(self) -> int:
-        return len(self._rows.get(schema.ACTIONS, ()))
+        return self._driven("labeled", False, len(self._recorder) - steps)
 
     def _driven(self, outcome: str, success: bool, length: int) -> Driven:
-        if length < SHORTEST:
-            return Driven(self._seed, outcome, self.reason, None)
-        arrays = {
-            path: np.stack(rows[: length + 1] if path.startswith(schema.STATES) else rows[:length])
-            for path, rows in self._rows.items()
-        }
-        return Driven(
-            self._seed, outcome, self.reason, Episode(self._seed, self._goal, self._instruction, success, arrays)
-        )
-
-    def _append(self, arrays: Mapping[str, np.ndarray], index: int) -> None:
-        for path, values in arrays.items():
-            self._rows.setdefault(path, []).append(np.array(values[index]))
-
-
-def _observed(obs: Mapping[str, Any]) -> dict[str, np.ndarray]:
-    """Return the arrays of an observation by their paths in a demonstration file."""
-    pixels = {schema.PIXELS + camera: pictures for camera, pictures in obs.get("pixels", {}).items()}
-    return pixels | {schema.AGENT_POS: obs["agent_pos"], schema.ENVIRONMENT_STATE: obs["environment_state"]}
+        kept = self._recorder.episode(success, length) if length >= SHORTEST else None
+        return Driven(self._seed, outcome, self.reason, kept)

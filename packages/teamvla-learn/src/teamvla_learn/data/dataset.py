@@ -98,8 +98,7 @@ def _load_file(
     seen: dict[tuple[str, str], str],
 ) -> tuple[MultiTaskDataset, MultiTaskDataset, FileSource] | None:
     """Read the demonstrations of one file that are not in ``seen``, and add them there; None when all of them are."""
-    from teamvla_envs.demos.reader import open_demos
-    from teamvla_envs.demos.rebuild import check_env_kwargs
+    from teamvla_envs.demos.reader import check_env_kwargs, open_demos
 
     try:
         with open_demos(path) as file:

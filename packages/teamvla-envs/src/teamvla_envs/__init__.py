@@ -1,4 +1,4 @@
-"""Teams of robot arms that act together on a sentence, as Gymnasium and PettingZoo environments.
+"""Teams of robot arms that act together on an instruction, as Gymnasium and PettingZoo environments.
 
 Importing this package registers ``TeamVLA/Lift-v0``, ``TeamVLA/Handoff-v0``, ``TeamVLA/Drawer-v0`` and the tasks of
 installed packages, and loads nothing heavy.
@@ -19,14 +19,14 @@ register_environments()
 
 
 def vector_env(task: str, num_envs: int = 1, **kwargs: Any) -> "TeamVectorEnv":
-    """N worlds of a task; arguments of :class:`teamvla_envs.env.vector.TeamVectorEnv`."""
+    """N worlds of a task; arguments of :class:`teamvla_envs.env.arguments.EnvConfig`."""
     from teamvla_envs.env.vector import TeamVectorEnv
 
     return TeamVectorEnv(task, num_envs, **kwargs)
 
 
 def parallel_env(task: str, **kwargs: Any) -> "TeamParallelEnv":
-    """A task as a PettingZoo ``ParallelEnv``; arguments of :class:`teamvla_envs.env.vector.TeamVectorEnv`."""
+    """A task as a PettingZoo ``ParallelEnv``; arguments of :class:`teamvla_envs.env.arguments.EnvConfig`."""
     from teamvla_envs.env.parallel import TeamParallelEnv
 
     return TeamParallelEnv(task, **kwargs)

@@ -80,7 +80,7 @@ class Demo:
 
     @property
     def dones(self) -> np.ndarray:
-        """Whether the episode ended with each action, (T,) bool."""
+        """Mask of the actions that ended the episode, (T,) bool."""
         return self._read(schema.DONES).astype(bool)
 
     @property
@@ -129,7 +129,7 @@ class DemoFile:
             sizes.append(size)
             self._demos[name] = Demo(name, _group=group, _specs=specs[name], **attributes)
         check_total(sizes, file.id.get_filesize())
-        validation.check_alike(specs)
+        validation.check_same_arrays(specs)
         self._splits = validation.read_masks(file, self._demos)
         if self.total != sum(demo.num_samples for demo in self):
             raise DemoFileError(f"total is {self.total}, but the demonstrations have another number of samples")
@@ -165,7 +165,7 @@ class DemoFile:
 
     @property
     def collection(self) -> dict[str, Any]:
-        """How the episodes were collected."""
+        """Policy, seeds and noise of the collection."""
         return self._header.collection
 
     @property
@@ -248,7 +248,7 @@ def make_recorded_env(file: DemoFile, num_envs: int, **overrides: Any) -> "TeamV
         overrides: Arguments that replace the file's, such as ``obs_mode="state"``.
 
     Raises:
-        DemoFileError: When the file's arguments make no environment, or one whose actions and observations have other
+        DemoFileError: When the file's arguments are not valid, or one whose actions and observations have other
             parts than the file's.
     """
     from gymnasium.vector import AutoresetMode
@@ -276,7 +276,7 @@ def make_recorded_env(file: DemoFile, num_envs: int, **overrides: Any) -> "TeamV
 def check_env_kwargs(file: DemoFile) -> None:
     """Check the arguments of a file's environment without making it.
 
-    A task of a package that is not installed is allowed, with what it alone would know.
+    A task of a package that is not installed is allowed, with the arguments that only it could check.
 
     Raises:
         DemoFileError: Naming the argument, its value and what is allowed.

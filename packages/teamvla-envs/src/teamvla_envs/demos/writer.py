@@ -1,6 +1,6 @@
-"""Writing demonstrations so that a finished one is never lost and a half-written one is never seen.
+"""Writer of demonstrations: a finished one is never lost, and a partial one is never visible.
 
-Every file is replaced in one go, see :mod:`teamvla_envs.files`. An episode is first a file of its own;
+Every file is replaced atomically, see :mod:`teamvla_envs.files`. An episode is first a file of its own;
 ``pack_episodes`` joins the files of a collection into one, copying compressed chunks as they are.
 """
 
@@ -29,7 +29,7 @@ class Episode:
 
     Attributes:
         seed: Seed of its reset.
-        goal: Goal variant.
+        goal: Name of the goal.
         instruction: The instruction, which states the goal.
         success: Whether it ended in success.
         arrays: Every dataset of ``schema.ARRAYS`` by its path, such as ``actions`` (T, A*D).
@@ -96,7 +96,7 @@ def write_episode(path: Path, episode: Episode) -> None:
     """Write one episode into a file of its own, atomically.
 
     Raises:
-        UserError: When its arrays don't have the layout of ``schema``.
+        UserError: When its arrays do not have the layout of ``schema``.
     """
     specs = {name: (array.shape, array.dtype.name) for name, array in episode.arrays.items()}
     problem = schema.find_problem(specs, episode.num_samples)
@@ -144,7 +144,7 @@ def pack_episodes(
 
 
 def _storage(name: str, array: np.ndarray) -> dict[str, Any]:
-    """Return how a dataset is laid out in the file: images and states compressed, the rest plain."""
+    """Return the storage options of a dataset: images and states are compressed, the rest is not."""
     compressed = {"compression": "gzip", "compression_opts": schema.GZIP_LEVEL}
     if name.startswith(schema.PIXELS):
         return compressed | {"chunks": (min(schema.IMAGE_CHUNK, len(array)), *array.shape[1:])}

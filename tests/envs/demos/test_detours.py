@@ -1,14 +1,16 @@
-"""Demonstrations in which the hands go for another goal for a while."""
+"""Demonstrations in which the arms move towards another goal for a while."""
 
+from contextlib import closing
 from pathlib import Path
 
 import numpy as np
 import pytest
 from teamvla_envs import cli
 from teamvla_envs.demos.collect import collect
-from teamvla_envs.demos.detours import LONGEST, SHORTEST
+from teamvla_envs.demos.detours import LATEST, LONGEST, SHORTEST, Detours
 from teamvla_envs.demos.reader import open_demos
 from teamvla_envs.demos.settings import CollectConfig, CollectionSettings
+from teamvla_envs.env.vector import TeamVectorEnv
 from teamvla_envs.errors import UserError
 
 EPISODES = 4
@@ -33,7 +35,19 @@ def test_the_arms_are_led_away_and_the_label_stays_right(drawer_file: Path):
                 led_at_all += 1
                 assert led[-1] - led[0] < LONGEST
     assert led_at_all >= EPISODES - 1
-    assert SHORTEST < LONGEST
+
+
+def test_every_detour_is_one_stretch_of_a_length_within_the_limits():
+    with closing(TeamVectorEnv("drawer", 8, autoreset_mode="Disabled")) as env, closing(Detours(env, 1.0)) as detours:
+        env.reset(seed=0)
+        detours.begin(np.ones(8, bool), list(range(8)))
+        right, state = env.expert_actions(), env.get_state()
+        away = [(detours.lead(right, state, np.full(8, step)) != right).any(1) for step in range(LATEST + LONGEST + 1)]
+    lengths = np.sum(away, axis=0)
+    assert lengths.any()
+    for world in np.flatnonzero(lengths):  # in others both goals ask for the same action in this state
+        first, last = np.flatnonzero(np.array(away)[:, world])[[0, -1]]
+        assert SHORTEST <= lengths[world] == last - first + 1 <= LONGEST
 
 
 def test_they_replay_bit_for_bit(drawer_file: Path, capsys: pytest.CaptureFixture[str]):

@@ -65,13 +65,14 @@ def main() -> int:
 
 def make_originals(folder: Path) -> tuple[Path, Path]:
     """Collect a small demonstration file and train a small policy on it; returns their paths."""
-    from teamvla_envs.demos.collect import CollectionSettings, collect_demos
+    from teamvla_envs.demos.collect import collect
+    from teamvla_envs.demos.settings import CollectConfig, CollectionSettings
     from teamvla_learn.train.config import Budget, TrainConfig
     from teamvla_learn.train.run import TrainingJob, run_training
     from teamvla_learn.train.settings import Settings
 
     demos, policy = folder / "demos.hdf5", folder / "policy"
-    collect_demos(CollectionSettings("lift", image_size=16), 4, demos, num_envs=4, threads=1)
+    collect(CollectConfig(CollectionSettings("lift", image_size=16), 4, demos, num_envs=4, threads=1))
     settings = Settings(train=TrainConfig(Budget(steps=1), batch_size=4, shards=1))
     run_training(TrainingJob([demos], policy, settings, threads=1, cache=False, tensorboard=False))
     return demos, policy
@@ -80,8 +81,7 @@ def make_originals(folder: Path) -> tuple[Path, Path]:
 def read_demos(path: Path) -> str:
     """Read a whole demonstration file, as a training does; returns a digest of its content."""
     from teamvla_envs.demos import schema
-    from teamvla_envs.demos.reader import open_demos
-    from teamvla_envs.demos.rebuild import check_env_kwargs
+    from teamvla_envs.demos.reader import check_env_kwargs, open_demos
     from teamvla_envs.errors import UserError
 
     digest = hashlib.sha256()

@@ -1,6 +1,8 @@
 """The options of every ``teamvla`` command, from the signature and docstring of its function."""
 
+import dataclasses
 import typing
+from collections.abc import Iterator
 from typing import Any
 
 import tyro
@@ -19,8 +21,17 @@ def command_sections() -> dict[str, str]:
 
 
 def _options(function: Any) -> str:
-    rows = [(_option(argument), _default(argument), argument.meaning) for argument in arguments(function)]
+    rows = [(_option(argument), _default(argument), argument.meaning) for argument in _flat(function)]
     return f"{summary(function)}\n\n{table(('option', 'default', 'meaning'), rows)}"
+
+
+def _flat(function: Any, nested: bool = False) -> Iterator[Argument]:
+    """The arguments of a command, with those of its configuration in place of ``config``."""
+    for argument in arguments(function):
+        if dataclasses.is_dataclass(argument.annotation) and (nested or argument.name == "config"):
+            yield from _flat(argument.annotation, nested=True)
+        else:
+            yield argument
 
 
 def _option(argument: Argument) -> str:

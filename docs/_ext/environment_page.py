@@ -9,6 +9,7 @@ from importlib import import_module
 import numpy as np
 from markdown import arguments, prose, table
 from teamvla_envs.control import actions
+from teamvla_envs.env.arguments import EnvConfig
 from teamvla_envs.env.parallel import TeamParallelEnv
 from teamvla_envs.env.vector import TeamVectorEnv
 from teamvla_envs.randomization import LEVELS
@@ -171,7 +172,7 @@ def _state(env: TeamVectorEnv) -> str:
 def _arguments() -> str:
     rows = [
         (f"`{argument.name}`", f"`{argument.default}`" if argument.default else "", argument.meaning)
-        for argument in arguments(TeamVectorEnv.__init__, TeamVectorEnv)
+        for argument in arguments(EnvConfig)
         if argument.name not in ("task", "num_envs", "autoreset_mode", "num_threads")
     ]
     return table(("argument", "default", "meaning"), rows)

@@ -5,7 +5,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from teamvla_envs.demos.collect import CollectionSettings, collect_demos
+from teamvla_envs.demos.collect import collect
+from teamvla_envs.demos.settings import CollectConfig, CollectionSettings
 
 TEAMVLA = ("-c", "import sys; from teamvla_envs.cli import main; sys.exit(main(sys.argv[1:]))")
 TRAIN = (
@@ -18,7 +19,7 @@ RunWithExamples = Callable[..., str]
 @pytest.fixture
 def trained(run_with_examples: RunWithExamples, tmp_path: Path) -> Path:
     """A checkpoint of the example's architecture after three steps on two demonstrations."""
-    collect_demos(CollectionSettings("lift", cameras=()), 2, tmp_path / "demos.hdf5", num_envs=2)
+    collect(CollectConfig(CollectionSettings("lift", cameras=()), 2, tmp_path / "demos.hdf5", num_envs=2))
     run_with_examples("residual_mlp", *TEAMVLA, *TRAIN)
     return tmp_path / "run"
 

@@ -4,8 +4,7 @@ from contextlib import closing
 from pathlib import Path
 
 import numpy as np
-from teamvla_envs.demos.reader import open_demos
-from teamvla_envs.demos.rebuild import make_recorded_env
+from teamvla_envs.demos.reader import make_recorded_env, open_demos
 from teamvla_envs.demos.replay import replay_demos
 from teamvla_envs.env.vector import TeamVectorEnv
 from teamvla_envs.policies import make_policy

@@ -17,9 +17,9 @@ import numpy as np
 import pytest
 from gymnasium.vector import AutoresetMode
 from numpy.testing import assert_allclose
-from teamvla_envs.demos.collect import CollectionSettings, collect_demos
-from teamvla_envs.demos.reader import open_demos
-from teamvla_envs.demos.rebuild import make_recorded_env
+from teamvla_envs.demos.collect import collect
+from teamvla_envs.demos.reader import make_recorded_env, open_demos
+from teamvla_envs.demos.settings import CollectConfig, CollectionSettings
 from teamvla_envs.env.vector import TeamVectorEnv
 from teamvla_envs.errors import UserError
 from teamvla_envs.ports import free_port
@@ -41,7 +41,7 @@ def env() -> Iterator[TeamVectorEnv]:
 def demo_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("demos") / "lift.hdf5"
     settings = CollectionSettings("lift", 2, (), 64, "train", 0, 0.0, 0.0)
-    collect_demos(settings, 2, path, num_envs=2)
+    collect(CollectConfig(settings, 2, path, num_envs=2))
     return path
 
 

@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 import pytest
 from gymnasium.vector import AutoresetMode
-from teamvla_envs.demos.collect import CollectionSettings, collect_demos
+from teamvla_envs.demos.collect import collect
+from teamvla_envs.demos.settings import CollectConfig, CollectionSettings
 
 NUM_JOINTS = 2
 BAD_SEEDS = {3, 10}  # the expert does nothing there
@@ -40,6 +41,7 @@ class ToyEnv:
         if unknown:
             raise ValueError(f"cameras has {unknown.pop()!r}, allowed are front, wrist_0, wrist_1")
         assert autoreset_mode is AutoresetMode.DISABLED
+        self.task_name = task
         type(self).instances += 1
         type(self).threads = num_threads
         self.num_envs, self.num_arms, self.obs_mode = num_envs, num_arms, obs_mode
@@ -149,7 +151,7 @@ def toy_env(monkeypatch: pytest.MonkeyPatch) -> type[ToyEnv]:
 def demo_file(toy_env: type[ToyEnv], tmp_path: Path) -> Path:
     """A demonstration file of four toy episodes without images."""
     path = tmp_path / "toy.hdf5"
-    collect_demos(CollectionSettings("lift", cameras=()), episodes=4, out=path, num_envs=4)
+    collect(CollectConfig(CollectionSettings("lift", cameras=()), episodes=4, out=path, num_envs=4))
     return path
 
 

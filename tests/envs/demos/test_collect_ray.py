@@ -9,9 +9,10 @@ from pathlib import Path
 
 import psutil
 import pytest
-from teamvla_envs.cluster.engine import RayEngine
-from teamvla_envs.demos.collect import CollectionSettings, collect_demos
+from teamvla_envs.cluster.engine import ClusterConfig, RayEngine
+from teamvla_envs.demos.collect import collect
 from teamvla_envs.demos.reader import open_demos
+from teamvla_envs.demos.settings import CollectConfig, CollectionSettings
 from teamvla_envs.demos.unpacked import PartsFolder
 from teamvla_envs.demos.writer import Episode
 
@@ -22,7 +23,7 @@ EPISODES = 9
 def test_the_file_is_the_same_byte_for_byte_though_the_workers_are_killed(
     tmp_path: Path, ray_engine: RayEngine, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ):
-    collect_demos(CLUMSY, EPISODES, tmp_path / "local.hdf5")
+    collect(CollectConfig(CLUMSY, EPISODES, tmp_path / "local.hdf5"))
     keep, kept = PartsFolder.add, []
 
     def keep_and_kill(parts: PartsFolder, episode: Episode) -> None:
@@ -33,7 +34,7 @@ def test_the_file_is_the_same_byte_for_byte_though_the_workers_are_killed(
                 process.kill()
 
     monkeypatch.setattr(PartsFolder, "add", keep_and_kill)
-    collect_demos(CLUMSY, EPISODES, tmp_path / "cluster.hdf5", num_envs=2, cluster=ray_engine)
+    collect(CollectConfig(CLUMSY, EPISODES, tmp_path / "cluster.hdf5", num_envs=2, cluster=ClusterConfig("ray", 2)))
     assert "a Ray worker was lost" in caplog.text
     assert len(kept) == len(set(kept))
     assert (tmp_path / "cluster.hdf5").read_bytes() == (tmp_path / "local.hdf5").read_bytes()
@@ -45,7 +46,7 @@ def test_the_file_is_the_same_byte_for_byte_though_the_workers_are_killed(
 def test_ctrl_c_keeps_what_is_finished_and_the_same_command_goes_on(tmp_path: Path):
     whole, out = tmp_path / "whole.hdf5", tmp_path / "lift.hdf5"
     settings = CollectionSettings("lift", cameras=("front",), image_size=32)
-    collect_demos(settings, 12, whole)
+    collect(CollectConfig(settings, 12, whole))
     words = "collect lift --episodes 12 --cameras front --image-size 32 --num-envs 1 --engine ray --workers 2 --out"
     run = "import sys; from teamvla_envs.cli import main; sys.exit(main())"
     program = [sys.executable, "-c", run, *words.split(), str(out)]

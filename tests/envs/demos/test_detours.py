@@ -1,13 +1,16 @@
-"""Demonstrations in which the hands go for another goal for a while."""
+"""Demonstrations in which the arms move towards another goal for a while."""
 
+from contextlib import closing
 from pathlib import Path
 
 import numpy as np
 import pytest
 from teamvla_envs import cli
-from teamvla_envs.demos.collect import CollectionSettings, collect_demos
-from teamvla_envs.demos.detours import LONGEST, SHORTEST
+from teamvla_envs.demos.collect import collect
+from teamvla_envs.demos.detours import LATEST, LONGEST, SHORTEST, Detours
 from teamvla_envs.demos.reader import open_demos
+from teamvla_envs.demos.settings import CollectConfig, CollectionSettings
+from teamvla_envs.env.vector import TeamVectorEnv
 from teamvla_envs.errors import UserError
 
 EPISODES = 4
@@ -17,22 +20,34 @@ SETTINGS = CollectionSettings("drawer", cameras=(), noise=0.0, slips=0.0, detour
 @pytest.fixture(scope="module")
 def drawer_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     out = tmp_path_factory.mktemp("demos") / "drawer.hdf5"
-    collect_demos(SETTINGS, EPISODES, out, num_envs=EPISODES)
+    collect(CollectConfig(SETTINGS, EPISODES, out, num_envs=EPISODES))
     return out
 
 
 def test_the_arms_are_led_away_and_the_label_stays_right(drawer_file: Path):
-    spans = []
+    led_at_all = 0
     with open_demos(drawer_file) as file:
         for demo in file:
             done, right = (a.reshape(demo.num_samples, 2, -1) for a in (demo.actions, demo.expert_actions))
             assert np.array_equal(done[..., -1], right[..., -1])  # grippers
             led = np.flatnonzero((done != right).any((1, 2)))
-            if len(led):  # the actions towards two goals may be equal at times
-                spans.append(led[-1] - led[0] + 1)
-    assert len(spans) >= EPISODES - 1
-    assert max(spans) >= SHORTEST
-    assert max(spans) <= LONGEST
+            if len(led):  # two goals may ask for the same at times
+                led_at_all += 1
+                assert led[-1] - led[0] < LONGEST
+    assert led_at_all >= EPISODES - 1
+
+
+def test_every_detour_is_one_stretch_of_a_length_within_the_limits():
+    with closing(TeamVectorEnv("drawer", 8, autoreset_mode="Disabled")) as env, closing(Detours(env, 1.0)) as detours:
+        env.reset(seed=0)
+        detours.begin(np.ones(8, bool), list(range(8)))
+        right, state = env.expert_actions(), env.get_state()
+        away = [(detours.lead(right, state, np.full(8, step)) != right).any(1) for step in range(LATEST + LONGEST + 1)]
+    lengths = np.sum(away, axis=0)
+    assert lengths.any()
+    for world in np.flatnonzero(lengths):  # in others both goals ask for the same action in this state
+        first, last = np.flatnonzero(np.array(away)[:, world])[[0, -1]]
+        assert SHORTEST <= lengths[world] == last - first + 1 <= LONGEST
 
 
 def test_they_replay_bit_for_bit(drawer_file: Path, capsys: pytest.CaptureFixture[str]):
@@ -41,7 +56,7 @@ def test_they_replay_bit_for_bit(drawer_file: Path, capsys: pytest.CaptureFixtur
 
 
 def test_the_file_is_the_same_when_two_worlds_collect_it(drawer_file: Path, tmp_path: Path):
-    collect_demos(SETTINGS, EPISODES, tmp_path / "drawer.hdf5", num_envs=2)
+    collect(CollectConfig(SETTINGS, EPISODES, tmp_path / "drawer.hdf5", num_envs=2))
     assert (tmp_path / "drawer.hdf5").read_bytes() == drawer_file.read_bytes()
 
 

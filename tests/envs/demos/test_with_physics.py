@@ -12,8 +12,9 @@ import imageio.v3 as iio
 import numpy as np
 import pytest
 from teamvla_envs import cli
-from teamvla_envs.demos.collect import CollectionSettings, collect_demos
+from teamvla_envs.demos.collect import collect
 from teamvla_envs.demos.reader import open_demos
+from teamvla_envs.demos.settings import CollectConfig, CollectionSettings
 from teamvla_envs.env.vector import TeamVectorEnv
 
 EPISODES = 3
@@ -23,7 +24,7 @@ EPISODES = 3
 def lift_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Three episodes of Lift without images."""
     out = tmp_path_factory.mktemp("demos") / "lift.hdf5"
-    collect_demos(CollectionSettings("lift", cameras=()), EPISODES, out, num_envs=EPISODES)
+    collect(CollectConfig(CollectionSettings("lift", cameras=()), EPISODES, out, num_envs=EPISODES))
     return out
 
 
@@ -46,7 +47,7 @@ def test_the_file_replays_bit_for_bit_with_another_number_of_worlds(
 
 
 def test_the_file_is_the_same_when_one_world_collects_it(lift_file: Path, tmp_path: Path):
-    collect_demos(CollectionSettings("lift", cameras=()), EPISODES, tmp_path / "lift.hdf5", num_envs=1)
+    collect(CollectConfig(CollectionSettings("lift", cameras=()), EPISODES, tmp_path / "lift.hdf5", num_envs=1))
     assert (tmp_path / "lift.hdf5").read_bytes() == lift_file.read_bytes()
 
 
@@ -74,7 +75,7 @@ def test_what_the_environment_refuses_is_one_line_and_leaves_nothing_behind(
 def test_images_are_recorded_and_states_can_be_rendered_larger(tmp_path: Path):
     out, video = tmp_path / "lift.hdf5", tmp_path / "lift.mp4"
     settings = CollectionSettings("lift", cameras=("front", "wrist_1"), image_size=32)
-    collect_demos(settings, episodes=1, out=out)
+    collect(CollectConfig(settings, episodes=1, out=out))
     assert cli.main(["render", str(out), "--out", str(video), "--size", "96", "--cameras", "front", "wrist_1"]) == 0
     with open_demos(out) as file:
         demo = file.demo("demo_0")
@@ -89,7 +90,7 @@ def test_images_are_recorded_and_states_can_be_rendered_larger(tmp_path: Path):
 def test_a_killed_collection_goes_on_and_ends_as_if_nothing_had_happened(tmp_path: Path):
     whole, out = tmp_path / "whole.hdf5", tmp_path / "lift.hdf5"
     settings = CollectionSettings("lift", cameras=())
-    collect_demos(settings, 12, whole)
+    collect(CollectConfig(settings, 12, whole))
     command = ["collect", "lift", "--episodes", "12", "--no-images", "--num-envs", "2", "--out", str(out)]
     process = subprocess.Popen([sys.executable, "-c", "from teamvla_envs.cli import main; main()", *command])
     parts = tmp_path / "lift.hdf5.parts"
@@ -99,7 +100,7 @@ def test_a_killed_collection_goes_on_and_ends_as_if_nothing_had_happened(tmp_pat
     process.send_signal(signal.SIGKILL)
     process.wait()
     assert not out.exists()
-    collect_demos(settings, 12, out)
+    collect(CollectConfig(settings, 12, out))
     assert out.read_bytes() == whole.read_bytes()
     assert not parts.exists()
 
@@ -131,7 +132,7 @@ def test_an_episode_that_becomes_unstable_is_a_failure_and_no_other_changes(
 
     monkeypatch.setattr(TeamVectorEnv, "step", push_seed_1)
     out = tmp_path / "lift.hdf5"
-    collect_demos(CollectionSettings("lift", cameras=()), EPISODES, out, num_envs=EPISODES)
+    collect(CollectConfig(CollectionSettings("lift", cameras=()), EPISODES, out, num_envs=EPISODES))
     with open_demos(out) as file, open_demos(lift_file) as undisturbed:
         assert file.collection["failed_seeds"] == [1]
         assert [demo.seed for demo in file] == [0, 2, 3]

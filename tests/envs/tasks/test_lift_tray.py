@@ -5,7 +5,7 @@ from collections.abc import Mapping
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
-from teamvla_envs.env.spaces import SENTENCE
+from teamvla_envs.env.spaces import INSTRUCTION
 from teamvla_envs.geometry import matrix_from_quat, rotation_about_z
 from teamvla_envs.tasks.lift import COLOR_NAMES, HEIGHT_NAMES, SIDE_NAMES, Lift
 from teamvla_envs.tasks.lift_loads import TRAY_STAND_SIZE, TrayLoad
@@ -123,7 +123,7 @@ def test_every_sentence_that_could_tell_the_goal_fits_it_alone(num_arms: int, sp
         assert task.instruction(facts, world) in sentences
         for told in sentences:
             assert goals_that_fit(told, facts, world) == [GOALS[facts["goal"][world]]], told
-            assert SENTENCE.contains(told)
+            assert INSTRUCTION.contains(told)
             assert "bar" not in told
             assert "both" not in told
 

@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from teamvla_envs.demos.collect import CollectionSettings, collect_demos
+from teamvla_envs.demos.collect import collect
+from teamvla_envs.demos.settings import CollectConfig, CollectionSettings
 from teamvla_envs.errors import UserError
 from teamvla_learn.dagger import rounds as rounds_module
 from teamvla_learn.dagger.collecting import DrivingSettings
@@ -23,7 +24,7 @@ from tests.learn.train.jobs import train
 @pytest.fixture
 def job(tmp_path: Path) -> DaggerJob:
     """A job of one round of three episodes."""
-    collect_demos(CollectionSettings("lift", cameras=()), 3, tmp_path / "lift.hdf5", num_envs=3)
+    collect(CollectConfig(CollectionSettings("lift", cameras=()), 3, tmp_path / "lift.hdf5", num_envs=3))
     train(tmp_path / "lift.hdf5", tmp_path / "start", policy="state", steps=5)
     return DaggerJob(
         demos=(tmp_path / "lift.hdf5",),

@@ -5,7 +5,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-from teamvla_envs.demos.collect import CollectionSettings, collect_demos
+from teamvla_envs.demos.collect import collect
+from teamvla_envs.demos.settings import CollectConfig, CollectionSettings
 from teamvla_envs.seeds import episode_seeds
 from teamvla_learn.policies.checkpoint import Checkpoint, load_checkpoint
 from teamvla_learn.policies.checkpoint_policy import CheckpointPolicy
@@ -20,7 +21,7 @@ SEEDS = [int(seed) for seed in episode_seeds("validation", 3)]
 def checkpoint(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Checkpoint:
     """A state policy after one step, to be validated in two worlds."""
     monkeypatch.setattr("teamvla_learn.train.validate.WORLDS", 2)
-    collect_demos(CollectionSettings("lift", cameras=()), 2, tmp_path / "lift.hdf5", num_envs=2)
+    collect(CollectConfig(CollectionSettings("lift", cameras=()), 2, tmp_path / "lift.hdf5", num_envs=2))
     train(tmp_path / "lift.hdf5", tmp_path / "x", policy="state", steps=1, batch_size=4)
     return load_checkpoint(tmp_path / "x")
 

@@ -79,14 +79,14 @@ register_environments()
 
 
 def vector_env(task: str, num_envs: int = 1, **kwargs: Any) -> "TeamVectorEnv":
-    """Make N worlds of a task; arguments of :class:`teamvla_envs.env.vector.TeamVectorEnv`."""
+    """Make N worlds of a task; arguments of :class:`teamvla_envs.env.arguments.EnvConfig`."""
     from teamvla_envs.env.vector import TeamVectorEnv
 
     return TeamVectorEnv(task, num_envs, **kwargs)
 
 
 def parallel_env(task: str, **kwargs: Any) -> "TeamParallelEnv":
-    """Make a PettingZoo ``ParallelEnv``; arguments of :class:`teamvla_envs.env.vector.TeamVectorEnv`."""
+    """Make a PettingZoo ``ParallelEnv``; arguments of :class:`teamvla_envs.env.arguments.EnvConfig`."""
     from teamvla_envs.env.parallel import TeamParallelEnv
 
     return TeamParallelEnv(task, **kwargs)

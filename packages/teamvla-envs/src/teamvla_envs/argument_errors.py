@@ -1,6 +1,6 @@
-"""What is wrong with the arguments of a command, as one line in place of tyro's boxes.
+"""Argument errors of commands as one line, in place of tyro's boxes.
 
-tyro tells it to a hook, which it keeps private: with a version that lacks it, the boxes stay.
+They come from a private hook of tyro: with a version that lacks it, the boxes stay.
 """
 
 import difflib
@@ -13,10 +13,10 @@ from teamvla_envs.errors import UserError
 
 
 def argument_errors(help_page: Callable[[], str]) -> AbstractContextManager[None]:
-    """Let what tyro refuses, within a ``with`` block, be a UserError.
+    """Turn argument errors of tyro, within a ``with`` block, into a UserError.
 
     Args:
-        help_page: Returns the help page of the command, to find what an unknown option was meant to be.
+        help_page: Returns the help page of the command, to suggest the nearest option for an unknown one.
     """
     try:
         from tyro._errors import on_parse_error
@@ -31,7 +31,7 @@ def argument_errors(help_page: Callable[[], str]) -> AbstractContextManager[None
 
 
 def _message(event: Any, help_page: Callable[[], str]) -> str | None:
-    """Say what is wrong; None for what is left to tyro."""
+    """Describe an error in one line; None for one that is left to tyro."""
     kind = type(event).__name__
     if kind == "UnrecognizedArgs":
         return _unknown(event, event.tokens, help_page)
@@ -58,7 +58,7 @@ def _unknown(event: Any, tokens: list[str], help_page: Callable[[], str]) -> str
 
 
 def _nearest(option: str, page: str) -> str | None:
-    """Return the option of a help page whose name, or the last part of it, is most like this one."""
+    """Return the option of a help page whose name, or the last part of it, is the nearest to this one."""
     known = re.findall(r"--[a-z][\w.-]*\w", page)
     flags = {f"--{flag.rpartition('.')[2]}": flag for flag in known if "." in flag} | {flag: flag for flag in known}
     near = difflib.get_close_matches(option.replace("_", "-"), flags, n=1)
@@ -66,7 +66,7 @@ def _nearest(option: str, page: str) -> str | None:
 
 
 def _wrong_type(argument: Any, message: str) -> str:
-    """Say what was given, which tyro quotes in a message of Python's, and what is expected."""
+    """State the given value, which tyro quotes in a message of Python, and the expected type."""
     first = message.partition("\n")[0]
     given = re.search(r"'.*'", first)
     if given is None:

@@ -1,4 +1,4 @@
-"""Checks of arguments: whatever a caller passes is accepted or refused with a message that names the argument."""
+"""Checks of arguments: every value is accepted, or refused with a message that names the argument."""
 
 import contextlib
 import difflib
@@ -23,7 +23,7 @@ R = TypeVar("R")
 
 
 def only_known_arguments(function: Callable[P, R]) -> Callable[P, R]:
-    """Let a function refuse keyword arguments that it does not have, with the nearest name that it has."""
+    """Decorate a function so that it refuses unknown keyword arguments and suggests the nearest known name."""
     parameters = inspect.signature(function).parameters
     known = [name for name, parameter in parameters.items() if parameter.kind != parameter.VAR_KEYWORD]
 
@@ -44,7 +44,7 @@ def did_you_mean(name: object, known: Iterable[str]) -> str:
 
 
 def check_choice(argument: str, value: Any, allowed: tuple[Any, ...]) -> None:
-    """Refuse a value that is not one of those allowed.
+    """Refuse a value that is not allowed.
 
     Raises:
         UserError: Naming the argument and the allowed values.
@@ -54,7 +54,7 @@ def check_choice(argument: str, value: Any, allowed: tuple[Any, ...]) -> None:
 
 
 def check_whole(argument: str, value: Any, least: int = 1, most: int = LARGEST) -> int:
-    """A whole number within limits, as Python's ``int``; booleans are none.
+    """Convert a whole number within limits to Python's ``int``; booleans are refused.
 
     Raises:
         UserError: Naming the argument and the limits.
@@ -70,7 +70,7 @@ def check_whole(argument: str, value: Any, least: int = 1, most: int = LARGEST) 
 
 
 def check_number(argument: str, value: Any, least: float = 0.0, most: float = math.inf) -> float:
-    """A finite number within limits, as Python's ``float``; booleans are none.
+    """Convert a finite number within limits to Python's ``float``; booleans are refused.
 
     Raises:
         UserError: Naming the argument and the limits.
@@ -83,10 +83,10 @@ def check_number(argument: str, value: Any, least: float = 0.0, most: float = ma
 
 
 def check_names(argument: str, value: Any, known: tuple[str, ...]) -> tuple[str, ...]:
-    """One name or several, each once, out of those known.
+    """Convert one or several known names, each given once, to a tuple.
 
     Raises:
-        UserError: Naming the argument and what is known.
+        UserError: Naming the argument and the known names.
     """
     names = (value,) if isinstance(value, str) else check_sequence(argument, value, "a name or several")
     for name in names:
@@ -97,10 +97,10 @@ def check_names(argument: str, value: Any, known: tuple[str, ...]) -> tuple[str,
 
 
 def check_sequence(argument: str, value: Any, expected: str) -> tuple[Any, ...]:
-    """The entries of a list, a tuple or an array.
+    """Return the entries of a list, a tuple or an array.
 
     Raises:
-        UserError: Naming the argument and what is expected.
+        UserError: Naming the argument and the expected type.
     """
     alone = isinstance(value, (str, bytes, Mapping)) or getattr(value, "ndim", 1) == 0
     if alone or not (hasattr(value, "__len__") and hasattr(value, "__getitem__")):
@@ -109,7 +109,7 @@ def check_sequence(argument: str, value: Any, expected: str) -> tuple[Any, ...]:
 
 
 def check_seed(seed: Any) -> int | None:
-    """The ``seed`` of the reset of one world.
+    """Check the ``seed`` of the reset of one world.
 
     Raises:
         UserError: If it is not a whole number from 0.
@@ -118,10 +118,10 @@ def check_seed(seed: Any) -> int | None:
 
 
 def check_mapping(argument: str, value: Any, expected: str) -> Mapping[Any, Any]:
-    """A dict or another mapping.
+    """Check that a value is a mapping.
 
     Raises:
-        UserError: Naming the argument and what is expected.
+        UserError: Naming the argument and the expected type.
     """
     if not isinstance(value, Mapping):
         raise UserError(f"{argument}: got {shown(value)}, expected {expected}")
@@ -129,7 +129,7 @@ def check_mapping(argument: str, value: Any, expected: str) -> Mapping[Any, Any]
 
 
 def check_seeds(seed: Any, num_envs: int) -> list[int | None]:
-    """One seed or ``None`` per world, from the ``seed`` of a reset.
+    """Expand the ``seed`` of a reset to one seed or ``None`` per world.
 
     Raises:
         UserError: If one is not a whole number from 0, or their number is wrong.
@@ -146,7 +146,7 @@ def check_seeds(seed: Any, num_envs: int) -> list[int | None]:
 
 
 def as_numbers(argument: str, value: Any) -> np.ndarray:
-    """Numbers, or nested lists of numbers, as float64; text, objects and booleans are none.
+    """Convert a number or nested lists of numbers to a float64 array; text, objects and booleans are refused.
 
     Raises:
         UserError: Naming the argument.

@@ -53,7 +53,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         argv: Arguments without the program's name. ``--debug`` anywhere shows tracebacks.
 
     Returns:
-        0 for success, 1 for failure or when nobody reads the output any more, 2 for bad input, 130 when interrupted.
+        0 for success, 1 for failure or when the output is no longer read, 2 for bad input, 130 when interrupted.
     """
     arguments = list(sys.argv[1:] if argv is None else argv)
     debug = "--debug" in arguments
@@ -85,7 +85,7 @@ def find_commands() -> dict[str, EntryPoint]:
 
 
 def one_line(error: BaseException) -> str:
-    """Return what an error says as one line."""
+    """Return the message of an error as one line."""
     if isinstance(error, OSError) and error.strerror:
         reason = f"{error.strerror[0].lower()}{error.strerror[1:]}"
         if is_no_space(error) and error.errno != errno.ENOSPC:
@@ -96,17 +96,17 @@ def one_line(error: BaseException) -> str:
 
 
 def missing_package(error: BaseException) -> str | None:
-    """Return what to install for a module that was not found; None when it is not a package that is missing."""
+    """Return the package to install for a module that was not found; None when no package is missing."""
     if not isinstance(error, ModuleNotFoundError) or not error.name:
         return None
     module = error.name.partition(".")[0]
     if module in sys.modules or importlib.util.find_spec(module) is not None:
-        return None  # the package is there, without the part that was asked for
+        return None  # the package is installed, but lacks the requested module
     return PACKAGES.get(module, module.replace("_", "-") if module.startswith("teamvla_") else module)
 
 
 def _report(error: Exception) -> int:
-    """Print an error as one line and return the exit code: what users can mend differs from what is our mistake."""
+    """Print an error as one line and return the exit code: errors that users can fix differ from internal ones."""
     if isinstance(error, UserError) or (isinstance(error, OSError) and error.errno is not None):
         _say(f"error: {one_line(error)}")
         return EXIT_USER_ERROR
@@ -160,7 +160,7 @@ def _overview(commands: dict[str, EntryPoint]) -> str:
     lines = [
         "usage: teamvla COMMAND [ARGUMENTS]",
         "",
-        "Teams of robot arms that act together on a sentence.",
+        "Teams of robot arms that act together on an instruction.",
         "",
     ]
     lines += ["commands:"]
@@ -217,9 +217,9 @@ def _log_to_stderr(debug: bool) -> None:
 
 
 class _CurrentStderr(logging.Handler):
-    """Writes to what ``sys.stderr`` is at that moment, so that a progress bar can stay below the lines.
+    """Writes to the current ``sys.stderr``, so that a progress bar can stay below the lines.
 
-    Of other packages it passes on warnings and errors only.
+    From other packages it passes only warnings and errors.
     """
 
     def emit(self, record: logging.LogRecord) -> None:
@@ -228,14 +228,14 @@ class _CurrentStderr(logging.Handler):
 
 
 def _print_any_character() -> None:
-    """Let characters that the terminal's encoding lacks be printed as escapes instead of raising an error."""
+    """Print characters that the terminal's encoding lacks as escapes instead of raising an error."""
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper) and stream.errors == "strict":
             stream.reconfigure(errors="backslashreplace")
 
 
 def _flush_output() -> None:
-    """Write what is buffered now, while an error can still be reported."""
+    """Flush the output now, while an error can still be reported."""
     if sys.stdout is not None and not sys.stdout.closed:
         try:
             sys.stdout.flush()
@@ -245,7 +245,7 @@ def _flush_output() -> None:
 
 
 def _discard_output() -> None:
-    """Let the interpreter find nothing wrong when it flushes the output for the last time."""
+    """Redirect unwritable output to the null device, so that the final flush of the interpreter succeeds."""
     nowhere = os.open(os.devnull, os.O_WRONLY)
     for stream in (sys.stdout, sys.stderr):
         with suppress(OSError, ValueError, AttributeError):
@@ -257,5 +257,5 @@ def _discard_output() -> None:
 
 
 def _say(line: str) -> None:
-    with suppress(OSError):  # nobody reads it, or its disk is full
+    with suppress(OSError):  # the reader is gone, or its disk is full
         print(line, file=sys.stderr, flush=True)

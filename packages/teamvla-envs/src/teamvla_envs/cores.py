@@ -1,8 +1,8 @@
-"""How many processor cores this process may use, which a cluster or ``taskset`` may have limited."""
+"""Number of CPU cores that this process may use, which a cluster or ``taskset`` may limit."""
 
 import os
 
 
 def usable_cores() -> int:
-    """Return the processor cores this process may use; some systems tell only those that exist."""
+    """Return the number of CPU cores that this process may use; on some systems, that of all cores."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -1,7 +1,7 @@
 """Atomic file writes.
 
-A file is written under a temporary name next to its place, flushed to the disk and renamed: a reader finds the old
-content or the new one, never a part. Errors of the system carry the name of the file that was asked for.
+A file is written under a temporary name in the same folder, flushed to disk and renamed: a reader finds the old or
+the new content, never a part. System errors carry the name of the requested file.
 """
 
 import errno
@@ -18,19 +18,19 @@ _ROOM: Final = 1 << 16  # [bytes]
 
 
 def write_bytes(path: Path, content: bytes) -> None:
-    """Replace a file in one go."""
+    """Replace a file atomically."""
     with replacing(path) as temporary:
         temporary.write_bytes(content)
 
 
 def write_text(path: Path, text: str) -> None:
-    """Replace a text file in one go, in UTF-8."""
+    """Replace a text file atomically, in UTF-8."""
     write_bytes(path, text.encode())
 
 
 @contextmanager
 def replacing(path: Path) -> Generator[Path]:
-    """Give a temporary name to write to; on success it takes the place of the file, else it is removed.
+    """Yield a temporary path to write to; on success it replaces the file, else it is removed.
 
     A link stays a link: the file that it points to is replaced, and the temporary name is next to that file.
     """
@@ -49,7 +49,7 @@ def replacing(path: Path) -> Generator[Path]:
 
 
 def temporary_path(path: Path) -> Path:
-    """Return the name that a file has while it is written; it keeps the suffix."""
+    """Return the path of a file while it is written; it keeps the suffix."""
     return path.with_name(f".{path.stem}.partial{path.suffix}")
 
 
@@ -59,7 +59,7 @@ def real_path(path: Path) -> Path:
 
 
 def reserve(path: Path) -> None:
-    """Take space on the disk for all of a file that has its size already but not its content.
+    """Allocate disk space for a whole file that has its final size but not yet its content.
 
     Writing through a memory map cannot fail for lack of space then, which would end the process.
     """
@@ -74,7 +74,7 @@ def reserve(path: Path) -> None:
 
 
 def check_space(path: Path) -> None:
-    """Raise the error of a full disk if a file could not grow: what wrote it may have left out the rest."""
+    """Raise the error of a full disk if a file cannot grow: a library may have silently dropped data."""
     with path.open("rb+") as file:
         size = os.fstat(file.fileno()).st_size
         try:
@@ -88,7 +88,7 @@ def check_space(path: Path) -> None:
 
 @contextmanager
 def naming(path: Path, temporary: Path | None = None) -> Generator[None]:
-    """Let errors of the system carry the name of a file if they have none, or only that of its temporary file."""
+    """Add the name of a file to system errors that have none, or only that of its temporary file."""
     try:
         yield
     except OSError as error:
@@ -98,12 +98,12 @@ def naming(path: Path, temporary: Path | None = None) -> Generator[None]:
 
 
 def is_no_space(error: BaseException) -> bool:
-    """Whether an error says that a disk, a quota or the largest size of a file is exhausted."""
+    """Return whether an error reports that a disk, a quota or the largest size of a file is exhausted."""
     return isinstance(error, OSError) and error.errno in NO_SPACE
 
 
 def _write_over(descriptor: int, size: int) -> None:
-    """Write a file's own content over it, so that its holes take space."""
+    """Overwrite a file with its own content, so that its holes are allocated."""
     for start in range(0, size, _BLOCK):
         os.pwrite(descriptor, os.pread(descriptor, _BLOCK, start), start)
 

@@ -1,6 +1,6 @@
 """Repair after ``os.fork``: threads do not exist in a forked child, and locks may be held there by threads that do not.
 
-What owns threads or locks registers itself here; in a forked child its ``after_fork`` is called before anything else.
+Objects that own threads or locks register here; in a forked child, their ``after_fork`` is called before other code.
 """
 
 import ctypes
@@ -10,7 +10,7 @@ from typing import Any, Protocol
 
 
 class Forked(Protocol):
-    """What must be repaired in a forked child."""
+    """An object to repair in a forked child."""
 
     def after_fork(self) -> None:
         """Replace threads and locks; called in the child, once for every fork."""

@@ -1,9 +1,9 @@
-"""Interrupts: Ctrl-C and SIGTERM stop a command where nothing is lost.
+"""Interrupts: Ctrl-C and SIGTERM stop a command at a point where no result is lost.
 
-Python raises KeyboardInterrupt wherever it happens to be, also in callbacks that swallow it and in the middle of an
-import, which reports it as another error. So the program handles signals itself: during an import, or while arguments
-are parsed, it ends at once; while a loop defers them, they are noted, and the loop stops between two steps; otherwise
-they raise KeyboardInterrupt.
+Python raises KeyboardInterrupt at any point, even in callbacks that swallow it and in the middle of an import, which
+reports it as another error. So the program handles signals itself: during an import, or while arguments are parsed,
+it exits at once; while a loop defers them, they are noted, and the loop stops between two steps; otherwise they raise
+KeyboardInterrupt.
 """
 
 import os
@@ -50,15 +50,15 @@ def deferred_interrupts() -> Generator[None]:
 
 
 def interrupt_noted() -> bool:
-    """Whether there was an interrupt that is still deferred, or was swallowed before."""
+    """Return whether an interrupt is still deferred, or was swallowed before."""
     return bool(_noted) or _raised
 
 
 def check_interrupt(message: str = "") -> None:
-    """Raise KeyboardInterrupt if there was an interrupt that is still deferred, or was swallowed before.
+    """Raise KeyboardInterrupt if an interrupt is still deferred, or was swallowed before.
 
     Args:
-        message: What the user should know, such as what is kept and how to go on.
+        message: Information for the user, such as the kept results and how to continue.
     """
     global _raised
     if interrupt_noted():
@@ -120,7 +120,7 @@ def _raise(number: int, frame: FrameType | None) -> None:
 
 
 def _is_starting(frame: FrameType | None) -> bool:
-    """Whether the stack of a frame is importing a module or, outside of our own functions, parsing arguments."""
+    """Return whether the stack of a frame is importing a module or, outside of our own functions, parsing arguments."""
     running = False
     while frame is not None:
         name = str(frame.f_globals.get("__name__", ""))

@@ -1,4 +1,4 @@
-"""Text and JSON from outside: bounded before it is read, and escaped before it is shown."""
+"""Untrusted text and JSON: limited in size before parsing, and escaped before printing."""
 
 import json
 import reprlib
@@ -17,17 +17,17 @@ _repr.maxstring = _repr.maxother = _SHOWN
 
 
 def shown(value: object) -> str:
-    """Return a value from outside for a message: on one line, without control characters, and cut when it is long."""
+    """Format an untrusted value for a message: on one line, without control characters, and truncated."""
     if isinstance(value, str):
         return repr(value if len(value) <= _SHOWN else f"{value[: _SHOWN - 1]}…")
     try:
         return plain(_repr.repr(value))
-    except ValueError:  # a number of more digits than Python prints
+    except ValueError:  # a number with more digits than Python prints
         return f"a long {type(value).__name__}"
 
 
 def plain(text: str) -> str:
-    """Return a text from outside, such as a path in a file or an error of a library, for a message, without quotes."""
+    """Format an untrusted text, such as a path in a file or an error of a library, for a message, without quotes."""
     cut = text if len(text) <= 3 * _SHOWN else f"{text[: 3 * _SHOWN - 1]}…"
     return "".join(
         character if character.isprintable() else " " if character.isspace() else ascii(character)[1:-1]
@@ -36,14 +36,14 @@ def plain(text: str) -> str:
 
 
 def parse_json(text: str | bytes, where: str) -> Any:
-    """Parse JSON from outside.
+    """Parse untrusted JSON.
 
     Args:
         text: The JSON.
-        where: What to call it in an error.
+        where: Its name in error messages.
 
     Raises:
-        UserError: When it is too long, nested too deep or no JSON; the message quotes nothing of it.
+        UserError: When it is too long, nested too deep or not JSON; the message does not quote it.
     """
     if len(text) > MAX_JSON_BYTES:
         raise UserError(f"{where} is longer than the {MAX_JSON_BYTES >> 20} MiB allowed for JSON")
@@ -59,11 +59,11 @@ def parse_json(text: str | bytes, where: str) -> Any:
 
 
 def read_json(path: Path) -> Any:
-    """Read a JSON file from outside.
+    """Read an untrusted JSON file.
 
     Raises:
         OSError: When it cannot be read.
-        UserError: When it is no regular file, too long, nested too deep or no JSON.
+        UserError: When it is no regular file, too long, nested too deep or not JSON.
     """
     if path.exists() and not path.is_file():
         raise UserError(f"{path} is not a regular file")

@@ -6,14 +6,14 @@ from teamvla_envs.errors import UserError
 
 
 def free_port(host: str, port: int) -> int:
-    """The port, or for 0 one that is free.
+    """Return the port, or a free one for 0.
 
     Args:
         host: Address to listen on.
         port: 0 to 65535.
 
     Raises:
-        UserError: If nothing can listen there.
+        UserError: If the program cannot listen there.
     """
     if not 0 <= port <= 65535:
         raise UserError(f"port is {port}, expected 0 to 65535")

@@ -1,6 +1,6 @@
 """The table of tasks, and the registries of gymnasium and PettingZoo that mirror it.
 
-Importing :mod:`teamvla_envs` enters the tasks below and those of installed packages; it loads none of them. A package
+Importing :mod:`teamvla_envs` registers the tasks below and those of installed packages without loading them. A package
 offers tasks through the entry-point group ``teamvla.tasks``: name -> a :class:`teamvla_envs.tasks.base.Task`.
 """
 
@@ -26,8 +26,8 @@ class TaskRow:
     """One row of the table.
 
     Attributes:
-        env_name: How gymnasium and PettingZoo call it, e.g. ``Lift`` in ``TeamVLA/Lift-v0``.
-        task: The class, or where it is: ``"package.module:Class"``.
+        env_name: Its name in gymnasium and PettingZoo, e.g. ``Lift`` in ``TeamVLA/Lift-v0``.
+        task: The class, or its location: ``"package.module:Class"``.
         horizon: Control steps after which gymnasium truncates; ``None`` leaves that to the environment, which takes
             the horizon of the class.
     """
@@ -51,7 +51,7 @@ def register_task(
     """Add a task, and with it ``TeamVLA/<env_name>-v0`` in gymnasium and PettingZoo.
 
     Args:
-        name: What commands and constructors call it; lower-case letters, digits and underscores.
+        name: Name for commands and constructors; lower-case letters, digits and underscores.
         task: Class derived from :class:`teamvla_envs.tasks.base.Task`, or ``"package.module:Class"``, which is loaded
             when the task is first made.
         env_name: Name in the id; by default ``name`` in CamelCase.
@@ -91,7 +91,7 @@ def registered_tasks() -> tuple[str, ...]:
 
 
 def environment_id(task: str) -> str:
-    """The id under which gymnasium and PettingZoo know a task, e.g. ``TeamVLA/Lift-v0``."""
+    """Id of a task in gymnasium and PettingZoo, e.g. ``TeamVLA/Lift-v0``."""
     return f"TeamVLA/{get_row(task).env_name}-v{VERSION}"
 
 
@@ -99,7 +99,7 @@ def get_row(task: str) -> TaskRow:
     """The table row of a task.
 
     Raises:
-        ValueError: If there is none of that name; the message lists those there are.
+        ValueError: If there is none of that name; the message lists the registered ones.
     """
     if not isinstance(task, str) or task not in _TASKS:
         raise UserError(f"task: got {task!r}, allowed are {', '.join(repr(name) for name in _TASKS)}")
@@ -110,7 +110,7 @@ def get_task(task: str) -> "type[Task]":
     """The class of a task.
 
     Raises:
-        ValueError: If there is no such task, or what is registered cannot be loaded or is no task.
+        ValueError: If there is no such task, or its class cannot be loaded or is not a task.
     """
     from teamvla_envs.tasks.base import Task
 
@@ -131,7 +131,7 @@ def get_task(task: str) -> "type[Task]":
 
 
 def register_environments() -> None:
-    """Enter every task, built in or of an installed package, into gymnasium's and PettingZoo's registries."""
+    """Register every task, built in or of an installed package, with gymnasium's and PettingZoo's registries."""
     for point in _offered():
         if point.name not in _TASKS:  # a built-in task is not replaced by accident
             _TASKS[point.name] = TaskRow("".join(map(str.capitalize, point.name.split("_"))), point.value)

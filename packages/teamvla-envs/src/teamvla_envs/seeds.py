@@ -1,4 +1,4 @@
-"""Which seeds belong to training, validation and test: disjoint ranges, so that no set leaks into another."""
+"""Disjoint seed ranges of the training, validation and test sets."""
 
 from typing import Final
 
@@ -18,8 +18,8 @@ def episode_seeds(seed_set: str, count: int, offset: int = 0) -> np.ndarray:
 
     Args:
         seed_set: A name in ``SEED_SETS``.
-        count: How many seeds.
-        offset: How many seeds of the set to leave out first.
+        count: Number of seeds.
+        offset: Number of seeds of the set to skip first.
 
     Returns:
         (count,) int64.

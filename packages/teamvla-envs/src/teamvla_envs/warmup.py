@@ -1,4 +1,4 @@
-"""``teamvla warmup``: compiles ahead of time what a first use would have to wait for."""
+"""``teamvla warmup``: compiles scenes and kernels ahead of their first use."""
 
 import time
 from typing import TYPE_CHECKING, Annotated
@@ -11,7 +11,7 @@ from teamvla_envs.registration import get_task, registered_tasks
 if TYPE_CHECKING:
     from teamvla_envs.scene.compose import Scene
 
-# Each channel is a kernel of its own, and so are large color images, which have shadows.
+# Each channel has its own kernel, and so do large color images, which have shadows.
 IMAGES = (("rgb", 64), ("rgb", 240), ("depth", 64), ("segmentation", 64))
 
 
@@ -30,7 +30,7 @@ def warmup(
         images: Also the kernels that render images.
 
     Returns:
-        0, or 1 if something could not be kept for the next start.
+        0, or 1 if a result could not be cached for the next start.
     """
     if len(robot) not in (1, num_arms):
         raise UserError(f"robot: got {len(robot)} names for {num_arms} arms, give one or one per arm")
@@ -49,7 +49,7 @@ def warmup(
 
 
 def _compile(name: str, scene: "Scene") -> tuple[bool, bool]:
-    """Compile a scene; returns whether that was necessary and whether it is in the cache now."""
+    """Compile a scene; returns whether that was necessary and whether it is cached now."""
     from teamvla_envs.sim.compile import compile_scene, is_compiled
 
     if is_compiled(scene):
@@ -62,7 +62,7 @@ def _compile(name: str, scene: "Scene") -> tuple[bool, bool]:
 
 
 def _render(scene: "Scene") -> int:
-    """Render one image of each kind; returns how many modules of kernels were compiled for that."""
+    """Render one image of each kind; returns the number of kernel modules that were compiled."""
     import mujoco
 
     from teamvla_envs.sim.cameras import CameraRenderer

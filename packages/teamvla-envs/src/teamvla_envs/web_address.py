@@ -16,11 +16,11 @@ _LOOPBACK = ("localhost", "127.0.0.1", "::1")
 
 @dataclass(frozen=True)
 class WebAddress:
-    """Where a page is served.
+    """Address of a web page that this machine serves.
 
     A page of another site can make a visitor's browser send requests here: directly, or by DNS rebinding, where the
-    site's own name suddenly means this machine. Two headers that no page can forge give it away: ``Host`` is the
-    address that the browser believes it talks to, ``Origin`` the site whose page asks.
+    site's own name resolves to this machine. Two headers that no page can forge reveal it: ``Host`` is the address
+    that the browser connects to, ``Origin`` the site of the requesting page.
 
     Attributes:
         host: Address that the server listens on.
@@ -43,12 +43,12 @@ class WebAddress:
 
     @property
     def url(self) -> str:
-        """What to open in a browser on this machine."""
+        """Address to open in a browser on this machine."""
         host = "localhost" if _is_wildcard(self.host) else self.host
         return f"http://[{host}]:{self.port}" if ":" in host else f"http://{host}:{self.port}"
 
     def refusal(self, hosts: Sequence[str], origins: Sequence[str]) -> str | None:
-        """Why a request is not meant for this page; None if it is.
+        """Return the reason why a request is not meant for this page; None if it is.
 
         Args:
             hosts: Values of its ``Host`` headers; exactly one is expected.
@@ -64,7 +64,7 @@ class WebAddress:
         return None
 
     def _is_own(self, authority: str, default_ports: set[int]) -> bool:
-        """Whether ``NAME`` or ``NAME:PORT`` of a header stands for this page."""
+        """Return whether ``NAME`` or ``NAME:PORT`` in a header refers to this page."""
         found = _parsed(authority)
         if found is None:
             return False

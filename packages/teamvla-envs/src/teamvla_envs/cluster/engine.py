@@ -1,4 +1,4 @@
-"""Reaching a Ray cluster: one that runs already, or one on this machine for as long as a command runs."""
+"""Connection to a Ray cluster: a running one, or one on this machine that lives as long as a command."""
 
 import logging
 import os
@@ -23,13 +23,13 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class RayEngine:
-    """How to reach a Ray cluster.
+    """Address and size of a Ray cluster.
 
     Attributes:
-        workers: Processes that run episodes; None for as many as the cluster has processors for.
+        workers: Processes that run episodes; None for one per ``threads`` CPU cores of the cluster.
         address: ``HOST:PORT`` of a running cluster; None for ``RAY_ADDRESS``, or else a cluster on this machine for
             as long as the command runs.
-        threads: Processors that each worker occupies.
+        threads: CPU cores that each worker occupies.
     """
 
     workers: int | None = None
@@ -37,7 +37,7 @@ class RayEngine:
     threads: int = 1
 
     def __post_init__(self) -> None:
-        """Refuse what cannot be connected to."""
+        """Check workers and address."""
         if self.workers is not None and self.workers < 1:
             raise UserError(f"workers is {self.workers}, expected 1 or more")
         host, _, port = self._address.rpartition(":")
@@ -46,10 +46,10 @@ class RayEngine:
 
     @contextmanager
     def connect(self) -> Generator["WorkerPool"]:
-        """Give the workers of the cluster; on leaving, end them, and the cluster if it was started here.
+        """Provide the workers of the cluster; on exit, stop them, and the cluster if it was started here.
 
         Raises:
-            UserError: When Ray is not installed, no cluster answers, or it has too few processors.
+            UserError: When Ray is not installed, no cluster answers, or it has too few CPU cores.
         """
         ray = self.import_ray()
         connected_before = ray.is_initialized()
@@ -74,10 +74,10 @@ class RayEngine:
                 ray.shutdown()
 
     def check_reachable(self) -> None:
-        """Check that something answers at the address; Ray itself would try for minutes.
+        """Check that a server answers at the address; Ray itself would retry for minutes.
 
         Raises:
-            UserError: When nothing does.
+            UserError: When none does.
         """
         host, _, port = self._address.rpartition(":")
         if host:
@@ -145,9 +145,28 @@ def choose_engine(engine: Engine, workers: int | None, address: str | None, thre
     return chosen
 
 
+@dataclass(frozen=True)
+class ClusterConfig:
+    """Engine that runs the episodes of a command.
+
+    Attributes:
+        engine: Engine that runs the episodes: local, or ray for the machines of a Ray cluster.
+        workers: Processes of the Ray cluster; by default one per CPU core.
+        address: HOST:PORT of a running Ray cluster; by default RAY_ADDRESS, or else only this machine.
+    """
+
+    engine: Engine = "local"
+    workers: int | None = None
+    address: str | None = None
+
+    def reach(self, threads: int = 1) -> RayEngine | None:
+        """Return the engine, checked as by :func:`choose_engine`; None for this process."""
+        return choose_engine(self.engine, self.workers, self.address, threads)
+
+
 @contextmanager
 def connect(engine: RayEngine | None) -> Generator[WorkerPool | None]:
-    """Give the workers of an engine, see ``RayEngine.connect``; None for this process."""
+    """Provide the workers of an engine, see ``RayEngine.connect``; None for this process."""
     if engine is None:
         yield None
         return
@@ -156,7 +175,7 @@ def connect(engine: RayEngine | None) -> Generator[WorkerPool | None]:
 
 
 def check_versions(wanted: Mapping[str, str], installed: Mapping[str, str]) -> None:
-    """Check, on a worker, that its packages are those of the machine that asked, which the results depend on.
+    """Check on a worker that its package versions, on which results depend, are those of the requesting machine.
 
     Raises:
         UserError: Naming the first that differs, and the worker's machine.

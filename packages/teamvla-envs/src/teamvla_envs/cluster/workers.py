@@ -1,7 +1,7 @@
-"""Processes of a Ray cluster that run episodes: seeds go out in chunks, results come back one by one.
+"""Processes of a Ray cluster that run episodes: seeds are sent in chunks, results are returned one by one.
 
-What a seed gives does not depend on the process that runs it. When a process is lost, alone or with its machine, the
-seeds that it had not finished are run again in another.
+The result of a seed does not depend on the process that runs it. When a process is lost, alone or with its machine,
+its unfinished seeds are run again in another process.
 """
 
 import logging
@@ -12,13 +12,13 @@ from typing import Any, Final, TypeVar
 Result = TypeVar("Result")
 Work = Callable[[Sequence[int]], Iterable[tuple[int, Result]]]
 
-_PATIENCE: Final = 3  # losses of a worker, no result between them, after which something must be wrong
+_PATIENCE: Final = 3  # consecutive losses of a worker without a result that count as a failure
 
 _log = logging.getLogger(__name__)
 
 
 def chunk_size(count: int, workers: int, largest: int) -> int:
-    """Return how many of ``count`` seeds to hand out at once, so that all workers get equally many chunks.
+    """Return how many of ``count`` seeds to hand out at once, so that all workers get the same number of chunks.
 
     Args:
         count: Number of seeds.
@@ -36,8 +36,8 @@ class WorkerPool:
         """Start nothing yet.
 
         Args:
-            size: How many processes.
-            threads: Processors that each occupies.
+            size: Number of processes.
+            threads: CPU cores that each occupies.
         """
         self.size = size
         self._workers = [_Worker(threads) for _ in range(size)]
@@ -46,9 +46,9 @@ class WorkerPool:
         """Run seeds and yield each with its result as it finishes.
 
         Args:
-            work: Runs in the workers: takes seeds, yields each with its result. It is sent there, so it must be a
+            work: Runs in the workers: takes seeds, yields each with its result. It is pickled, so it must be a
                 module's function or a ``functools.partial`` of one.
-            take: Gives the next seeds to run together; empty when there are none at present. It is asked again
+            take: Returns the next seeds to run together; empty when there are none at present. It is called again
                 after each result.
 
         Raises:
@@ -59,7 +59,9 @@ class WorkerPool:
             while True:
                 for worker in self._workers:
                     if worker.lost:
-                        worker.ask(work, [])  # gets seeds when it has answered: a full cluster may let it wait
+                        worker.ask(
+                            work, []
+                        )  # receives seeds after its first answer: a full cluster may keep it waiting
                     if not waiting and (seeds := take()):
                         waiting.append(seeds)
                     if waiting and worker.idle:
@@ -99,7 +101,7 @@ class _WorkerLostError(Exception):
 
 @dataclass(eq=False)
 class _Worker:
-    """One process, which answers one question at a time; when it is lost, the next question goes to a new one."""
+    """One process, which handles one request at a time; when it is lost, the next request goes to a new one."""
 
     threads: int
     seeds: list[int] = field(default_factory=list)  # asked for and not answered
@@ -125,7 +127,7 @@ class _Worker:
         self.stream = self._actor.run.options(num_returns="streaming").remote(work, self.seeds)
 
     def answer(self) -> tuple[int, Any] | None:
-        """Wait for a seed and its result; None when the process has answered all that it was asked."""
+        """Wait for a seed and its result; None when the process has finished its request."""
         import ray
         from ray import exceptions
 
@@ -160,7 +162,7 @@ class _Worker:
 
 
 class _Process:
-    """What runs in a worker's process."""
+    """Actor in the process of a worker."""
 
     def run(self, work: Work[Result], seeds: Sequence[int]) -> Iterator[tuple[int, Result]]:
         for answer in work(seeds) if seeds else ():  # noqa: UP028 (Ray sends values, which only generators take)

@@ -1,8 +1,8 @@
-"""Detours: for a while the arms move as if another goal had been named, while the label stays what is right.
+"""Detours: for a while the arms move towards another goal, while the label stays the expert's correct action.
 
-In a plain demonstration the hands soon give the goal away, and a policy that sees them need not listen to the sentence.
-After a detour they point at the wrong thing, and only the sentence tells the right one. Grippers do what is right
-throughout, so that nothing is dropped on the way.
+In a plain demonstration the motion of the arms soon reveals the goal, and a policy that sees it can ignore the
+instruction. After a detour the arms point at the wrong object, and only the instruction identifies the right one.
+Grippers follow the correct action throughout, so that nothing is dropped on the way.
 """
 
 from typing import TYPE_CHECKING, Any, Final
@@ -52,10 +52,10 @@ class Detours:
             known[worlds] = values[worlds]
 
     def lead(self, action: np.ndarray, state: dict[str, np.ndarray], steps: np.ndarray) -> np.ndarray:
-        """Return the actions (N, A*D) of the expert with the joints of worlds on a detour led elsewhere.
+        """Return the expert's actions (N, A*D), with joint motions towards the other goal in worlds on a detour.
 
         Args:
-            action: (N, A*D), what is right.
+            action: (N, A*D), the correct actions.
             state: The environment's present state.
             steps: (N,) control steps of each episode.
         """
@@ -70,7 +70,7 @@ class Detours:
         return np.where(away[:, None, None], led, right).reshape(action.shape)
 
     def close(self) -> None:
-        """Free what the other goals were followed in."""
+        """Free the environment of the other goals."""
         if self._elsewhere is not None:
             self._elsewhere.close()
 

@@ -1,4 +1,4 @@
-"""H.264 videos: raw images are piped to ffmpeg, whose exit code decides whether there is a video."""
+"""H.264 videos: raw images are piped to ffmpeg, whose exit code decides whether the video is kept."""
 
 import errno
 import os
@@ -34,7 +34,7 @@ class VideoWriter:
         self._ffmpeg: subprocess.Popen[bytes] | None = None
 
     def send(self, image: np.ndarray) -> None:
-        """Add an image, (H, W, 3) uint8, all of one shape; odd lengths are padded, as the codec wants even ones."""
+        """Add an image, (H, W, 3) uint8, all of one shape; odd lengths are padded, since the codec needs even ones."""
         if self._ffmpeg is None:
             height, width = image.shape[:2]
             self._size = height + height % 2, width + width % 2

@@ -1,4 +1,4 @@
-"""Whether a demonstration file is the whole of a collection: then only its working folder is left to remove."""
+"""Check whether a demonstration file is a complete collection, so that its working folder can be removed."""
 
 from typing import TYPE_CHECKING, Any
 
@@ -8,17 +8,17 @@ from teamvla_envs.seeds import episode_seeds
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from teamvla_envs.demos.collect import CollectionSettings
+    from teamvla_envs.demos.settings import CollectionSettings
 
 
 def is_finished(out: "Path", settings: "CollectionSettings", versions: dict[str, str], episodes: int) -> bool:
-    """Read a file in full and tell whether it is what a collection gives.
+    """Read a file in full and return whether it is the result of a collection.
 
     Args:
         out: The demonstration file.
         settings: Settings of the collection.
-        versions: Versions that its numbers depend on.
-        episodes: How many demonstrations it has.
+        versions: Package versions that its results depend on.
+        episodes: Number of demonstrations of the collection.
     """
     try:
         with open_demos(out) as file:
@@ -29,7 +29,7 @@ def is_finished(out: "Path", settings: "CollectionSettings", versions: dict[str,
                 and _has_first_seeds(file, settings)
                 and all(demo.success and demo.verify_hash() for demo in file)
             )
-    except (OSError, KeyError, RuntimeError, ValueError):  # whatever HDF5 makes of a damaged file
+    except (OSError, KeyError, RuntimeError, ValueError):  # errors of HDF5 about a damaged file
         return False
 
 
@@ -45,7 +45,7 @@ def _has_settings(file: DemoFile, settings: "CollectionSettings") -> bool:
 
 
 def _has_first_seeds(file: DemoFile, settings: "CollectionSettings") -> bool:
-    """Whether its seeds, with those that failed, are the first ones of the seed set without a gap."""
+    """Return whether its seeds and the failed ones together are the first ones of the seed set, without a gap."""
     failed = file.collection.get("failed_seeds")
     if not isinstance(failed, list):
         return False

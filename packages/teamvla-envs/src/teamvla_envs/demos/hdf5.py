@@ -1,6 +1,6 @@
-"""HDF5 files that a full disk cannot crash.
+"""HDF5 files whose writing cannot crash on a full disk.
 
-HDF5 keeps what it could not write and fails again when the file is closed, which can end the process. So it writes
+HDF5 keeps unwritten data and fails again when the file is closed, which can end the process. So it writes
 through a Python file object that never fails: after the first error, content is kept in memory, and the error is
 raised when HDF5 is done with the file.
 """
@@ -23,8 +23,8 @@ CheckDisk = Callable[[], None]
 def new_hdf5(path: Path) -> Generator[tuple["h5py.File", CheckDisk]]:
     """Write an HDF5 file, which takes its place when it is complete; see :func:`teamvla_envs.files.replacing`.
 
-    Yields the open file, and a function that raises the error of the disk if there was one. Call it now and then
-    while much is written.
+    Yields the open file, and a function that raises the error of the disk if there was one. Call it regularly
+    during long writes.
     """
     import h5py
 
@@ -36,7 +36,7 @@ def new_hdf5(path: Path) -> Generator[tuple["h5py.File", CheckDisk]]:
 
 
 class _Storage(io.RawIOBase):
-    """A file whose writes and reads never fail; what the disk did not take is kept in memory.
+    """A file whose writes and reads never fail; data that the disk refused is kept in memory.
 
     Args:
         file: The file on the disk, unbuffered.
@@ -47,7 +47,7 @@ class _Storage(io.RawIOBase):
         self._file = file
         self._position = 0
         self._size = 0
-        self._kept: list[tuple[int, bytes]] = []  # what was written after the disk's error, in order
+        self._kept: list[tuple[int, bytes]] = []  # writes after the disk's error, in order
         self._error: BaseException | None = None
 
     def check(self) -> None:
@@ -106,5 +106,5 @@ class _Storage(io.RawIOBase):
     def _write_all(self, data: bytes) -> None:
         self._file.seek(self._position)
         left = memoryview(data)
-        while left:  # a nearly full disk takes less than it is given
+        while left:  # a nearly full disk may write only a part
             left = left[self._file.write(left) or 0 :]

@@ -1,4 +1,4 @@
-"""The header of a demonstration file: what is stated once for all demonstrations, and whether the arrays agree."""
+"""Header of a demonstration file: its attributes, checked against its arrays."""
 
 import logging
 import re
@@ -22,11 +22,11 @@ _HASH_FIELD: Final = schema.FILE_ATTRIBUTES[-1]
 
 
 class Header:
-    """The attributes of ``data``, parsed.
+    """Parsed attributes of the group ``data``.
 
     Attributes:
         version: Version of the layout.
-        total: Samples of all demonstrations, as the file says.
+        total: Recorded number of samples of all demonstrations.
         env_args: The entry of the same name.
         versions: Versions of the packages that wrote the file.
         collection: How the episodes were collected.
@@ -34,7 +34,7 @@ class Header:
     """
 
     def __init__(self, data: "h5py.Group") -> None:
-        """Read the attributes; raises ``DemoFileError`` when one is missing or something else."""
+        """Read the attributes; raises ``DemoFileError`` when one is missing or invalid."""
         first = schema.FILE_ATTRIBUTES[0]
         self.version: int = read_attributes(data, (first,), "file")[first.name]
         if self.version not in schema.READ_VERSIONS:
@@ -104,9 +104,9 @@ class Header:
                 raise DemoFileError(
                     f"{path} has width {specs[path][0][1]}, but its parts add up to {width} for {arms} arms"
                 )
-        self._check_pictures(specs)
+        self._check_images(specs)
 
-    def _check_pictures(self, specs: Mapping[str, schema.ArraySpec]) -> None:
+    def _check_images(self, specs: Mapping[str, schema.ArraySpec]) -> None:
         kwargs = self.env_args["env_kwargs"]
         cameras, size = kwargs.get("cameras"), kwargs.get("image_size")
         if cameras is not None and not _names(cameras):
@@ -120,7 +120,7 @@ class Header:
                 raise DemoFileError(f"{plain(path)} is of a camera that env_kwargs does not name")
             if expected is not None and list(shape[1:3]) != expected:
                 raise DemoFileError(
-                    f"{plain(path)} has pictures of {shape[1:3]}, but env_kwargs: image_size is {shown(size)}"
+                    f"{plain(path)} has images of {shape[1:3]}, but env_kwargs: image_size is {shown(size)}"
                 )
 
     def _parts(self, name: str) -> list[tuple[str, int]]:

@@ -1,4 +1,4 @@
-"""Noise and slips on the expert's actions: they lead off the expert's path, so that the data shows the way back.
+"""Noise and slips on the expert's actions, which leave the expert's path so that the data shows the way back.
 
 A first-order autoregression per joint, ``n[t] = 0.8 n[t-1] + w[t]`` with white ``w``, drifts instead of
 trembling. The executed action carries the noise, the label stays the expert's clean action. A slip is a
@@ -46,7 +46,7 @@ def slips(seed: int, num_steps: int, num_arms: int, num_joints: int, rate: float
         rate: Expected number of slips of an arm in 100 steps.
 
     Returns:
-        Joint drift (num_steps, A, J) float64 [rad], and where the gripper closes (num_steps, A) bool.
+        Joint drift (num_steps, A, J) float64 [rad], and the steps in which the gripper closes (num_steps, A) bool.
     """
     rng = np.random.default_rng((_STREAM, seed, 1))
     begins = rng.random((num_steps, num_arms)) < rate / 100

@@ -1,4 +1,4 @@
-"""Reading demonstrations that may come from anywhere: a file is checked before its first array is handed out.
+"""Reader of demonstration files, which are not trusted: a file is checked before any of its arrays is returned.
 
 For example::
 
@@ -8,7 +8,7 @@ For example::
             print(demo.instruction, demo.obs("agent_pos").shape, demo.actions.shape)
 """
 
-from collections.abc import Generator, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,32 +16,37 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from teamvla_envs.demos import schema
-from teamvla_envs.demos import validation as checking
+from teamvla_envs.demos import schema, validation
+from teamvla_envs.demos.hdf5_heaps import check_heaps
 from teamvla_envs.demos.header import Header
-from teamvla_envs.demos.heaps import check_heaps
 from teamvla_envs.demos.structure import DemoFileError, check_structure, check_total, damage_reported
 from teamvla_envs.errors import UserError
-from teamvla_envs.outside import plain
+from teamvla_envs.outside import plain, shown
 
 if TYPE_CHECKING:
     import h5py
 
-__all__ = ["Demo", "DemoFile", "DemoFileError", "open_demos"]
+    from teamvla_envs.env.vector import TeamVectorEnv
+
+__all__ = ["Demo", "DemoFile", "DemoFileError", "check_env_kwargs", "make_recorded_env", "open_demos"]
+
+_NOT_FROM_FILES = {"num_envs", "num_threads", "device", "solver", "autoreset_mode"}  # decided by this machine
+_PARTS = ("action", "agent_pos", "environment_state")
+_RENAMED = {"goal_error": "object_to_goal"}  # parts of schema 1 whose sign differs today; states have not changed
 
 
 @dataclass(frozen=True)
 class Demo:
-    """One demonstration; its arrays are read from the file at each access, so keep what you use again.
+    """One demonstration; its arrays are read from the file at each access, so keep arrays that you use again.
 
     Attributes:
         name: ``demo_0``, ``demo_1``, …
         num_samples: T, the number of actions.
         seed: Seed of the reset that began it.
-        goal: Goal variant.
-        instruction: The sentence that tells the goal.
+        goal: Name of the goal.
+        instruction: The instruction, which states the goal.
         success: Whether it ended in success.
-        content_hash: The sha256 that the file claims; ``verify_hash`` checks it.
+        content_hash: sha256 of the content as recorded in the file; ``verify_hash`` checks it.
     """
 
     name: str
@@ -75,7 +80,7 @@ class Demo:
 
     @property
     def dones(self) -> np.ndarray:
-        """Whether the episode ended with each action, (T,) bool."""
+        """Mask of the actions that ended the episode, (T,) bool."""
         return self._read(schema.DONES).astype(bool)
 
     @property
@@ -102,7 +107,7 @@ class Demo:
     def _read(self, path: str) -> np.ndarray:
         if path not in self._specs:
             raise DemoFileError(f"{self.name} has no {path}; it has {', '.join(map(plain, self.paths))}")
-        return checking.read_array(self.name, self._group, path)
+        return validation.read_array(self.name, self._group, path)
 
 
 class DemoFile:
@@ -112,26 +117,26 @@ class DemoFile:
         """Check the whole file: its structure, its layout, its header, and that its actions are finite numbers."""
         self.path = path
         check_structure(file)
-        data = checking.child_group(file, schema.DATA)
+        data = validation.child_group(file, schema.DATA)
         self._header = Header(data)
         self._demos: dict[str, Demo] = {}
         specs: dict[str, dict[str, schema.ArraySpec]] = {}
         sizes: list[int] = []
-        for name in checking.demo_names(data):
-            group = checking.child_group(data, name)
-            attributes = checking.read_attributes(group, schema.DEMO_ATTRIBUTES, name)
-            specs[name], size = checking.measure_demo(name, group, attributes["num_samples"])
+        for name in validation.demo_names(data):
+            group = validation.child_group(data, name)
+            attributes = validation.read_attributes(group, schema.DEMO_ATTRIBUTES, name)
+            specs[name], size = validation.measure_demo(name, group, attributes["num_samples"])
             sizes.append(size)
             self._demos[name] = Demo(name, _group=group, _specs=specs[name], **attributes)
         check_total(sizes, file.id.get_filesize())
-        checking.check_alike(specs)
-        self._splits = checking.read_masks(file, self._demos)
+        validation.check_same_arrays(specs)
+        self._splits = validation.read_masks(file, self._demos)
         if self.total != sum(demo.num_samples for demo in self):
             raise DemoFileError(f"total is {self.total}, but the demonstrations have another number of samples")
         self._header.check_hash(path, self._splits, {demo.name: demo.content_hash for demo in self})
         self._header.check_arrays(next(iter(specs.values())))
         for name, group_specs in specs.items():
-            checking.check_demo(name, data[name], group_specs)
+            validation.check_demo(name, data[name], group_specs)
 
     @property
     def names(self) -> list[str]:
@@ -160,7 +165,7 @@ class DemoFile:
 
     @property
     def collection(self) -> dict[str, Any]:
-        """How the episodes were collected."""
+        """Policy, seeds and noise of the collection."""
         return self._header.collection
 
     @property
@@ -232,3 +237,89 @@ def _open_hdf5(path: Path) -> "h5py.File":
                 f"{path} is open for writing in another program, or was left so by one that was killed"
             ) from error
         raise DemoFileError(f"{path} cannot be read, it may be cut short ({plain(reason)})") from error
+
+
+def make_recorded_env(file: DemoFile, num_envs: int, **overrides: Any) -> "TeamVectorEnv":
+    """Make an environment from a file's ``env_kwargs``, with autoreset disabled.
+
+    Args:
+        file: The demonstration file.
+        num_envs: Number of worlds.
+        overrides: Arguments that replace the file's, such as ``obs_mode="state"``.
+
+    Raises:
+        DemoFileError: When the file's arguments are not valid, or one whose actions and observations have other
+            parts than the file's.
+    """
+    from gymnasium.vector import AutoresetMode
+
+    from teamvla_envs.env.vector import TeamVectorEnv
+
+    recorded = _recorded(file)
+    try:
+        env = TeamVectorEnv(**(recorded | overrides), num_envs=num_envs, autoreset_mode=AutoresetMode.DISABLED)
+    except (TypeError, ValueError, OverflowError) as error:
+        raise DemoFileError(f"{file.path}: env_kwargs make no environment: {plain(str(error))}") from error
+    for name in _PARTS:
+        made = [(str(part), int(length)) for part, length in getattr(env, f"{name}_parts")]
+        found = [(_RENAMED.get(part, part), length) for part, length in file.parts(name)]
+        if made != found:
+            env.close()
+            missing, unknown = ([pair for pair in a if pair not in b] for a, b in ((made, found), (found, made)))
+            raise DemoFileError(
+                f"{file.path}: env_kwargs make an environment whose {name} has other parts: {missing or made}, "
+                f"the file has {plain(str(unknown or found))}"
+            )
+    return env
+
+
+def check_env_kwargs(file: DemoFile) -> None:
+    """Check the arguments of a file's environment without making it.
+
+    A task of a package that is not installed is allowed, with the arguments that only it could check.
+
+    Raises:
+        DemoFileError: Naming the argument, its value and what is allowed.
+    """
+    from teamvla_envs.arguments import check_choice
+    from teamvla_envs.control.actions import ACTION_MODES
+    from teamvla_envs.env.observations import OBS_MODES
+    from teamvla_envs.env.spaces import check_image_size
+    from teamvla_envs.registration import get_task, registered_tasks
+    from teamvla_envs.scene.robots.registry import get_robot
+    from teamvla_envs.scene.visual_meshes import LOOKS
+
+    kwargs = _recorded(file)
+    checks: dict[str, Callable[[Any], object]] = {
+        "obs_mode": lambda value: check_choice("obs_mode", value, OBS_MODES),
+        "action_mode": lambda value: check_choice("action_mode", value, ACTION_MODES),
+        "looks": lambda value: check_choice("looks", value, LOOKS),
+        "image_size": check_image_size,
+    }
+    arms = kwargs.get("num_arms", 2)
+    robots = kwargs.get("robot", "panda")
+    try:
+        for name, check in checks.items():
+            if name in kwargs:
+                check(kwargs[name])
+        joints = {len(get_robot(name).joints) for name in ([robots] if isinstance(robots, str) else robots)}
+        if len(joints) > 1:
+            raise UserError(f"robot: {robots} have different numbers of joints")
+        check_choice(
+            "instruction_for", kwargs.get("instruction_for", "all"), ("all", *(f"arm_{k}" for k in range(arms)))
+        )
+        if kwargs["task"] in registered_tasks():
+            chosen = {name: kwargs[name] for name in ("split", "randomization") if name in kwargs}
+            get_task(kwargs["task"])(num_arms=arms, **chosen)
+    except (TypeError, ValueError, OverflowError) as error:
+        raise DemoFileError(f"{file.path}: env_kwargs make no environment: {plain(str(error))}") from error
+
+
+def _recorded(file: DemoFile) -> dict[str, Any]:
+    """Return the arguments that a file may choose."""
+    from teamvla_envs.env.arguments import ENV_ARGUMENTS
+
+    recorded = {name: value for name, value in file.env_kwargs.items() if name not in _NOT_FROM_FILES}
+    if unknown := sorted(recorded.keys() - set(ENV_ARGUMENTS)):
+        raise DemoFileError(f"{file.path}: env_kwargs has the unknown argument {shown(unknown[0])}")
+    return recorded

@@ -1,166 +1,79 @@
-"""Running the expert in N worlds and cutting what happens into episodes."""
+"""Recording the episode of one world as a demonstration, whoever acts: expert, policy or person.
 
-from collections.abc import Iterator, Mapping
-from contextlib import closing
-from typing import TYPE_CHECKING, Any
+For example::
+
+    recorder = EpisodeRecorder(seed, info["goal"][0], info["task_description"][0])
+    recorder.begin(env.get_state())
+    ...
+    before = observed_arrays(obs) | {schema.ACTIONS: action, schema.EXPERT_ACTIONS: label, schema.PHASE: phase}
+    obs, reward, terminated, truncated, info = env.step(action)
+    recorder.add(before | {schema.REWARDS: reward, schema.DONES: done}, env.get_state())
+    ...
+    write_episode(path, recorder.episode(success=True))
+"""
+
+from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 
-from teamvla_envs.control.actions import JOINT_STEP
 from teamvla_envs.demos import schema
-from teamvla_envs.demos.detours import Detours
-from teamvla_envs.demos.noise import joint_noise, slips
-from teamvla_envs.demos.seed_queue import SeedSchedule
 from teamvla_envs.demos.writer import Episode
-from teamvla_envs.interrupts import check_interrupt
-
-if TYPE_CHECKING:
-    from teamvla_envs.env.vector import TeamVectorEnv
 
 
-def record_expert(
-    env: "TeamVectorEnv", schedule: SeedSchedule, noise: float, slip_rate: float = 0.0, detour_rate: float = 0.0
-) -> Iterator[Episode]:
-    """Run the expert on the schedule's seeds and yield every finished episode, successful or not.
-
-    A world whose episode ended begins the schedule's next seed at once, while the others go on.
+class EpisodeRecorder:
+    """Recorder of one world's episode, or of a part of it.
 
     Args:
-        env: Environment with ``obs_mode="vision+state"``, joint-delta actions and autoreset disabled.
-        schedule: Seeds to run; each episode's outcome is told to it before the episode is yielded.
-        noise: Scale of the noise on the executed actions [rad]; see ``joint_noise``.
-        slip_rate: Expected number of slips of an arm in 100 steps; see ``slips``.
-        detour_rate: Share of the episodes with a detour towards another goal; see :class:`Detours`.
+        seed: Seed of the reset that began the episode.
+        goal: Its goal.
+        instruction: Its instruction.
+        world: Index of the world, whose rows of the given arrays are kept.
     """
-    with closing(Detours(env, detour_rate)) as detours:
-        yield from _record(env, schedule, noise, slip_rate, detours)
 
-
-def _record(
-    env: "TeamVectorEnv", schedule: SeedSchedule, noise: float, slip_rate: float, detours: Detours
-) -> Iterator[Episode]:
-    recordings: list[_Recording | None] = [None] * env.num_envs
-    seeds = [0] * env.num_envs
-    noise_shape = env.max_episode_steps, env.num_arms, env.action_size - 1
-    disturbance = np.zeros((noise_shape[0], env.num_envs, *noise_shape[1:]))
-    drift, closes = np.zeros_like(disturbance), np.zeros(disturbance.shape[:-1], dtype=bool)
-    phase = np.zeros(env.num_envs, dtype=np.int64)
-    obs: Any = None
-    state: dict[str, np.ndarray] = {}
-    while True:
-        check_interrupt()
-        begins = np.zeros(env.num_envs, dtype=bool)
-        for world in _idle(recordings):
-            seed = schedule.take()
-            if seed is None:
-                break
-            begins[world], seeds[world] = True, seed
-        if begins.any():
-            obs, info = env.reset(seed=seeds, options={"reset_mask": begins})
-            phase = np.where(begins, info["phase"], phase)
-            state = env.get_state()
-            for world in np.flatnonzero(begins).tolist():
-                told = str(info["goal"][world]), str(info["task_description"][world])
-                recordings[world] = _Recording(seeds[world], *told, state, world)
-                disturbance[:, world] = joint_noise(seeds[world], *noise_shape, noise)
-                drift[:, world], closes[:, world] = slips(seeds[world], *noise_shape, slip_rate)
-            detours.begin(begins, seeds)
-        if len(_idle(recordings)) == env.num_envs:
-            return
-        label = np.clip(env.expert_actions(), -1.0, 1.0)
-        steps = np.array([len(recording or ()) for recording in recordings])
-        led = detours.lead(label, state, steps)
-        action = _disturbed(led, recordings, disturbance, drift, closes)
-        before = _flat_observation(obs) | {
-            schema.ACTIONS: action,
-            schema.EXPERT_ACTIONS: label,
-            schema.PHASE: phase,
-        }
-        obs, rewards, terminated, truncated, info = env.step(action)
-        phase = np.asarray(info["phase"], dtype=np.int64)
-        done = terminated | truncated
-        after = {schema.REWARDS: rewards.astype(np.float32), schema.DONES: done.astype(np.uint8)}
-        state = env.get_state()
-        for world, recording in enumerate(recordings):
-            if recording is None:
-                continue
-            recording.add(before | after, state)
-            if done[world]:
-                recordings[world] = None
-                episode = recording.finish(success=bool(info["is_success"][world]))
-                schedule.finish(episode.seed, episode.success)
-                yield episode
-
-
-class _Recording:
-    """One world's running episode."""
-
-    def __init__(self, seed: int, goal: str, instruction: str, state: Mapping[str, np.ndarray], world: int) -> None:
-        self._seed = seed
-        self._goal = goal
-        self._instruction = instruction
-        self._world = world
+    def __init__(self, seed: int, goal: str, instruction: str, world: int = 0):
+        self._seed, self._goal, self._instruction, self._world = seed, goal, instruction, world
         self._rows: dict[str, list[np.ndarray]] = {}
-        self._append({schema.STATES + key: array for key, array in state.items()})
 
     def __len__(self) -> int:
-        return len(self._rows.get(schema.ACTIONS, []))
+        """Number of recorded actions."""
+        return len(self._rows.get(schema.ACTIONS, ()))
+
+    def begin(self, state: Mapping[str, np.ndarray]) -> None:
+        """Begin the recording in a state of the environment: name to an array with first axis N."""
+        self._rows = {}
+        self._append({schema.STATES + key: values for key, values in state.items()})
 
     def add(self, sample: Mapping[str, np.ndarray], next_state: Mapping[str, np.ndarray]) -> None:
-        """Append one step: arrays over all worlds, of which this world's rows are kept."""
-        self._append(sample)
-        self._append({schema.STATES + key: array for key, array in next_state.items()})
+        """Record one step.
 
-    def finish(self, success: bool) -> Episode:
-        """Return the episode."""
-        arrays = {path: np.stack(rows) for path, rows in self._rows.items()}
+        Args:
+            sample: Arrays with first axis N by their paths in the file, such as ``actions`` (N, A*D).
+            next_state: State of the environment after the step: name to an array with first axis N.
+        """
+        self._append(sample)
+        self._append({schema.STATES + key: values for key, values in next_state.items()})
+
+    def episode(self, success: bool, length: int | None = None) -> Episode:
+        """Return the recorded episode.
+
+        Args:
+            success: Whether it ended in success.
+            length: Number of its first actions to keep; None for all.
+        """
+        length = len(self) if length is None else length
+        arrays = {
+            path: np.stack(rows[: length + 1] if path.startswith(schema.STATES) else rows[:length])
+            for path, rows in self._rows.items()
+        }
         return Episode(self._seed, self._goal, self._instruction, success, arrays)
 
     def _append(self, arrays: Mapping[str, np.ndarray]) -> None:
-        for path, array in arrays.items():
-            self._rows.setdefault(path, []).append(np.array(array[self._world]))
+        for path, values in arrays.items():
+            self._rows.setdefault(path, []).append(np.array(values[self._world]))
 
 
-def _idle(recordings: list[_Recording | None]) -> list[int]:
-    return [world for world, recording in enumerate(recordings) if recording is None]
-
-
-def _disturbed(
-    label: np.ndarray,
-    recordings: list[_Recording | None],
-    disturbance: np.ndarray,
-    drift: np.ndarray,
-    closes: np.ndarray,
-) -> np.ndarray:
-    """Return actions (N, A*D) with each running world's noise and slips of its present step.
-
-    An arm's joint motion that grows beyond the limit of a step is scaled as a whole, as the environment does.
-
-    Args:
-        label: (N, A*D) float32, where the arms are led.
-        recordings: The running episodes, whose lengths are their step numbers.
-        disturbance: (steps, N, A, J) noise [rad] of each world's episode.
-        drift: (steps, N, A, J) drift [rad] of slipping arms; only an arm that keeps its gripper open slips.
-        closes: (steps, N, A) where a slipping arm closes its gripper.
-    """
-    num_arms, num_joints = disturbance.shape[2:]
-    action = label.reshape(len(label), num_arms, -1).copy()
-    for world, recording in enumerate(recordings):
-        if recording is not None:
-            step = len(recording)
-            is_open = action[world, :, -1] > 0
-            action[world, :, :num_joints] += disturbance[step, world] / JOINT_STEP
-            action[world, :, :num_joints] += is_open[:, None] * drift[step, world] / JOINT_STEP
-            action[world, is_open & closes[step, world], -1] = -1.0
-    joints = action[..., :num_joints]
-    joints /= np.maximum(np.abs(joints).max(axis=-1, keepdims=True), 1.0)
-    return np.clip(action, -1.0, 1.0).reshape(label.shape).astype(np.float32)
-
-
-def _flat_observation(obs: Mapping[str, Any]) -> dict[str, np.ndarray]:
-    """Return the arrays of an observation by their paths in the file."""
+def observed_arrays(obs: Mapping[str, Any]) -> dict[str, np.ndarray]:
+    """Return the arrays of a ``vision+state`` observation by their paths in a demonstration file."""
     pixels = {schema.PIXELS + camera: images for camera, images in obs.get("pixels", {}).items()}
-    return pixels | {
-        schema.AGENT_POS: obs["agent_pos"],
-        schema.ENVIRONMENT_STATE: obs["environment_state"],
-    }
+    return pixels | {schema.AGENT_POS: obs["agent_pos"], schema.ENVIRONMENT_STATE: obs["environment_state"]}

@@ -1,4 +1,4 @@
-"""``teamvla replay``: simulates recorded actions again and compares what happens with what was recorded."""
+"""``teamvla replay``: simulates recorded actions again and compares the result with the recording."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import closing
@@ -20,12 +20,12 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Replayed:
-    """What came of replaying one demonstration.
+    """Result of the replay of one demonstration.
 
     Attributes:
         name: The demonstration.
         success: Whether the replay ended in success.
-        difference: The first thing that differs from the recording, None when nothing does.
+        difference: The first difference from the recording, None when there is none.
     """
 
     name: str
@@ -51,7 +51,7 @@ def replay(
     from rich.progress import Progress
 
     from teamvla_envs.console import plain_console
-    from teamvla_envs.demos.rebuild import make_recorded_env
+    from teamvla_envs.demos.reader import make_recorded_env
 
     if num_envs < 1:
         raise UserError(f"num-envs is {num_envs}, expected 1 or more")
@@ -75,11 +75,11 @@ def replay(
 
 
 def replay_demos(env: "TeamVectorEnv", demos: Sequence[Demo]) -> Iterator[Replayed]:
-    """Simulate demonstrations from their first states on, and yield what came of each, in order.
+    """Simulate demonstrations from their first states on, and yield each result, in order.
 
     Args:
         env: The environment that they were recorded in, see ``make_recorded_env``; it replays one in each world.
-        demos: Which to replay.
+        demos: Demonstrations to replay.
     """
     env.reset(seed=0)
     for start in range(0, len(demos), env.num_envs):
@@ -87,7 +87,7 @@ def replay_demos(env: "TeamVectorEnv", demos: Sequence[Demo]) -> Iterator[Replay
 
 
 def _replay_batch(env: "TeamVectorEnv", demos: Sequence[Demo]) -> list[Replayed]:
-    """Replay at most as many demonstrations as there are worlds; worlds left over repeat the last one."""
+    """Replay at most one demonstration per world; spare worlds repeat the last one."""
     worlds = [*demos, *[demos[-1]] * (env.num_envs - len(demos))]
     lengths = [demo.num_samples for demo in worlds]
     actions, rewards = [demo.actions for demo in worlds], [demo.rewards for demo in worlds]

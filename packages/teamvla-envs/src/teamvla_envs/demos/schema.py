@@ -1,11 +1,11 @@
-"""What a demonstration file holds: every array and attribute with its shape, unit and meaning.
+"""Layout of a demonstration file: every array and attribute with its shape, unit and meaning.
 
 The layout is robomimic's: ``data/demo_0/{obs, actions, rewards, dones, states}``, ``mask/{train, valid}``.
 The writer, the reader's checks and the documentation are all derived from the tables of this file, which
 imports nothing heavy, so that a training program can read it without a physics engine.
 
 Axes: T samples of an episode, A arms, D action entries per arm, P proprioception entries per arm, S entries
-of the environment's state, H and W pixels. Index t of ``obs`` is what was seen before ``actions[t]``.
+of the environment's state, H and W pixels. Index t of ``obs`` is the observation before ``actions[t]``.
 """
 
 import hashlib
@@ -52,7 +52,7 @@ class ArrayField:
         shape: One symbol or number per axis; ``...`` stands for any further axes.
         dtypes: The numpy dtypes that it may have.
         unit: Unit of its numbers, empty when they have none.
-        meaning: What it holds.
+        meaning: Its content.
         required: Whether every demonstration has it.
     """
 
@@ -73,7 +73,7 @@ class ArrayField:
 
 @dataclass(frozen=True)
 class AttributeField:
-    """One attribute: its name, the Python type it reads as, and what it holds."""
+    """One attribute: its name, the Python type it is read as, and its content."""
 
     name: str
     type: type
@@ -121,8 +121,8 @@ ARRAYS: Final[tuple[ArrayField, ...]] = (
 DEMO_ATTRIBUTES: Final[tuple[AttributeField, ...]] = (
     AttributeField("num_samples", int, "T, the number of actions"),
     AttributeField("seed", int, "seed of the reset that began the episode"),
-    AttributeField("goal", str, "goal variant"),
-    AttributeField("instruction", str, "the sentence that tells the goal"),
+    AttributeField("goal", str, "name of the goal"),
+    AttributeField("instruction", str, "instruction, which states the goal"),
     AttributeField("success", bool, "whether the episode ended in success"),
     AttributeField("content_hash", str, "sha256 over the arrays and the other attributes"),
 )
@@ -158,7 +158,7 @@ def find_problem(arrays: Mapping[str, ArraySpec], num_samples: int) -> str | Non
         num_samples: T.
 
     Returns:
-        The first thing that is wrong, or None.
+        The first violation of the layout, or None.
     """
     if not 1 <= num_samples <= MAX_STEPS:
         return f"num_samples is {num_samples}, expected 1 to {MAX_STEPS}"
@@ -169,7 +169,7 @@ def find_problem(arrays: Mapping[str, ArraySpec], num_samples: int) -> str | Non
     for path, (shape, dtype) in arrays.items():
         field_of_path = find_field(path)
         if field_of_path is None:
-            continue  # datasets that others added are theirs
+            continue  # foreign datasets are ignored
         if dtype not in field_of_path.dtypes:
             return f"{path} has dtype {dtype}, expected {' or '.join(field_of_path.dtypes)}"
         if not _fits(shape, field_of_path.shape, axes):
@@ -200,7 +200,7 @@ def content_hash(attributes: Mapping[str, object], arrays: Mapping[str, np.ndarr
 def header_hash(
     attributes: Mapping[str, object], masks: Mapping[str, Sequence[str]], content_hashes: Mapping[str, str]
 ) -> str:
-    """Return the sha256 of what is stated once per file: a change of one bit gives another value.
+    """Return the sha256 of the attributes of a file: a change of one bit gives another value.
 
     Args:
         attributes: The values of ``FILE_ATTRIBUTES``; ``header_hash`` itself is left out.

@@ -1,4 +1,4 @@
-"""Which seed a collection tries next: it keeps the first successful ones, however many run at once."""
+"""Queue of the seeds of a collection, which keeps the first successful ones for any number of worlds."""
 
 from collections.abc import Iterable, Sequence
 
@@ -6,18 +6,18 @@ from collections.abc import Iterable, Sequence
 class SeedSchedule:
     """Hands out seeds in order until the first ``wanted`` successes in the order of seeds are certain.
 
-    A seed is handed out only when the known successes and the running episodes before it would not do. So no
-    episode runs in vain unless an earlier one fails, and the outcome is the same for any number of worlds.
+    A seed is handed out only when the known successes and the running episodes before it do not suffice. So no
+    episode is wasted unless an earlier one fails, and the outcome is the same for any number of worlds.
     """
 
     def __init__(
         self, seeds: Sequence[int], wanted: int, succeeded: Iterable[int] = (), failed: Iterable[int] = ()
     ) -> None:
-        """Start, or go on after the outcomes that are known already.
+        """Start, or continue after known outcomes.
 
         Args:
             seeds: Seeds to try, in order.
-            wanted: How many successes are needed.
+            wanted: Number of successes that are needed.
             succeeded: Seeds that are known to succeed.
             failed: Seeds that are known to fail.
         """
@@ -36,7 +36,7 @@ class SeedSchedule:
         return None
 
     def finish(self, seed: int, success: bool) -> None:
-        """Note how a seed's episode ended."""
+        """Record the outcome of a seed's episode."""
         self._running.discard(seed)
         (self._succeeded if success else self._failed).add(seed)
 
@@ -53,7 +53,7 @@ class SeedSchedule:
 
     @property
     def remaining(self) -> int:
-        """How many episodes still have to succeed."""
+        """Number of episodes that still have to succeed."""
         return self._wanted - len(self.kept)
 
     def _needed(self) -> list[int]:

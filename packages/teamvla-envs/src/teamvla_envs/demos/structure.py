@@ -1,8 +1,8 @@
-"""The structure of an HDF5 file that nobody vouches for, checked before any of its arrays is read.
+"""Structure of an untrusted HDF5 file, checked before any of its arrays is read.
 
 Only groups and datasets that live inside the file, each under one name, are accepted: a link, an external or a virtual
-dataset could read any file of the machine, and ten thousand names of one dataset take the time of ten thousand. How
-much memory an array takes is found out before it is read, compressed or not.
+dataset could read any file of the machine, and ten thousand names of one dataset take the time of ten thousand. The
+memory that an array takes is determined before it is read, compressed or not.
 """
 
 import math
@@ -19,25 +19,25 @@ if TYPE_CHECKING:
     import h5py
 
 MAX_DEPTH: Final = 16  # groups inside groups
-MAX_ARRAY_BYTES: Final = 256 << 20  # of one array in memory that is no picture
-MAX_PICTURES_BYTES: Final = 4 << 30  # of one camera's pictures of one demonstration in memory
+MAX_ARRAY_BYTES: Final = 256 << 20  # of one array in memory that holds no images
+MAX_IMAGES_BYTES: Final = 4 << 30  # of one camera's images of one demonstration in memory
 MAX_TOTAL_BYTES: Final = 4 << 30  # of all arrays of a small file in memory
-MAX_EXPANSION: Final = 400  # times its own size that a larger file may take in memory; pictures take about 20 times
-_MAX_CHUNK_BYTES: Final = 512 << 10  # compressed; deflate makes at most 1,032 times as much of it
+MAX_EXPANSION: Final = 400  # times its own size that a larger file may take in memory; images take about 20 times
+_MAX_CHUNK_BYTES: Final = 512 << 10  # compressed; deflate expands by a factor of at most 1,032
 _CHECKSUM: Final = 4  # bytes that fletcher32 adds to a chunk
 _FILTERS: Final = {1: "gzip", 2: "shuffle", 3: "fletcher32"}  # others are loaded from libraries
 
 
 class DemoFileError(UserError):
-    """A file is no demonstration file or a damaged one; the message says which demo and what is bad."""
+    """A file is no demonstration file or a damaged one; the message names the demonstration and the fault."""
 
 
 @contextmanager
 def damage_reported(where: str) -> Generator[None]:
-    """Report what HDF5 raises about a damaged file as a ``DemoFileError``.
+    """Turn errors of HDF5 about a damaged file into a ``DemoFileError``.
 
     Args:
-        where: What to call in the message what was read.
+        where: Name of the part that was read, for the message.
     """
     try:
         yield
@@ -56,7 +56,7 @@ def check_structure(file: "h5py.File") -> None:
     """Check that a file holds groups and plain datasets of its own, each under one name.
 
     Raises:
-        DemoFileError: Naming the first that is something else.
+        DemoFileError: Naming the first other object.
     """
     import h5py
 
@@ -86,18 +86,18 @@ def check_structure(file: "h5py.File") -> None:
                 raise DemoFileError(f"{plain(path)} is neither a group nor a dataset")
 
 
-def check_size(dataset: "h5py.Dataset", where: str, pictures: bool) -> int:
-    """Check how much memory a dataset takes when it is read; returns it [bytes].
+def check_size(dataset: "h5py.Dataset", where: str, images: bool) -> int:
+    """Check the memory that a dataset takes when it is read; returns it [bytes].
 
     Args:
         dataset: The dataset, of which nothing is read.
-        where: What to call it in an error.
-        pictures: Whether it holds pictures, which may take more.
+        where: Its name in error messages.
+        images: Whether it holds images, which may take more.
 
     Raises:
         DemoFileError: When it takes more than is allowed.
     """
-    limit = MAX_PICTURES_BYTES if pictures else MAX_ARRAY_BYTES
+    limit = MAX_IMAGES_BYTES if images else MAX_ARRAY_BYTES
     item = dataset.dtype.itemsize
     size = math.prod(dataset.shape) * item
     chunk = math.prod(dataset.chunks or ()) * item
@@ -113,7 +113,7 @@ def check_size(dataset: "h5py.Dataset", where: str, pictures: bool) -> int:
 
 
 def check_total(sizes: Iterable[int], file_size: int) -> None:
-    """Check how much memory all arrays of a file take together.
+    """Check the memory that all arrays of a file take together.
 
     Args:
         sizes: Of the arrays [bytes].
@@ -124,13 +124,13 @@ def check_total(sizes: Iterable[int], file_size: int) -> None:
         raise DemoFileError(f"its arrays take {total} bytes in memory, allowed are {limit} for a file of {file_size}")
 
 
-def is_pictures(path: str) -> bool:
-    """Return whether a dataset's path inside a demonstration is that of a camera's pictures."""
+def is_images(path: str) -> bool:
+    """Return whether a dataset's path inside a demonstration is that of a camera's images."""
     return path.startswith(schema.PIXELS)
 
 
 def _check_storage(created: Any, path: str) -> None:
-    """Refuse what is stored elsewhere, and what takes a library of others to read."""
+    """Refuse datasets that are stored elsewhere or need a plug-in library."""
     import h5py
 
     if created.get_layout() == h5py.h5d.VIRTUAL or created.get_external_count():
@@ -142,7 +142,7 @@ def _check_storage(created: Any, path: str) -> None:
 
 
 def _large_chunks(dataset: "h5py.Dataset") -> list[tuple[tuple[int, ...], int]]:
-    """Return place and stored size [bytes] of the chunks that could become too large when they are inflated."""
+    """Return offset and stored size [bytes] of the chunks that could become too large when they are inflated."""
     found: list[tuple[tuple[int, ...], int]] = []
 
     def look(chunk: Any) -> None:
@@ -154,7 +154,7 @@ def _large_chunks(dataset: "h5py.Dataset") -> list[tuple[tuple[int, ...], int]]:
 
 
 def _inflated_size(stored: bytes, limit: int) -> int:
-    """Return how many bytes a zlib stream holds, or a number above ``limit`` when it is more than that."""
+    """Return the inflated size [bytes] of a zlib stream, or a number above ``limit`` when it is larger than that."""
     stream, size = zlib.decompressobj(), 0
     with suppress(zlib.error):  # HDF5 reports it when it reads the chunk
         while stored and size <= limit and not stream.eof:

@@ -1,8 +1,8 @@
 """The finished episodes of a collection that is not packed yet: a folder next to the file that it will become.
 
 It holds ``collection.json`` (the settings, so that only the same collection is continued), one HDF5 file per
-successful episode and one empty ``.failed`` file per failed one, both named by seed. Files that others put there are
-left alone.
+successful episode and one empty ``.failed`` file per failed one, both named by seed. Foreign files are left
+alone.
 """
 
 import errno
@@ -29,15 +29,15 @@ _log = logging.getLogger(__name__)
 
 
 class PartsFolder:
-    """Keeps finished episodes; what it holds is as if it had been collected just now, in one go."""
+    """Folder of the finished episodes of an interrupted or running collection."""
 
     def __init__(self, out: Path, settings: Mapping[str, Any], overwrite: bool = False) -> None:
-        """Look at what is there, changing nothing yet.
+        """Inspect the folder, changing nothing yet.
 
         Args:
             out: The file that the episodes will be packed into.
-            settings: All that the episodes depend on.
-            overwrite: Whether episodes of other settings may be thrown away.
+            settings: Everything that the episodes depend on.
+            overwrite: Whether episodes of other settings may be discarded.
 
         Raises:
             UserError: When the folder holds episodes of other settings.
@@ -66,7 +66,7 @@ class PartsFolder:
         return [] if self._stale else list(self._episodes("failed"))
 
     def open(self) -> None:
-        """Make the folder ready for episodes, and keep other processes out of it until ``close``."""
+        """Prepare the folder for episodes, and lock it until ``close``."""
         self.path.mkdir(parents=True, exist_ok=True)
         self._lock = os.open(self.path, os.O_RDONLY)
         try:
@@ -94,7 +94,7 @@ class PartsFolder:
             (self.path / f"{name}.failed").touch()
 
     def remove(self) -> None:
-        """Delete what ``add`` put into the folder, and the folder unless it holds other files."""
+        """Delete the episodes, and the folder unless it holds other files."""
         self._clear()
         try:
             self.path.rmdir()
@@ -105,7 +105,7 @@ class PartsFolder:
             _log.warning("%s stays, it holds %s: %s", self.path, foreign[0], (error.strerror or str(error)).lower())
 
     def close(self) -> None:
-        """Let other processes in."""
+        """Unlock the folder."""
         if self._lock is not None:
             os.close(self._lock)
             self._lock = None
@@ -116,7 +116,7 @@ class PartsFolder:
         return {int(match[1]): path for path, match in found.items() if match and match[2] == kind}
 
     def _half_written(self) -> list[Path]:
-        """Return what a process left that was killed while it wrote."""
+        """Return the partial files of a process that was killed while it wrote."""
         return [path for path in self.path.glob(".*") if _HALF_WRITTEN.fullmatch(path.name)]
 
     def _clear(self) -> None:

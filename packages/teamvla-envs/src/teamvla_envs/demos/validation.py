@@ -1,6 +1,6 @@
-"""Checks of a demonstration file that nobody vouches for: each says which demonstration is bad, and what is.
+"""Checks of an untrusted demonstration file; errors name the demonstration and the fault.
 
-They follow those of :mod:`teamvla_envs.demos.structure`. What comes from the file is escaped and cut in messages.
+They follow those of :mod:`teamvla_envs.demos.structure`. Text from the file is escaped and truncated in messages.
 """
 
 import re
@@ -16,7 +16,7 @@ from teamvla_envs.demos.structure import (
     check_structure,
     check_total,
     damage_reported,
-    is_pictures,
+    is_images,
 )
 from teamvla_envs.outside import plain, shown
 
@@ -46,12 +46,12 @@ def child_group(parent: "h5py.Group", name: str) -> "h5py.Group":
 
 
 def read_attributes(group: "h5py.Group", fields: tuple[schema.AttributeField, ...], where: str) -> dict[str, Any]:
-    """Return a group's attributes as the Python types that the layout says.
+    """Return a group's attributes as the Python types of the layout.
 
     Args:
         group: The group whose attributes are read.
         fields: The attributes that it must have.
-        where: What to call the group in an error.
+        where: Name of the group in error messages.
     """
     values: dict[str, Any] = {}
     for field in fields:
@@ -85,21 +85,21 @@ def measure_demo(name: str, group: "h5py.Group", num_samples: int) -> tuple[dict
     """Check the layout of one demonstration, reading none of its arrays.
 
     Args:
-        name: What to call it in an error.
+        name: Its name in error messages.
         group: Its group.
-        num_samples: T, as its attribute says.
+        num_samples: Recorded T.
 
     Returns:
-        Shape and dtype of each array of the layout, by path, and how much memory all of them take [bytes].
+        Shape and dtype of each array of the layout, by path, and the memory that all of them take [bytes].
     """
     specs: dict[str, schema.ArraySpec] = {}
     size = 0
     for path, dataset in walk_datasets(group):
         if schema.find_field(path) is None:
-            continue  # datasets that others added are theirs
+            continue  # foreign datasets are ignored
         if dataset.shape is None:
             raise DemoFileError(f"{name}: {plain(path)} is empty")
-        size += check_size(dataset, f"{name}: {plain(path)}", is_pictures(path))
+        size += check_size(dataset, f"{name}: {plain(path)}", is_images(path))
         specs[path] = (dataset.shape, dataset.dtype.name)
     problem = schema.find_problem(specs, num_samples)
     if problem:
@@ -111,7 +111,7 @@ def check_demo(name: str, group: "h5py.Group", specs: Mapping[str, schema.ArrayS
     """Check that the numbers of a demonstration are finite, and its actions in [-1, 1].
 
     Args:
-        name: What to call it in an error.
+        name: Its name in error messages.
         group: Its group.
         specs: Its arrays, found to have the layout.
     """
@@ -120,8 +120,8 @@ def check_demo(name: str, group: "h5py.Group", specs: Mapping[str, schema.ArrayS
             _check_numbers(name, path, read_array(name, group, path), bounded=path in _BOUNDED)
 
 
-def check_alike(specs: Mapping[str, Mapping[str, schema.ArraySpec]]) -> None:
-    """Check that all demonstrations hold the same datasets, alike but for their lengths."""
+def check_same_arrays(specs: Mapping[str, Mapping[str, schema.ArraySpec]]) -> None:
+    """Check that all demonstrations hold the same datasets, equal except for their lengths."""
     first, *others = specs
     for name in others:
         missing = specs[first].keys() ^ specs[name].keys()
@@ -182,7 +182,7 @@ def _read_names(found: Any, path: str, most: int) -> list[str]:
         or len(found) > most
     ):
         raise DemoFileError(f"{path} is not a list of demonstration names")
-    check_size(found, path, pictures=False)
+    check_size(found, path, images=False)
     return [name.decode(errors="replace") for name in found[()].tolist()]
 
 

@@ -1,4 +1,4 @@
-"""``teamvla render``: shows recorded states as a video, at any size and from any camera."""
+"""``teamvla render``: renders recorded states as a video, at any size and from any camera."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import closing
@@ -33,14 +33,14 @@ def render(
         file: Demonstration file.
         out: Video to write, an .mp4; one that exists is replaced.
         demo: Names of the demonstrations to show one after another; by default the first.
-        cameras: The first camera is shown large, further ones in a column beside it.
+        cameras: The first camera is shown large, further ones in a column next to it.
         size: Height of the video [pixels].
         fps: Frames per second; 25 is real time.
     """
     from rich.progress import Progress
 
     from teamvla_envs.console import plain_console
-    from teamvla_envs.demos.rebuild import make_recorded_env
+    from teamvla_envs.demos.reader import make_recorded_env
 
     if not cameras:
         raise UserError("cameras is empty, expected the name of at least one")
@@ -56,7 +56,7 @@ def render(
         with closing(make_recorded_env(demos, _worlds(total), obs_mode="state")) as env:
             env.reset(seed=0)
             images = frames(env, chosen, cameras, size)
-            first = next(images)  # before anything is written: it tells when a camera or size is wrong
+            first = next(images)  # before anything is written: it fails for a wrong camera or size
             with video_writer(out, fps) as write, Progress(console=plain_console(stderr=True)) as progress:
                 for image in progress.track(chain([first], images), total=total, description="render"):
                     write.send(image)
@@ -68,7 +68,7 @@ def frames(env: "TeamVectorEnv", demos: Sequence[Demo], cameras: Sequence[str], 
 
     Args:
         env: The environment that they were recorded in; its worlds show successive steps, in parallel.
-        demos: What to show, one after another.
+        demos: Demonstrations to show, one after another.
         cameras: Names of the cameras; see ``tile``.
         size: Height [pixels].
     """
@@ -89,7 +89,7 @@ def frames(env: "TeamVectorEnv", demos: Sequence[Demo], cameras: Sequence[str], 
 
 
 def _worlds(num_frames: int) -> int:
-    """Return how many frames to render at once: each takes a model in memory and a core to be of use."""
+    """Return the number of frames to render at once: each needs a model in memory and a CPU core."""
     return min(usable_cores(), 8, num_frames)
 
 

@@ -1,6 +1,6 @@
-"""Writing demonstrations so that a finished one is never lost and a half-written one is never seen.
+"""Writer of demonstrations: a finished one is never lost, and a partial one is never visible.
 
-Every file is replaced in one go, see :mod:`teamvla_envs.files`. An episode is first a file of its own;
+Every file is replaced atomically, see :mod:`teamvla_envs.files`. An episode is first a file of its own;
 ``pack_episodes`` joins the files of a collection into one, copying compressed chunks as they are.
 """
 
@@ -8,13 +8,17 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
 from teamvla_envs.demos import schema
 from teamvla_envs.demos.hdf5 import new_hdf5
 from teamvla_envs.errors import UserError
+from teamvla_envs.registration import environment_id
+
+if TYPE_CHECKING:
+    from teamvla_envs.env.vector import TeamVectorEnv
 
 _EPISODE = "episode"
 
@@ -25,8 +29,8 @@ class Episode:
 
     Attributes:
         seed: Seed of its reset.
-        goal: Goal variant.
-        instruction: The sentence that tells the goal.
+        goal: Name of the goal.
+        instruction: The instruction, which states the goal.
         success: Whether it ended in success.
         arrays: Every dataset of ``schema.ARRAYS`` by its path, such as ``actions`` (T, A*D).
     """
@@ -56,7 +60,7 @@ class Episode:
 
 @dataclass(frozen=True)
 class FileHeader:
-    """What is told once per file; see ``schema.FILE_ATTRIBUTES``."""
+    """Attributes of a demonstration file; see ``schema.FILE_ATTRIBUTES``."""
 
     env_args: Mapping[str, Any]
     versions: Mapping[str, str]
@@ -64,6 +68,24 @@ class FileHeader:
     action_parts: Sequence[tuple[str, int]]
     agent_pos_parts: Sequence[tuple[str, int]]
     environment_state_parts: Sequence[tuple[str, int]]
+
+    @classmethod
+    def of(cls, env: "TeamVectorEnv", collection: Mapping[str, Any], versions: Mapping[str, str]) -> Self:
+        """Build the header of episodes that were recorded in an environment.
+
+        Args:
+            env: The environment.
+            collection: How the episodes were collected, as JSON-able values.
+            versions: Package versions that the results depend on, with that of ``teamvla-envs``.
+        """
+        env_args = {
+            "env_name": environment_id(env.task_name),
+            "type": schema.ENV_TYPE,
+            "env_version": versions["teamvla-envs"],
+            "env_kwargs": env.env_kwargs,
+        }
+        parts = env.action_parts, env.agent_pos_parts, env.environment_state_parts
+        return cls(env_args, versions, collection, *parts)
 
     def attributes(self) -> dict[str, str]:
         """Return each entry as JSON."""
@@ -74,7 +96,7 @@ def write_episode(path: Path, episode: Episode) -> None:
     """Write one episode into a file of its own, atomically.
 
     Raises:
-        UserError: When its arrays don't have the layout of ``schema``.
+        UserError: When its arrays do not have the layout of ``schema``.
     """
     specs = {name: (array.shape, array.dtype.name) for name, array in episode.arrays.items()}
     problem = schema.find_problem(specs, episode.num_samples)
@@ -95,7 +117,7 @@ def pack_episodes(
     Args:
         parts: Files of ``write_episode``, in the order of ``demo_0``, ``demo_1``, …
         out: The file to write; one that exists is replaced.
-        header: What is told once per file.
+        header: Attributes of the file.
         on_packed: Called after each part.
     """
     import h5py
@@ -122,7 +144,7 @@ def pack_episodes(
 
 
 def _storage(name: str, array: np.ndarray) -> dict[str, Any]:
-    """Return how a dataset is laid out in the file: images and states compressed, the rest plain."""
+    """Return the storage options of a dataset: images and states are compressed, the rest is not."""
     compressed = {"compression": "gzip", "compression_opts": schema.GZIP_LEVEL}
     if name.startswith(schema.PIXELS):
         return compressed | {"chunks": (min(schema.IMAGE_CHUNK, len(array)), *array.shape[1:])}

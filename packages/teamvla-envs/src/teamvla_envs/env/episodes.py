@@ -1,4 +1,4 @@
-"""What every world remembers of its running episode: arrays that travel with the physics state."""
+"""State of the running episodes: arrays that are saved together with the physics state."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -18,26 +18,26 @@ SUCCESS, LOST, TIME_LIMIT, UNSTABLE = 1, 2, 3, 4
 # "" while the episode runs
 END_REASONS = np.array(["", "success", "object_left_table", "time_limit", "unstable"], dtype=object)
 FACTS = "episode."  # prefix of the facts in a saved state
-_STARTS = 1024  # starts that tell which values the indices among the facts can have
+_STARTS = 1024  # initial states that determine the possible values of indices among the facts
 
 
 class Episodes:
     """The running episodes of N worlds.
 
     Args:
-        task: The task they belong to.
+        task: The task.
         num_envs: N.
-        draw: What varies beside the task.
-        action_size: Numbers in the team's action.
-        simulator: Whose kind of arrays the running numbers are.
+        draw: Draws that do not belong to the task, such as cameras and light.
+        action_size: Number of entries of the team's action.
+        simulator: Its array library and device hold the running counts.
 
     Attributes:
         facts: The task's numeric facts of each episode on the host, first axis N; see ``InitialState.facts``.
-        fields: Model fields that differ from world to world on the host, first axis N.
-        memory: What the task remembers from step to step, first axis N.
-        held: For how many steps in a row the goal was reached, shape ``(N,)``.
-        steps: Control steps made, shape ``(N,)``.
-        end: Why the episode has ended, index into ``END_REASONS``, shape ``(N,)``.
+        fields: Model fields that differ between worlds, on the host, first axis N.
+        memory: Memory of the task from step to step, first axis N.
+        held: Number of consecutive steps at the goal, shape ``(N,)``.
+        steps: Number of control steps, shape ``(N,)``.
+        end: Reason why the episode has ended, index into ``END_REASONS``, shape ``(N,)``.
         pending: Actions that have not taken effect yet, the newest last, shape ``(N, delay, A * D)``.
         seeds: Seed of the reset that began the episode, -1 without one, shape ``(N,)``.
     """
@@ -69,11 +69,11 @@ class Episodes:
         self._unnamed = np.ones(num_envs, bool)
 
     def draw(self, worlds: np.ndarray, seeds: Sequence[int | None], count: int) -> np.ndarray:
-        """Uniform numbers that determine the next episodes of some worlds.
+        """Draw the uniform numbers that determine the next episodes of some worlds.
 
         Args:
             worlds: Indices, shape ``(n,)``.
-            seeds: One per world of all N; without one a world goes on with its own generator.
+            seeds: One per world of all N; without one a world continues with its own generator.
             count: Numbers per world.
 
         Returns:
@@ -103,34 +103,34 @@ class Episodes:
 
     @property
     def device_facts(self) -> Mapping[str, Any]:
-        """The facts as arrays of the simulator's kind."""
+        """The facts as arrays on the simulator's device."""
         if self._device_facts is None:
             self._device_facts = {key: self._to_device(values) for key, values in self.facts.items()}
         return self._device_facts
 
     @property
     def finished(self) -> np.ndarray:
-        """Whether the episode has ended, shape ``(N,)`` bool, on the host."""
+        """Mask of the ended episodes, shape ``(N,)`` bool, on the host."""
         return self._to_host(self.end) > 0
 
     @property
     def end_reasons(self) -> np.ndarray:
-        """Why, in words, shape ``(N,)``, dtype object."""
+        """Reasons of the ends by name, shape ``(N,)``, dtype object."""
         return END_REASONS[self._to_host(self.end)]
 
     @property
     def success(self) -> Any:
-        """Whether it ended in success, shape ``(N,)`` bool."""
+        """Mask of the episodes that ended in success, shape ``(N,)`` bool."""
         return self.end == SUCCESS
 
     def prefill_pending(self, worlds: np.ndarray, action: Any) -> None:
-        """Let ``action`` (N, A, D) be what some worlds execute until the first action of their episode arrives."""
+        """Fill the action delay of some worlds with ``action`` (N, A, D), which they execute first."""
         rows = action.reshape(self.num_envs, 1, -1)[worlds]
         rows = array_namespace(rows).broadcast_to(rows, (len(worlds), *self.pending.shape[1:]))
         self.pending = _replaced(self.pending, worlds, rows)
 
     def apply_delay(self, action: Any) -> Any:
-        """Take new actions ``(N, A, D)`` and give those that take effect now."""
+        """Queue new actions ``(N, A, D)`` and return those that take effect now."""
         longest = self.pending.shape[1]
         if longest == 0:
             return action
@@ -141,7 +141,7 @@ class Episodes:
 
     @property
     def labels(self) -> tuple[np.ndarray, np.ndarray]:
-        """Goal names and sentences of all worlds, shape ``(N,)``, dtype object."""
+        """Goal names and instructions of all worlds, shape ``(N,)``, dtype object."""
         for world in np.flatnonzero(self._unnamed):
             self._goals[world] = self._task.goals[self.facts["goal"][world]]
             self._instructions[world] = self._task.instruction(self.facts, int(world))
@@ -149,7 +149,7 @@ class Episodes:
         return self._goals, self._instructions
 
     def state(self) -> dict[str, np.ndarray]:
-        """All of it as named numeric arrays with first axis N."""
+        """The state of the episodes as named numeric arrays with first axis N."""
         to_host = self._to_host
         state = {
             "held": to_host(self.held), "steps": to_host(self.steps), "end": to_host(self.end),

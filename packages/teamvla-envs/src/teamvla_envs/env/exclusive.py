@@ -1,4 +1,4 @@
-"""One thread at a time in an environment."""
+"""Lock that admits one thread at a time to an environment."""
 
 from collections.abc import Callable
 from functools import wraps
@@ -18,7 +18,7 @@ S = TypeVar("S", bound=Locked)
 
 
 def exclusive(method: Callable[Concatenate[S, P], R]) -> Callable[Concatenate[S, P], R]:
-    """Let one thread at a time run the methods of an object that are so decorated; another waits for its turn."""
+    """Decorate a method so that one thread at a time runs the decorated methods of an object."""
 
     @wraps(method)
     def locked(self: S, *args: P.args, **kwargs: P.kwargs) -> R:

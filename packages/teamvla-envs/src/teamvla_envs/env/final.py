@@ -1,4 +1,4 @@
-"""Last observations and info of episodes, for worlds that begin a new one in the same step."""
+"""Final observations and info of episodes, for worlds that begin a new one in the same step."""
 
 from typing import Any
 
@@ -9,7 +9,7 @@ from teamvla_envs.env.images import copied
 
 
 def only(info: dict[str, Any], worlds: np.ndarray) -> dict[str, Any]:
-    """The info of some worlds ``(N,)`` bool; blank and masked elsewhere, as gymnasium has it."""
+    """The info of some worlds ``(N,)`` bool; blank and masked elsewhere, as in gymnasium."""
     result = {}
     for key, values in info.items():
         if key.startswith("_"):
@@ -23,7 +23,7 @@ def only(info: dict[str, Any], worlds: np.ndarray) -> dict[str, Any]:
 
 
 def rows_of(obs: Any, mask: np.ndarray) -> np.ndarray:
-    """Observations of the masked worlds as an object array ``(N,)``, ``None`` elsewhere, as gymnasium wants it."""
+    """Observations of the masked worlds as an object array ``(N,)``, ``None`` elsewhere, as in gymnasium."""
     result = np.full(len(mask), None, dtype=object)
     for i in np.flatnonzero(mask):
         result[i] = _row(obs, int(i))

@@ -1,4 +1,4 @@
-"""Random generators as arrays, so that they travel with the rest of an environment's state."""
+"""Random generators as arrays, so that they are part of an environment's saved state."""
 
 import numpy as np
 
@@ -7,7 +7,7 @@ _MASK = (1 << 64) - 1
 
 
 def to_words(generator: np.random.Generator | None) -> np.ndarray:
-    """State of a PCG64 generator as ``WORDS`` uint64 numbers; the first tells whether there is one."""
+    """State of a PCG64 generator as ``WORDS`` uint64 numbers; the first is 0 without a generator."""
     if generator is None:
         return np.zeros(WORDS, np.uint64)
     state = generator.bit_generator.state
@@ -17,7 +17,7 @@ def to_words(generator: np.random.Generator | None) -> np.ndarray:
 
 
 def from_words(words: np.ndarray) -> np.random.Generator | None:
-    """The generator whose state :func:`to_words` gave."""
+    """The generator with the state that :func:`to_words` returned."""
     flag, high, low, inc_high, inc_low, has_uint32, uinteger = (int(word) for word in words)
     if not flag:
         return None
@@ -32,7 +32,7 @@ def from_words(words: np.ndarray) -> np.random.Generator | None:
 
 
 def are_valid(words: np.ndarray) -> np.ndarray:
-    """Whether rows of words ``(N, WORDS)`` uint64 are such as :func:`to_words` gives, shape ``(N,)`` bool."""
+    """Mask of the rows of words ``(N, WORDS)`` uint64 that are valid results of :func:`to_words`, ``(N,)`` bool."""
     flag, inc_low, has_uint32, uinteger = words[:, 0], words[:, 4], words[:, 5], words[:, 6]
     one = np.uint64(1)
     # An even increment would halve the period: no generator has one.

@@ -1,4 +1,4 @@
-"""What the cameras of N worlds tell: rendered when asked for, and kept for worlds that have not changed since."""
+"""Lazily rendered, cached camera images of N worlds."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -13,12 +13,12 @@ from teamvla_envs.world import ModelFields
 
 
 class Images:
-    """The cameras of a simulator's worlds.
+    """Lazily rendered, cached camera images of a simulator's worlds.
 
     Args:
         simulator: Holds the worlds.
         num_threads: Threads that render; ``None`` for one per core.
-        skins: What the cameras see instead of primitives.
+        skins: Visual meshes that replace primitives.
     """
 
     def __init__(self, simulator: Simulator, num_threads: int | None, skins: Sequence[Skin]):
@@ -28,13 +28,13 @@ class Images:
         self._changed = np.ones(simulator.num_worlds, bool)
 
     def invalidate(self, worlds: Any) -> None:
-        """Forget the pictures of worlds, an index of a ``(N,)`` array."""
+        """Mark the cached images of some worlds as outdated; ``worlds`` indexes a ``(N,)`` array."""
         self._changed[worlds] = True
 
     def observe(
         self, channels: Sequence[str], cameras: Sequence[str], size: tuple[int, int], fields: ModelFields
     ) -> dict[str, dict[str, Any]]:
-        """Copies of the present pictures: key of the observation and camera to ``(N, height, width, …)``.
+        """Copies of the present images: key of the observation and camera to ``(N, height, width, …)``.
 
         Channels, cameras and size are the same in every call.
         """
@@ -57,7 +57,7 @@ class Images:
     def render(
         self, cameras: Sequence[str], size: tuple[int, int], worlds: np.ndarray, fields: ModelFields, channel: str
     ) -> Any:
-        """Pictures of some worlds, shape ``(n, cameras, height, width, …)``; fields are those of all N."""
+        """Render images of some worlds, shape ``(n, cameras, height, width, …)``; fields are those of all N."""
         if self._renderer is None:
             self._renderer = choose_renderer(self._sim, self._num_threads, self._skins)
         own = {key: values[worlds] for key, values in fields.items()}

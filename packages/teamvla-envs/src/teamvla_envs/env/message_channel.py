@@ -15,24 +15,24 @@ from teamvla_envs.outside import shown
 
 
 class MessageChannel(BaseParallelWrapper[str, Any, Any]):
-    """Lets the agents of a PettingZoo ``ParallelEnv`` talk.
+    """Wrapper through which the agents of a PettingZoo ``ParallelEnv`` exchange messages.
 
     Without ``rounds`` a message is part of the action: an action is ``{"motion": (D,), "message": (width,)}``, and the
     observation gains ``inbox`` ``(A - 1, width)`` and ``received`` ``(A - 1,)``, senders in order of their number.
-    A message of one control step arrives with the observation of the next, so a ``delay`` of 0 means the same as 1.
+    A message of one control step arrives with the observation of the next, so a ``delay`` of 0 is the same as 1.
     An observation that is not a dict becomes ``{"observation": ..., "inbox": ..., "received": ...}``.
 
-    With ``rounds`` R the agents talk before they move: :meth:`exchange` is called up to R times between two calls of
-    :meth:`step`, and delivers at once, or ``delay`` control steps later in the same round. Actions and observations are
-    those of the wrapped environment.
+    With ``rounds`` R the agents exchange messages before they move: :meth:`exchange` is called up to R times between
+    two calls of :meth:`step`, and delivers at once, or ``delay`` control steps later in the same round. Actions and
+    observations are those of the wrapped environment.
 
-    Every agent's info gains ``bandwidth``: what it sent and got since the last ``step`` in floats and bytes (float32).
+    Every agent's info gains ``bandwidth``: floats and bytes (float32) sent and delivered since the last ``step``.
 
     Args:
         env: Environment; agents end their episodes together.
         width: Numbers in a message.
-        rounds: Exchanges within a control step; 0 lets messages travel in actions.
-        drop_rate: See :class:`ChannelSettings`; so are the rest.
+        rounds: Exchanges within a control step; with 0, messages are part of actions.
+        drop_rate: Probability that a message does not reach a receiver.
         delay: Control steps until a message arrives.
         noise: Standard deviation of the noise on every number.
         seed: Seed of the draws, with the episode's.
@@ -60,18 +60,18 @@ class MessageChannel(BaseParallelWrapper[str, Any, Any]):
         self.width, self.rounds = width, rounds
         self._bus = MessageBus(settings, 1, len(env.possible_agents), width, max(rounds, 1))
         self._counted = self._counts()
-        self._observation_spaces = {agent: self._heard_space(agent) for agent in env.possible_agents}
-        self._action_spaces = {agent: self._spoken_space(agent) for agent in env.possible_agents}
+        self._observation_spaces = {agent: self._space_with_inbox(agent) for agent in env.possible_agents}
+        self._action_spaces = {agent: self._space_with_message(agent) for agent in env.possible_agents}
 
     def observation_space(self, agent: str) -> gym.Space[Any]:
-        """What an agent observes; without rounds with its inbox."""
+        """Observation space of an agent; without rounds it includes the inbox."""
         return self._observation_spaces[agent]
 
     def action_space(self, agent: str) -> gym.Space[Any]:
-        """What an agent can do; without rounds also say."""
+        """Action space of an agent; without rounds it includes the message."""
         return self._action_spaces[agent]
 
-    def _heard_space(self, agent: str) -> gym.Space[Any]:
+    def _space_with_inbox(self, agent: str) -> gym.Space[Any]:
         space = self.env.observation_space(agent)
         if self.rounds:
             return space
@@ -80,7 +80,7 @@ class MessageChannel(BaseParallelWrapper[str, Any, Any]):
         inbox = gym.spaces.Box(-np.inf, np.inf, (senders, self.width), np.float32)
         return gym.spaces.Dict({**spaces, "inbox": inbox, "received": gym.spaces.MultiBinary(senders)})
 
-    def _spoken_space(self, agent: str) -> gym.Space[Any]:
+    def _space_with_message(self, agent: str) -> gym.Space[Any]:
         space = self.env.action_space(agent)
         if self.rounds:
             return space
@@ -90,7 +90,7 @@ class MessageChannel(BaseParallelWrapper[str, Any, Any]):
     def reset(
         self, seed: int | None = None, options: dict[str, Any] | None = None
     ) -> tuple[dict[str, Any], dict[str, Any]]:
-        """Begin an episode with nothing under way; ``seed`` determines it and the channel's draws."""
+        """Begin an episode with an empty channel; ``seed`` determines it and the channel's draws."""
         obs, infos = self.env.reset(seed=seed, options=options)
         self._bus.reset(np.ones(1, bool), np.array([-1 if seed is None else seed]))
         self._counted = self._counts()
@@ -99,13 +99,13 @@ class MessageChannel(BaseParallelWrapper[str, Any, Any]):
         return self._with_inbox(obs, *empty), self._with_bandwidth(infos)
 
     def exchange(self, messages: Mapping[str, np.ndarray]) -> dict[str, tuple[np.ndarray, np.ndarray]]:
-        """Let messages go around once within the present control step.
+        """Exchange messages once within the present control step.
 
         Args:
-            messages: Agent to message ``(width,)``; an agent that is left out says nothing.
+            messages: Agent to message ``(width,)``; a missing agent sends none.
 
         Returns:
-            Agent to its inbox ``(A - 1, width)`` float32 and what of it was received, ``(A - 1,)`` bool.
+            Agent to its inbox ``(A - 1, width)`` float32 and the mask of received messages, ``(A - 1,)`` bool.
 
         Raises:
             ValueError: For an unknown agent or a message of the wrong shape.
@@ -126,7 +126,7 @@ class MessageChannel(BaseParallelWrapper[str, Any, Any]):
     def step(
         self, actions: dict[str, Any]
     ) -> tuple[dict[str, Any], dict[str, float], dict[str, bool], dict[str, bool], dict[str, dict[str, Any]]]:
-        """Advance by one control step; see the class for what an action is."""
+        """Advance by one control step; see the class for the form of an action."""
         if self.rounds:
             obs, reward, terminated, truncated, infos = self.env.step(actions)
             self._bus.advance()
@@ -144,13 +144,13 @@ class MessageChannel(BaseParallelWrapper[str, Any, Any]):
 
     @property
     def bandwidth(self) -> dict[str, dict[str, int]]:
-        """What each agent sent and got since the reset; a broadcast to several arms is sent once."""
+        """Floats and bytes that each agent sent and received since the reset; a broadcast counts once as sent."""
         return {agent: self._account(*counts) for agent, counts in self._by_agent(self._counts())}
 
     def _rows(self, messages: Mapping[str, np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
-        """Valid messages as the bus takes them: ``(1, A, width)``, and who says something, ``(1, A)`` bool."""
+        """Valid messages as the bus takes them: ``(1, A, width)``, and the mask of sent messages, ``(1, A)`` bool."""
         agents = self.env.possible_agents
-        rows, says = np.zeros((1, len(agents), self.width), np.float32), np.zeros((1, len(agents)), bool)
+        rows, sends = np.zeros((1, len(agents), self.width), np.float32), np.zeros((1, len(agents)), bool)
         for k, agent in enumerate(agents):
             if agent in messages:
                 message = as_numbers(f"message of {agent}", messages[agent])
@@ -158,8 +158,8 @@ class MessageChannel(BaseParallelWrapper[str, Any, Any]):
                     raise UserError(f"message of {agent} has shape {message.shape}, expected ({self.width},)")
                 if not np.isfinite(message).all():
                     raise UserError(f"message of {agent} must be finite")
-                rows[0, k], says[0, k] = message, True
-        return rows, says
+                rows[0, k], sends[0, k] = message, True
+        return rows, sends
 
     def _with_inbox(self, obs: dict[str, Any], inbox: np.ndarray, received: np.ndarray) -> dict[str, Any]:
         if self.rounds:

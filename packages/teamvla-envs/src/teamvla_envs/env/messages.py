@@ -1,7 +1,8 @@
-"""What arms tell one another: a channel that drops, delays and blurs messages, and the PettingZoo wrapper around it.
+"""Messages between arms: a channel that drops and delays them and adds noise.
 
-A message is ``width`` float32 numbers, broadcast to the other arms; each delivery fares by itself. The same
-:class:`MessageBus` serves N worlds of a vector environment and the single world of :class:`MessageChannel`.
+A message is ``width`` float32 numbers, broadcast to the other arms; each delivery is dropped or disturbed on its own.
+The same :class:`MessageBus` serves the N worlds of a vector environment and the single world of
+:class:`teamvla_envs.env.message_channel.MessageChannel`.
 """
 
 from collections import deque
@@ -24,11 +25,11 @@ _UNSEEDED = 0xC4A8
 
 @dataclass(frozen=True)
 class ChannelSettings:
-    """What happens to a message on its way.
+    """Imperfections of a channel.
 
     Attributes:
-        drop_rate: Probability that one receiver does not get it.
-        delay: Control steps until it arrives.
+        drop_rate: Probability that a message does not reach a receiver.
+        delay: Control steps until a message arrives.
         noise: Standard deviation of Gaussian noise on every number; learned messages lie in [-1, 1].
         seed: Together with the seed of the episode it determines all draws.
 
@@ -49,7 +50,7 @@ class ChannelSettings:
 
 
 def others(num_arms: int) -> np.ndarray:
-    """Who is in an inbox: the other arms in order, shape ``(A, A - 1)``."""
+    """Senders of each inbox: the other arms in order, shape ``(A, A - 1)``."""
     return np.array([[j for j in range(num_arms) if j != k] for k in range(num_arms)], int).reshape(num_arms, -1)
 
 
@@ -57,11 +58,11 @@ class MessageBus:
     """Carries the messages of A arms in N worlds, ``rounds`` times in every control step.
 
     Args:
-        settings: What happens on the way.
+        settings: Imperfections of the channel.
         num_envs: Worlds N.
         num_arms: Arms A.
         width: Numbers in a message.
-        rounds: Times per control step that messages go around.
+        rounds: Message rounds per control step.
 
     Attributes:
         sent: Messages that each arm sent since the reset, ``(N, A)``; a broadcast counts once.
@@ -85,11 +86,11 @@ class MessageBus:
         self._round = 0
 
     def reset(self, mask: np.ndarray, seeds: np.ndarray) -> None:
-        """Begin new episodes: nothing is under way, all counts are zero.
+        """Begin new episodes with an empty channel and zero counts.
 
         Args:
-            mask: ``(N,)`` bool, which worlds.
-            seeds: ``(N,)`` seeds of their episodes; -1 goes on with the world's generator.
+            mask: ``(N,)`` bool, worlds to reset.
+            seeds: ``(N,)`` seeds of their episodes; -1 continues with the world's generator.
         """
         for world in np.flatnonzero(mask):
             if seeds[world] >= 0:
@@ -105,10 +106,10 @@ class MessageBus:
 
         Args:
             messages: ``(N, A, width)``, finite.
-            sent: ``(N, A)`` bool, which arms say something; None for all.
+            sent: ``(N, A)`` bool, arms that send a message; None for all.
 
         Returns:
-            Inboxes ``(N, A, A - 1, width)`` float32, zeros where nothing arrived, and what was received,
+            Inboxes ``(N, A, A - 1, width)`` float32, zeros without a message, and the mask of received messages,
             ``(N, A, A - 1)`` bool; senders in order of their number. With a delay of d they are the messages of the
             same round d control steps ago.
 
@@ -137,7 +138,7 @@ class MessageBus:
         return np.where(received[..., None], inbox, np.float32(0)), received
 
     def advance(self) -> None:
-        """Go on to the next control step; rounds that were not used carried nothing."""
+        """Advance to the next control step; unused rounds carry no messages."""
         worlds, arms = self.sent.shape
         while self._round < self.rounds:
             self.transmit(np.zeros((worlds, arms, self.width)), np.zeros((worlds, arms), bool))

@@ -1,4 +1,4 @@
-"""What agents perceive: named parts, flattened in one order for spaces, demos and documentation."""
+"""Observations: named parts, flattened in one order for spaces, demonstrations and documentation."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -12,7 +12,7 @@ OBS_MODES = ("state", "vision", "vision+state")
 
 
 def proprioception(world: WorldState) -> dict[str, Array]:
-    """What each arm feels of itself: name to ``(N, A, k)``; positions in the world frame."""
+    """Proprioception of each arm: name to ``(N, A, k)``; positions in the world frame."""
     return {
         "joint_pos": world.joint_pos,
         "joint_vel": world.joint_vel,
@@ -53,7 +53,7 @@ def environment_state(agent: Array, parts: Mapping[str, Array]) -> Array:
 
 
 def peer_summary(world: WorldState) -> Array:
-    """What an arm sees of the others: their tools relative to its own, and their grippers.
+    """Summary of each arm's peers: their tools relative to its own, and their grippers.
 
     Returns:
         Shape ``(N, A, (A - 1) * 4)``, float32: for each other arm in order, offset [m] and opening [m].

@@ -14,7 +14,7 @@ _KNOWN = ("reset_mask", "goal")
 
 
 def check_options(options: Any) -> Mapping[str, Any]:
-    """The options of a reset; unknown ones pass, as wrappers may have their own.
+    """The options of a reset; unknown ones are allowed, since wrappers may have their own.
 
     A warning names those that are probably misspelled.
 
@@ -32,7 +32,7 @@ def check_options(options: Any) -> Mapping[str, Any]:
 
 
 def read_reset_mask(options: Mapping[str, Any], num_envs: int) -> np.ndarray:
-    """Worlds to reset, shape ``(N,)`` bool.
+    """Mask of the worlds to reset, shape ``(N,)`` bool.
 
     Raises:
         UserError: If the mask has another type or shape.

@@ -1,4 +1,4 @@
-"""One world seen by each arm: a PettingZoo ``ParallelEnv`` over the vector environment with N = 1."""
+"""One world with an agent per arm: a PettingZoo ``ParallelEnv`` over the vector environment with N = 1."""
 
 from typing import Any
 
@@ -12,7 +12,7 @@ from teamvla_envs.arrays import to_numpy
 from teamvla_envs.env.observations import peer_summary
 from teamvla_envs.env.remaking import Remade
 from teamvla_envs.env.single import first, first_info
-from teamvla_envs.env.spaces import SENTENCE, vector_space
+from teamvla_envs.env.spaces import INSTRUCTION, vector_space
 from teamvla_envs.env.vector import TeamVectorEnv
 from teamvla_envs.env.window import Window, check_one_world
 from teamvla_envs.errors import UserError
@@ -21,17 +21,17 @@ _KEPT = ("agents", "observation_spaces", "action_spaces", "state_space")
 
 
 class TeamParallelEnv(Remade, Window, ParallelEnv[str, Any, np.ndarray]):
-    """Every arm is an agent ``arm_k`` with its own proprioception, wrist camera and sentence.
+    """PettingZoo environment whose agents ``arm_k`` have their own proprioception, wrist camera and instruction.
 
     All agents have equal spaces, so that one network can serve all of them. In ``state`` mode an agent's observation
     is its proprioception, a summary of its peers and the task's privileged parts; in the ``vision`` modes a dict with
     ``pixels`` (shared cameras, and its own as ``wrist``), ``agent_pos``, ``peers`` and ``instruction``. An arm that
-    ``instruction_for`` does not tell the goal gets an empty sentence and zeros for the parts that give it away.
+    ``instruction_for`` excludes gets an empty instruction and zeros for the parts that reveal the goal.
 
     Args:
         task: Registered task name.
         max_cycles: Control steps after which an episode is truncated; ``None`` for the task's horizon.
-        **kwargs: See :class:`TeamVectorEnv`.
+        **kwargs: Attributes of :class:`teamvla_envs.env.arguments.EnvConfig`.
     """
 
     def __init__(self, task: str, *, max_cycles: int | None = None, **kwargs: Any):
@@ -43,16 +43,16 @@ class TeamParallelEnv(Remade, Window, ParallelEnv[str, Any, np.ndarray]):
         self.render_mode = self.vector.render_mode
         self.possible_agents = [f"arm_{k}" for k in range(self.vector.num_arms)]
         self.agents: list[str] = []
-        told = self.vector.instruction_for
-        self._told = [told in ("all", agent) for agent in self.possible_agents]
+        receivers = self.vector.instruction_for
+        self._instructed = [receivers in ("all", agent) for agent in self.possible_agents]
         chosen = [self.vector.scene.camera(name) for name in self.vector.cameras]
         self._shared = [camera.name for camera in chosen if camera.arm is None]
         self._carried = [camera for camera in chosen if camera.arm is not None]
-        self._pictures = tuple(self.vector.camera_spaces(()))
+        self._image_keys = tuple(self.vector.camera_spaces(()))
         self._own_size = sum(length for _, length in self.vector.agent_pos_parts)
         scene = self.vector.environment_state_parts[self.vector.num_arms * len(self.vector.agent_pos_parts) :]
-        gives_away = [np.full(length, name in self.vector.task.goal_parts) for name, length in scene]
-        self._goal_entries = np.concatenate(gives_away)
+        reveals = [np.full(length, name in self.vector.task.goal_parts) for name, length in scene]
+        self._goal_entries = np.concatenate(reveals)
         size = self.vector.action_size
         self.action_spaces = {agent: gym.spaces.Box(-1.0, 1.0, (size,), np.float32) for agent in self.possible_agents}
         self.observation_spaces = {agent: self._agent_space() for agent in self.possible_agents}
@@ -68,18 +68,18 @@ class TeamParallelEnv(Remade, Window, ParallelEnv[str, Any, np.ndarray]):
             **self.vector.camera_spaces(cameras),
             "agent_pos": vector_space(own),
             "peers": vector_space(peers),
-            "instruction": SENTENCE,
+            "instruction": INSTRUCTION,
         }  # fmt: skip
         if self.vector.obs_mode == "vision+state":
             spaces["environment_state"] = vector_space(own + peers + scene)
         return gym.spaces.Dict(spaces)
 
     def observation_space(self, agent: str) -> gym.Space[Any]:
-        """What ``agent`` observes."""
+        """Observation space of ``agent``."""
         return self.observation_spaces[agent]
 
     def action_space(self, agent: str) -> gym.Space[Any]:
-        """What ``agent`` can do: ``Box(-1, 1, (D,))``."""
+        """Action space of ``agent``: ``Box(-1, 1, (D,))``."""
         return self.action_spaces[agent]
 
     def reset(
@@ -136,7 +136,7 @@ class TeamParallelEnv(Remade, Window, ParallelEnv[str, Any, np.ndarray]):
         return to_numpy(self.vector.environment_state()[0])
 
     def expert_actions(self) -> dict[str, np.ndarray]:
-        """What the task's expert does now, by agent."""
+        """Actions ``(D,)`` of the task's expert in the present state, by agent."""
         action = to_numpy(self.vector.expert_actions()).reshape(self.vector.num_arms, -1)
         return dict(zip(self.possible_agents, action, strict=True))
 
@@ -152,11 +152,11 @@ class TeamParallelEnv(Remade, Window, ParallelEnv[str, Any, np.ndarray]):
         return self._split(obs), self._infos(info)
 
     def progress(self) -> dict[str, Any]:
-        """That of the vector environment, the live agents, and spaces with their generators."""
+        """Progress of the vector environment, the live agents, and spaces with their generators."""
         return {"vector": self.vector.progress(), "attributes": {name: getattr(self, name) for name in _KEPT}}
 
     def resume(self, progress: dict[str, Any]) -> None:
-        """Continue bit for bit from what :meth:`progress` gave."""
+        """Continue bit for bit from a result of :meth:`progress`."""
         self.vector.resume(progress["vector"])
         for name, value in progress["attributes"].items():
             setattr(self, name, value)
@@ -176,22 +176,22 @@ class TeamParallelEnv(Remade, Window, ParallelEnv[str, Any, np.ndarray]):
                 continue
             own: dict[str, Any] = {}
             if scene is not None:
-                told = scene if self._told[k] else np.where(self._goal_entries, 0, scene)
-                own["environment_state"] = np.concatenate([agent_pos[k], peers[k], told])
+                visible = scene if self._instructed[k] else np.where(self._goal_entries, 0, scene)
+                own["environment_state"] = np.concatenate([agent_pos[k], peers[k], visible])
             if vector.obs_mode != "state":
-                for key in self._pictures:
+                for key in self._image_keys:
                     own[key] = {name: first(obs[key][name]) for name in self._shared}
                     own[key] |= {c.own_name: first(obs[key][c.name]) for c in self._carried if c.arm == k}
-                sentence = obs["instruction"][0] if self._told[k] else ""
-                own |= {"agent_pos": agent_pos[k], "peers": peers[k], "instruction": sentence}
+                instruction = obs["instruction"][0] if self._instructed[k] else ""
+                own |= {"agent_pos": agent_pos[k], "peers": peers[k], "instruction": instruction}
             result[agent] = own["environment_state"] if vector.obs_mode == "state" else own
         return result
 
     def _infos(self, info: dict[str, Any], agents: list[str] | None = None) -> dict[str, dict[str, Any]]:
-        """Each agent's info; an untold arm is not told the goal here either."""
+        """Each agent's info; without the goal for an arm without the instruction."""
         everything = first_info(info)
         return {
-            agent: everything if told else everything | {"task_description": "", "goal": ""}
-            for agent, told in zip(self.possible_agents, self._told, strict=True)
+            agent: everything if instructed else everything | {"task_description": "", "goal": ""}
+            for agent, instructed in zip(self.possible_agents, self._instructed, strict=True)
             if agents is None or agent in agents
         }

@@ -1,12 +1,12 @@
-"""Copies of environments: made again from the arguments of the constructor, then set to the same state."""
+"""Copies of environments: built from the same constructor arguments, then set to the same state."""
 
 from typing import Any, Self
 
 
 class Remade:
-    """An environment that ``pickle`` and ``copy`` make again; a copy continues bit for bit.
+    """An environment that supports ``pickle`` and ``copy``; a copy continues bit for bit.
 
-    What a class adds in :meth:`progress` and reads in :meth:`resume` travels with the arguments of the constructor.
+    A copy consists of the constructor arguments and the result of :meth:`progress`, which :meth:`resume` restores.
     """
 
     _made_with: tuple[tuple[Any, ...], dict[str, Any]]
@@ -18,11 +18,11 @@ class Remade:
         return self
 
     def progress(self) -> dict[str, Any]:
-        """All that a new environment with the same arguments lacks."""
+        """Everything that a new environment with the same arguments lacks."""
         raise NotImplementedError
 
     def resume(self, progress: dict[str, Any]) -> None:
-        """Take what :meth:`progress` of another environment gave."""
+        """Restore the result of :meth:`progress` of another environment."""
         raise NotImplementedError
 
     def __reduce_ex__(self, protocol: Any) -> tuple[Any, ...]:
@@ -30,7 +30,7 @@ class Remade:
         return _make, (type(self), *self._made_with), self.progress()
 
     def __setstate__(self, progress: dict[str, Any]) -> None:
-        """Go on from there."""
+        """Restore the progress."""
         self.resume(progress)
 
 

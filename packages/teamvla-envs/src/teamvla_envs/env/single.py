@@ -17,13 +17,13 @@ _KEPT = ("observation_space", "action_space", "spec", "_np_random", "_np_random_
 
 
 class TeamEnv(Remade, Window, gym.Env[Any, np.ndarray]):
-    """One world of a task; arguments of :class:`TeamVectorEnv`.
+    """One world of a task as a ``gymnasium.Env``.
 
     Args:
         task: Registered task name.
-        max_episode_steps: Control steps after which an episode is truncated, ``None`` for the task's horizon, which
-            gives way to that of a ``gymnasium.wrappers.TimeLimit``. The lowest of several limits counts.
-        **kwargs: See :class:`TeamVectorEnv`.
+        max_episode_steps: Control steps after which an episode is truncated, ``None`` for the task's horizon,
+            unless a ``gymnasium.wrappers.TimeLimit`` sets another. The lowest of several limits counts.
+        **kwargs: Other attributes of :class:`teamvla_envs.env.arguments.EnvConfig`.
 
     Attributes:
         vector: The vector environment behind it.
@@ -41,7 +41,7 @@ class TeamEnv(Remade, Window, gym.Env[Any, np.ndarray]):
         self.render_mode = self.vector.render_mode
         self.task = task
         self._own_limit = None if max_episode_steps is None else self.vector.max_episode_steps
-        if self._own_limit == UNLIMITED:  # until a reset shows what wrappers ask for
+        if self._own_limit == UNLIMITED:  # until a reset finds the limits of wrappers
             self.vector.max_episode_steps = self.vector.task.horizon
         self._time_limits = TimeLimits(self)
 
@@ -86,7 +86,7 @@ class TeamEnv(Remade, Window, gym.Env[Any, np.ndarray]):
         return first(obs), float(reward[0]), bool(terminated[0]), bool(truncated[0]), first_info(info)
 
     def expert_action(self) -> np.ndarray:
-        """What the task's expert does now, shape ``(A * D,)`` float32."""
+        """Action of the task's expert in the present state, shape ``(A * D,)`` float32."""
         return to_numpy(self.vector.expert_actions()[0])
 
     def hold_actions(self, gripper: float | None = None) -> np.ndarray:
@@ -99,11 +99,11 @@ class TeamEnv(Remade, Window, gym.Env[Any, np.ndarray]):
         return first(obs), first_info(info)
 
     def progress(self) -> dict[str, Any]:
-        """That of the vector environment, spaces with their generators, and what gymnasium keeps."""
+        """Progress of the vector environment, spaces with their generators, and what gymnasium keeps."""
         return {"vector": self.vector.progress(), "attributes": {name: getattr(self, name) for name in _KEPT}}
 
     def resume(self, progress: dict[str, Any]) -> None:
-        """Continue bit for bit from what :meth:`progress` gave."""
+        """Continue bit for bit from a result of :meth:`progress`."""
         self.vector.resume(progress["vector"])
         for name, value in progress["attributes"].items():
             setattr(self, name, value)

@@ -14,19 +14,19 @@ from teamvla_envs.outside import shown
 from teamvla_envs.sim.cameras import MAX_SIZE, MIN_SIZE
 
 
-class Sentence(gym.spaces.Text):
-    """Text that gymnasium does not put into shared memory, from which it reads text only once.
+class Instruction(gym.spaces.Text):
+    """Text that gymnasium does not put into shared memory, which does not preserve text.
 
-    ``AsyncVectorEnv`` with ``shared_memory=True`` says what to do instead of returning blank sentences.
+    ``AsyncVectorEnv`` with ``shared_memory=True`` raises an error instead of returning blank instructions.
     """
 
 
-@create_shared_memory.register(Sentence)
-def _refuse_shared_memory(space: Sentence, n: int = 1, ctx: Any = None) -> Any:
+@create_shared_memory.register(Instruction)
+def _refuse_shared_memory(space: Instruction, n: int = 1, ctx: Any = None) -> Any:
     raise CustomSpaceError("instructions are text, which does not survive gymnasium's shared memory")
 
 
-SENTENCE = Sentence(
+INSTRUCTION = Instruction(
     128,
     min_length=0,
     charset=frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789 ,.'-!?_"),
@@ -41,7 +41,7 @@ def vector_space(size: int) -> gym.spaces.Box:
 def camera_spaces(
     channels: Sequence[str], cameras: Sequence[str], image_size: tuple[int, int], segments: int
 ) -> dict[str, gym.Space[Any]]:
-    """The spaces of what cameras tell: key of the observation to a dict of camera name to image.
+    """Spaces of camera images: key of the observation to a dict of camera name to image.
 
     Args:
         channels: Out of ``CHANNELS``.
@@ -59,19 +59,19 @@ def camera_spaces(
 
 
 def observation_space(
-    obs_mode: str, pictures: Mapping[str, gym.Space[Any]], agent_pos: int, environment_state: int
+    obs_mode: str, images: Mapping[str, gym.Space[Any]], agent_pos: int, environment_state: int
 ) -> gym.Space[Any]:
     """The space of one world's observation.
 
     Args:
         obs_mode: ``"state"``, ``"vision"`` or ``"vision+state"``.
-        pictures: From :func:`camera_spaces`.
+        images: From :func:`camera_spaces`.
         agent_pos: Length of the team's proprioception.
         environment_state: Length of the privileged observation.
     """
     if obs_mode == "state":
         return vector_space(environment_state)
-    spaces = {**pictures, "agent_pos": vector_space(agent_pos), "instruction": SENTENCE}
+    spaces = {**images, "agent_pos": vector_space(agent_pos), "instruction": INSTRUCTION}
     if obs_mode == "vision+state":
         spaces["environment_state"] = vector_space(environment_state)
     return gym.spaces.Dict(spaces)

@@ -165,7 +165,7 @@ class StateAccess:
 
     @exclusive
     def push(self, world: int, body: str, impulse: Sequence[float] | np.ndarray) -> None:
-        """Push a free body of one world, as a blow to its center of mass does.
+        """Push a free body of one world, by an impulse at its center of mass.
 
         Args:
             world: Index of the world.

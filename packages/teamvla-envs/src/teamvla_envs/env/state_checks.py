@@ -1,4 +1,4 @@
-"""Whether arrays can be the state of an environment: checked as a whole before any of them is used."""
+"""Checks of a saved state, made as a whole before any of its arrays is used."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -23,10 +23,10 @@ Range = tuple[Any, Any]
 
 
 def fact_ranges(starts: Mapping[str, np.ndarray]) -> dict[str, Range]:
-    """Least and largest values of facts, read off many starts; measures may be somewhat beyond those drawn here.
+    """Least and largest values of facts over many initial states, with a margin for continuous ones.
 
     Args:
-        starts: Facts of many starts, first axis n.
+        starts: Facts of many initial states, first axis n.
     """
     ranges = {}
     for key, values in starts.items():
@@ -62,18 +62,18 @@ def check_state(
     ranges: Mapping[str, Range],
     quaternions: np.ndarray,
 ) -> dict[str, np.ndarray]:
-    """The state as arrays of the right dtypes.
+    """Check a saved state and convert it to arrays of the right dtypes.
 
     Args:
-        state: What a user gives.
+        state: Named arrays from a user.
         present: The environment's present state, for names, shapes and dtypes.
-        rows: Worlds that will be set; the others may hold anything.
+        rows: Worlds that will be set; rows of other worlds are not checked.
         ranges: Least and largest values by name, each a number or an array of the shape of one world.
         quaternions: Columns of the quaternions in ``physics``, shape ``(B, 4)``.
 
     Raises:
-        UserError: If an array is missing or unknown, has the wrong shape or dtype, or holds what no environment gives;
-            it names the array, and the world if that is the fault of one.
+        UserError: If an array is missing or unknown, has the wrong shape or dtype, or holds impossible values;
+            the message names the array, and the world if it is a single one.
     """
     if not isinstance(state, Mapping):
         raise UserError(f"state: got {type(state).__name__}, expected a mapping of names to arrays as of get_state()")

@@ -10,7 +10,7 @@ UNLIMITED = 2**31  # max_episode_steps of an environment that never truncates
 
 
 class TimeLimits:
-    """The ``TimeLimit`` wrappers around an environment, kept in step with the environment's own count.
+    """The ``TimeLimit`` wrappers around an environment, synchronized with the environment's own count.
 
     A wrapper knows its environment, not the other way round, so wrappers are found on the stack of a call that came
     through them. A wrapper of our own in ``additional_wrappers`` would be simpler, but gymnasium refuses those
@@ -26,7 +26,7 @@ class TimeLimits:
 
     @property
     def known(self) -> bool:
-        """Whether :meth:`find` was called."""
+        """True after a call of :meth:`find`."""
         return self._wrappers is not None
 
     def find(self) -> int | None:
@@ -43,7 +43,7 @@ class TimeLimits:
         return min((int(wrapper._max_episode_steps) for wrapper in found), default=None)
 
     def expect(self, steps: int) -> None:
-        """Let each wrapper count ``steps`` when it has counted the present step."""
+        """Set the count of each wrapper to ``steps`` after the present step."""
         for reference in self._wrappers or ():
             if (wrapper := reference()) is not None:
                 wrapper._elapsed_steps = steps - 1  # type: ignore[assignment]

@@ -140,9 +140,9 @@ class TeamVectorEnv(Remade, WorldAccess, CameraAccess, gym.vector.VectorEnv):
 
         Args:
             seed: One number ``s`` (world i gets ``s + i``) or one per world; a seed determines an episode fully.
-                Without one a world goes on with its own generator.
+                Without one a world continues with its own generator.
             options: ``{"reset_mask": (N,) bool}`` resets only those worlds. ``{"goal": name}``, or a sequence of one
-                name or ``None`` per world, replaces the goal of the seed's episode and leaves the scene as it is.
+                name or ``None`` per world, replaces the goal of the seed's episode without changing the scene.
 
         Returns:
             Observations and info of all worlds.
@@ -255,7 +255,7 @@ class TeamVectorEnv(Remade, WorldAccess, CameraAccess, gym.vector.VectorEnv):
         else:
             terms = self.task.reward_terms(signals)
             reward = sum(weight * value for weight, value in terms.values()) - 1.0 + success
-            if lost.any():  # which must not be a way to end the waiting
+            if lost.any():  # losing an object must not pay off as an early end
                 reward = xp.where(lost, reward - (self._last_step - episodes.steps).clip(0), reward)
         if active is not None:
             reward = xp.where(active, reward, 0.0)
@@ -304,13 +304,13 @@ class TeamVectorEnv(Remade, WorldAccess, CameraAccess, gym.vector.VectorEnv):
         return self._observe(), self._info()
 
     def progress(self) -> dict[str, Any]:
-        """State, spaces with their generators, and what gymnasium keeps."""
+        """State, spaces with their generators, and attributes of gymnasium."""
         kept = {name: getattr(self, name) for name in (*_SPACES, "spec", "_np_random", "_np_random_seed")}
         kept["max_episode_steps"] = self.max_episode_steps
         return {"state": None if self._world is None else self.get_state(), "attributes": kept}
 
     def resume(self, progress: dict[str, Any]) -> None:
-        """Continue bit for bit from what :meth:`progress` gave."""
+        """Continue bit for bit from a result of :meth:`progress`."""
         for name, value in progress["attributes"].items():
             setattr(self, name, value)
         if progress["state"] is not None:

@@ -1,1 +1,1 @@
-"""``teamvla view``: an episode as a scene in three dimensions, in the browser or as a file for other programs."""
+"""``teamvla view``: an episode as a 3D scene, in the browser or as a file for other programs."""

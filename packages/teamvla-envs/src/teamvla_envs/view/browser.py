@@ -1,4 +1,4 @@
-"""A clip in the browser: Newton's Viser viewer with a time slider, play and speed."""
+"""Playback of a clip in the browser: Newton's Viser viewer with a time slider, play and speed."""
 
 import time
 from collections.abc import Callable
@@ -22,9 +22,9 @@ class Browser:
     Args:
         env: The environment that the clips are from.
         viewer: A ``newton.viewer.ViewerViser``.
-        load: Makes a clip of what was chosen.
-        choices: What can be chosen: names, or None for any seed.
-        first: What is shown at the start: a name or a seed.
+        load: Makes the clip of a choice.
+        choices: Names to choose from, or None for any seed.
+        first: First clip: a name or a seed.
     """
 
     def __init__(
@@ -40,7 +40,7 @@ class Browser:
         self._step, self._jump = 0.0, -1
         self._refusal = ""
         gui = viewer.server.gui
-        gui.configure_theme(show_share_button=False)  # it would publish the scene through a server elsewhere
+        gui.configure_theme(show_share_button=False)  # it would publish the scene through a foreign server
         with gui.add_folder("Episode", order=-1.0):
             self._words = gui.add_markdown("")
             self._slider = gui.add_slider("step", min=0, max=1, step=1, initial_value=0)
@@ -71,7 +71,7 @@ class Browser:
             time.sleep(max(tick + clip.dt - time.monotonic(), 0.001))
 
     def _next_clip(self, shown: Clip | None) -> Clip:
-        """The clip that was chosen; if it cannot be shown, why is written above the one that was shown before."""
+        """The chosen clip; if it cannot be shown, the reason appears above the previous one."""
         wanted, self._wanted = self._wanted, None
         try:
             clip, self._refusal = self._load(wanted), ""
@@ -99,7 +99,7 @@ class Browser:
         self._step = 0.0
 
     def _on_slider(self, event: Any) -> None:
-        if event.client_id is not None:  # moved by somebody, not by the playing clip
+        if event.client_id is not None:  # moved by the user, not by playback
             self._jump = int(event.target.value)
 
     def _on_choice(self, event: Any) -> None:

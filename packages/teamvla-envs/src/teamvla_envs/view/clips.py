@@ -1,4 +1,4 @@
-"""What can be looked at: episodes as body poses over time, from the expert or from a demonstration file."""
+"""Clips: episodes as body poses over time, from the expert or from a demonstration file."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -15,15 +15,15 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Clip:
-    """One episode; times are T + 1 control steps, the start first.
+    """One episode; its T + 1 moments are the initial state and the state after each control step.
 
     Attributes:
-        title: Where it is from.
-        instruction: The sentence.
+        title: Its source.
+        instruction: The instruction.
         goal: The goal.
         success: Whether it ended in success.
-        positions: Of all bodies of the compiled model, shape ``(T+1, bodies, 3)`` [m].
-        quaternions: Shape ``(T+1, bodies, 4)``, wxyz.
+        positions: Positions of all bodies of the compiled model, shape ``(T+1, bodies, 3)`` [m].
+        quaternions: Orientations of all bodies, shape ``(T+1, bodies, 4)``, wxyz.
         phases: Name of the phase at every time.
         fields: Model fields of the episode.
         dt: Length of a control step [s].

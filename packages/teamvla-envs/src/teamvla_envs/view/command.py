@@ -1,4 +1,4 @@
-"""``teamvla view``: look at an episode from all sides in the browser, or write it for other programs."""
+"""``teamvla view``: shows an episode from all sides in the browser, or writes it for other programs."""
 
 import importlib.util
 from collections.abc import Callable
@@ -38,7 +38,7 @@ def view(
         seed: The expert's episode; another one can be chosen in the browser.
         demo: The demonstration, such as demo_3; by default the first. Another one can be chosen in the browser.
         num_arms: Arms of the task; by default the fewest.
-        looks: What arms look like: primitives or menagerie.
+        looks: Visual model of the arms: primitives or menagerie.
         usd: Write the episode into this file (.usd, .usda, .usdc) instead of serving it.
         rerun: Write the episode into this file (.rrd) instead of serving it.
         host: Address to listen on; by default only this machine can connect.
@@ -77,7 +77,7 @@ def _checked_seed(seed: Any) -> int:
 def _source(
     stack: ExitStack, what: str, seed: int, demo: str | None, num_arms: int | None, looks: str
 ) -> tuple["TeamVectorEnv", "Callable[[Any], Clip]", tuple[str, ...] | None, Any]:
-    """The environment, what makes a clip of a choice, the choices (None: any seed), and the first one."""
+    """The environment, the function that makes a clip of a choice, the choices (None: any seed), the first one."""
     from teamvla_envs.registration import get_task, registered_tasks
     from teamvla_envs.view.clips import demo_clip, expert_clip
 
@@ -94,8 +94,7 @@ def _source(
         return env, lambda choice: expert_clip(env, _checked_seed(choice)), None, seed
     if not Path(what).exists():
         raise UserError(f"{what!r} is neither a task ({', '.join(registered_tasks())}) nor an existing file")
-    from teamvla_envs.demos.reader import open_demos
-    from teamvla_envs.demos.rebuild import make_recorded_env
+    from teamvla_envs.demos.reader import make_recorded_env, open_demos
 
     file = stack.enter_context(open_demos(what))
     first = file.demo(demo or file.names[0]).name

@@ -19,7 +19,7 @@ RERUN_SUFFIXES = (".rrd",)
 
 
 def check_export(argument: str, path: Path, suffixes: tuple[str, ...]) -> None:
-    """Raise ``UserError`` unless a file can be written there under such a name."""
+    """Raise ``UserError`` unless a file of that name can be written."""
     if path.suffix.lower() not in suffixes:
         raise UserError(f"{argument} is {path}, expected a name that ends in {' or '.join(suffixes)}")
     if path.is_dir():
@@ -41,7 +41,7 @@ def export_rerun(env: "TeamVectorEnv", clip: Clip, path: Path) -> None:
     from newton.viewer import ViewerRerun
 
     class ToFile(ViewerRerun):
-        """Writes the file only: like in a notebook, no server is started and no window opened."""
+        """Viewer that only writes a file: as in a notebook, it starts no server and opens no window."""
 
         is_jupyter_notebook = property(lambda self: True, lambda self, value: None)
 
@@ -51,7 +51,7 @@ def export_rerun(env: "TeamVectorEnv", clip: Clip, path: Path) -> None:
 
 @contextmanager
 def _replacing(path: Path) -> Generator[Path]:
-    """Give a temporary name to a library that may write only a part of a file to a full disk and not say so."""
+    """Yield a temporary path for a library that may silently write a partial file to a full disk."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with replacing(path) as temporary:
         try:

@@ -15,14 +15,14 @@ def make_viewer(address: WebAddress) -> Any:
     replaced while it starts.
 
     Args:
-        address: Where it is served; requests for another host or from another origin are answered with 403.
+        address: Address of the page; requests for another host or from another origin are answered with 403.
 
     Returns:
         A ``newton.viewer.ViewerViser``.
 
     Raises:
-        UserError: If something else listens there.
-        RuntimeError: If the installed Viser starts its server in another way, so that nothing would be checked.
+        UserError: If another program listens there.
+        RuntimeError: If the installed Viser starts its server in another way, so that requests would not be checked.
     """
     from newton.viewer import ViewerViser
 

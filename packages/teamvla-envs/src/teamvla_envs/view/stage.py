@@ -29,7 +29,7 @@ class Stage:
         self._viewer = viewer
 
     def show(self, clip: Clip) -> None:
-        """Begin another clip: sizes and colors are those of its episode."""
+        """Begin another clip, with the sizes and colors of its episode."""
         self._renderer.pose(clip.positions[0], clip.quaternions[0], clip.fields)
         self._viewer.set_model(self._renderer.model)
 
@@ -38,7 +38,7 @@ class Stage:
 
         Args:
             clip: The clip that was begun last.
-            step: Which of its control steps.
+            step: Index of its control step.
             time: The viewer's time [s].
         """
         self._renderer.pose(clip.positions[step], clip.quaternions[step], {})

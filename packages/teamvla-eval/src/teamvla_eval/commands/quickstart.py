@@ -155,10 +155,12 @@ def _run(stage: Stage, folder: RunFolder) -> None:
 
 def _collect(folder: RunFolder, plan: Plan) -> None:
     from teamvla_envs.demos.collect import collect
+    from teamvla_envs.demos.settings import CollectConfig, CollectionSettings
 
     if (folder.path / DEMOS).exists() and not (folder.path / f"{DEMOS}.parts").exists():
         return  # packed in the moment before the run was killed
-    collect(plan.task, episodes=plan.demos, out=folder.path / DEMOS, image_size=IMAGE_SIZE)
+    settings = CollectionSettings(plan.task, image_size=IMAGE_SIZE)
+    collect(CollectConfig(settings, plan.demos, folder.path / DEMOS))
 
 
 def _settings(task: str) -> "Settings":

@@ -8,16 +8,13 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from teamvla_envs.demos import schema
-from teamvla_envs.demos.reader import open_demos
-from teamvla_envs.demos.rebuild import make_recorded_env
+from teamvla_envs.demos.reader import make_recorded_env, open_demos
 from teamvla_envs.demos.unpacked import PartsFolder
 from teamvla_envs.demos.writer import FileHeader, pack_episodes, write_episode
 from teamvla_envs.errors import UserError
 from teamvla_envs.files import write_text
 from teamvla_envs.interrupts import check_interrupt
 from teamvla_envs.provenance import simulation_versions
-from teamvla_envs.registration import environment_id
 from teamvla_envs.seeds import SEED_SETS
 
 from teamvla_learn.dagger.rollout import LearnerEnv, LearnerEpisode, Style, learner_rollout
@@ -73,8 +70,8 @@ def collect_round(
     """
     first = FIRST_SEED + (number - 1) * settings.episodes
     seeds = SEED_SETS["train"][first : first + settings.episodes]
-    told = {"learner": learner.name, "round": number, "seed_set": "train", "offset": first, **asdict(settings)}
-    parts = PartsFolder(out, {name: value for name, value in told.items() if name != "num_envs"})
+    collection = {"learner": learner.name, "round": number, "seed_set": "train", "offset": first, **asdict(settings)}
+    parts = PartsFolder(out, {name: value for name, value in collection.items() if name != "num_envs"})
     if out.exists():
         if parts.path.is_dir():  # killed while it cleaned up
             parts.remove()
@@ -98,7 +95,8 @@ def collect_round(
         files = [path for _, path in sorted(parts.succeeded.items())]
         _log.info("round %d: %s", number, _summary(parts))
         if files:
-            pack_episodes(files, out, _header(env, told), check_interrupt)
+            header = FileHeader.of(env, {"policy": "dagger", **collection}, simulation_versions())
+            pack_episodes(files, out, header, check_interrupt)
         parts.remove()
     return bool(files)
 
@@ -117,23 +115,6 @@ def _summary(parts: PartsFolder) -> str:
     notes = Counter(path.read_text(encoding="utf-8") for path in parts.path.glob("seed_*.failed"))
     told = ", ".join(f"{count} {note or 'without anything to learn'}" for note, count in sorted(notes.items()))
     return f"{len(parts.succeeded)} demonstrations" + (f"; of the others: {told}" if told else "")
-
-
-def _header(env: Any, told: dict[str, Any]) -> FileHeader:
-    versions = simulation_versions()
-    return FileHeader(
-        env_args={
-            "env_name": environment_id(env.task_name),
-            "type": schema.ENV_TYPE,
-            "env_version": versions["teamvla-envs"],
-            "env_kwargs": env.env_kwargs,
-        },
-        versions=versions,
-        collection={"policy": "dagger", **told},
-        action_parts=env.action_parts,
-        agent_pos_parts=env.agent_pos_parts,
-        environment_state_parts=env.environment_state_parts,
-    )
 
 
 def _shown(episodes: Any, total: int, number: int) -> Any:

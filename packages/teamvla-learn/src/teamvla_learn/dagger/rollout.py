@@ -6,6 +6,7 @@ from typing import Any, Literal
 
 import numpy as np
 from teamvla_envs.demos import schema
+from teamvla_envs.demos.recorder import EpisodeRecorder, observed_arrays
 from teamvla_envs.demos.writer import Episode
 from teamvla_envs.rollout import Step, rollout
 
@@ -59,7 +60,7 @@ class _SupervisedLearner:
     """Policy and observer of a rollout: the learner acts until the expert takes over, and episodes are recorded."""
 
     def __init__(self, env: Any, policy: Any, rule: TakeoverRule, style: Style, horizon: int):
-        self.worlds = [_World(0, "", "") for _ in range(env.num_envs)]
+        self.worlds = [_World(0, "", "", index) for index in range(env.num_envs)]
         self._env, self._policy, self._rule, self._style = env, policy, rule, style
         self._monitor = TakeoverMonitor(rule, env.num_envs, env.num_arms, horizon)
         self._phase = np.zeros(env.num_envs, np.int64)
@@ -82,15 +83,14 @@ class _SupervisedLearner:
         self._monitor.reset(worlds)
         state = env.get_state()
         for index in np.flatnonzero(worlds).tolist():
-            self.worlds[index] = _World(
-                int(env.seeds[index]), str(info["goal"][index]), str(info["task_description"][index])
-            )
+            goal, instruction = str(info["goal"][index]), str(info["task_description"][index])
+            self.worlds[index] = _World(int(env.seeds[index]), goal, instruction, index)
             if self._style == "classic":
-                self.worlds[index].begin(state, index)
+                self.worlds[index].begin(state)
 
     def capture(self, env: Any, step: Step) -> np.ndarray:
         """Record a control step and decide on takeovers; returns the worlds (N,) bool whose labels end here."""
-        before = _observed(step.observation) | {
+        before = observed_arrays(step.observation) | {
             schema.ACTIONS: step.actions,
             schema.EXPERT_ACTIONS: self._label,
             schema.PHASE: self._phase,
@@ -103,13 +103,13 @@ class _SupervisedLearner:
         for index in np.flatnonzero(step.worlds).tolist():
             world = self.worlds[index]
             if world.recording:
-                world.add(before | after, state, index)
+                world.add(before | after, state)
             if done[index] or not reasons[index] or world.helped:
                 continue
             world.reason = REASONS[reasons[index]]
             if self._style == "intervention":
                 world.helped = True
-                world.begin(state, index)
+                world.begin(state)
             else:
                 world.cut, cut[index] = (self._rule.patience if reasons[index] == STALLED else 0), True
         return cut
@@ -141,53 +141,31 @@ def learner_view(policy: Any, obs: Any) -> Any:
 class _World:
     """A running episode and its recording."""
 
-    def __init__(self, seed: int, goal: str, instruction: str):
-        self._seed, self._goal, self._instruction = seed, goal, instruction
-        self._rows: dict[str, list[np.ndarray]] = {}
+    def __init__(self, seed: int, goal: str, instruction: str, index: int):
+        self._seed, self._recorder = seed, EpisodeRecorder(seed, goal, instruction, index)
         self.recording, self.helped, self.reason = False, False, ""
         self.cut: int | None = None  # last steps to discard, if the episode was ended early
 
-    def begin(self, state: Mapping[str, np.ndarray], index: int) -> None:
+    def begin(self, state: Mapping[str, np.ndarray]) -> None:
         """Start recording at this state."""
         self.recording = True
-        self._append({schema.STATES + key: values for key, values in state.items()}, index)
+        self._recorder.begin(state)
 
-    def add(self, sample: Mapping[str, np.ndarray], next_state: Mapping[str, np.ndarray], index: int) -> None:
-        """Record row ``index`` of a step's arrays, whose first axis is the worlds."""
-        self._append(sample, index)
-        self._append({schema.STATES + key: values for key, values in next_state.items()}, index)
+    def add(self, sample: Mapping[str, np.ndarray], next_state: Mapping[str, np.ndarray]) -> None:
+        """Record one step; see :meth:`EpisodeRecorder.add`."""
+        self._recorder.add(sample, next_state)
 
     def finish(self, style: Style, success: bool) -> LearnerEpisode:
         """Return the result of the finished episode."""
+        length = len(self._recorder)
         if self.cut is not None:
-            return self._result("labeled", False, self._length - self.cut)
+            return self._result("labeled", False, length - self.cut)
         if style == "classic":
-            return self._result("solved" if success else "labeled", success, self._length)
+            return self._result("solved" if success else "labeled", success, length)
         if not self.helped:
             return self._result("solved" if success else "lost", success, 0)
-        return self._result("rescued" if success else "lost", success, self._length if success else 0)
-
-    @property
-    def _length(self) -> int:
-        return len(self._rows.get(schema.ACTIONS, ()))
+        return self._result("rescued" if success else "lost", success, length if success else 0)
 
     def _result(self, outcome: str, success: bool, length: int) -> LearnerEpisode:
-        if length < SHORTEST:
-            return LearnerEpisode(self._seed, outcome, self.reason, None)
-        arrays = {
-            path: np.stack(rows[: length + 1] if path.startswith(schema.STATES) else rows[:length])
-            for path, rows in self._rows.items()
-        }
-        return LearnerEpisode(
-            self._seed, outcome, self.reason, Episode(self._seed, self._goal, self._instruction, success, arrays)
-        )
-
-    def _append(self, arrays: Mapping[str, np.ndarray], index: int) -> None:
-        for path, values in arrays.items():
-            self._rows.setdefault(path, []).append(np.array(values[index]))
-
-
-def _observed(obs: Mapping[str, Any]) -> dict[str, np.ndarray]:
-    """Return the arrays of an observation by their paths in a demonstration file."""
-    pixels = {schema.PIXELS + camera: images for camera, images in obs.get("pixels", {}).items()}
-    return pixels | {schema.AGENT_POS: obs["agent_pos"], schema.ENVIRONMENT_STATE: obs["environment_state"]}
+        kept = self._recorder.episode(success, length) if length >= SHORTEST else None
+        return LearnerEpisode(self._seed, outcome, self.reason, kept)

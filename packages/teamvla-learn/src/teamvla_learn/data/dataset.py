@@ -97,8 +97,7 @@ def _load_file(
     seen: dict[tuple[str, str], str],
 ) -> tuple[MultiTaskDataset, MultiTaskDataset, FileSource] | None:
     """Load the demonstrations of one file that are not in ``seen``, and add them to it; None if there are none."""
-    from teamvla_envs.demos.reader import open_demos
-    from teamvla_envs.demos.rebuild import check_env_kwargs
+    from teamvla_envs.demos.reader import check_env_kwargs, open_demos
 
     try:
         with open_demos(path) as file:

@@ -1,7 +1,7 @@
 from pathlib import Path
 
 import pytest
-from teamvla_envs.demos.heaps import check_heaps
+from teamvla_envs.demos.hdf5_heaps import check_heaps
 from teamvla_envs.demos.reader import open_demos
 from teamvla_envs.demos.structure import DemoFileError
 

@@ -1,4 +1,4 @@
-"""Check of an HDF5 file's global heaps, where text attributes lie: HDF5 itself never returns from a damaged one.
+"""Check of an HDF5 file's global heaps, which hold its text attributes: HDF5 itself loops forever in a damaged one.
 
 Layout: HDF5 File Format Specification 3.0, section III.E. A collection begins with ``GCOL``, its version and size;
 objects follow, each with an index, a reference count and its size, padded to multiples of 8 bytes. Index 0 is the free

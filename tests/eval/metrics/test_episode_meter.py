@@ -3,6 +3,7 @@ import pytest
 from gymnasium.vector import AutoresetMode
 from teamvla_envs.env.vector import TeamVectorEnv
 from teamvla_envs.policies import make_policy
+from teamvla_envs.rollout import Step
 from teamvla_eval.metrics.episode_meter import Meter, actuators_of
 from teamvla_eval.rollout.suite import run_suite
 
@@ -50,13 +51,13 @@ def test_an_arm_that_presses_on_the_table_pays_for_it():
     try:
         env.reset(seed=[2_000_000])
         meter = Meter(env)
-        meter.begin(np.ones(1, bool))
+        worlds = np.ones(1, bool)
+        meter.begin(env, worlds, {})
         down = np.zeros((1, 16), np.float32)
         down[0, [1, 3]] = 1.0, -0.5  # shoulder and elbow of arm_0: lean over
         force = 0.0
         for _ in range(80):
-            env.step(down)
-            meter.capture(np.ones(1, bool), down)
+            meter.capture(env, Step(worlds, None, down, *env.step(down)))
             force += float(env.world.contact_force[0, 2:].sum())
     finally:
         env.close()

@@ -11,8 +11,8 @@ from teamvla_envs.cluster.engine import RayEngine
 from teamvla_envs.env.vector import TeamVectorEnv
 from teamvla_envs.errors import UserError
 from teamvla_envs.policies import make_policy
-from teamvla_eval.metrics.episode_record import EpisodeRecord, Measured
-from teamvla_eval.results.results import Suite, read_results
+from teamvla_eval.metrics.episode_record import EpisodeRecord, Measured, Suite
+from teamvla_eval.results.results import read_results
 from teamvla_eval.results.versions import installed_versions
 from teamvla_eval.rollout import evaluate_ray as spread
 from teamvla_eval.rollout.evaluate import EvaluationSettings, evaluate, measured_episodes, open_env

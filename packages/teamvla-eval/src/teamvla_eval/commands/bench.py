@@ -13,12 +13,13 @@ from teamvla_envs.errors import UserError
 from teamvla_envs.interrupts import check_interrupt
 
 from teamvla_eval.commands.benchmark import run_benchmark
-from teamvla_eval.commands.history import append_history, history_file
+from teamvla_eval.commands.resuming import finishing, resumable
 from teamvla_eval.report.console import print_comparisons, print_results
 from teamvla_eval.report.output import tolerant_stdout, warn
+from teamvla_eval.report.result_files import write_results
+from teamvla_eval.results.history_file import append_history, history_file
 from teamvla_eval.results.journal import JOURNAL, Journal, measurement
-from teamvla_eval.results.results import BenchResults, check_folder, write_results
-from teamvla_eval.results.resuming import finishing, resumable
+from teamvla_eval.results.results import BenchResults, check_folder
 from teamvla_eval.results.versions import installed_versions
 from teamvla_eval.rollout.evaluate import EvaluationSettings
 
@@ -127,7 +128,7 @@ def bench(
                 check_interrupt()
                 write_results(run.results, out)
                 check_interrupt()
-                write_bench_report(run, out / "report.html")
+                write_bench_report(run.results, run.phases, run.clips, out / "report.html")
     if not no_history:
         try:
             append_history(run.results, history or history_file())

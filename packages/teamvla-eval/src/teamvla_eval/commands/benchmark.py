@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING
 from teamvla_envs.cluster.engine import RayEngine, connect
 from teamvla_envs.interrupts import check_interrupt, deferred_interrupts
 
+from teamvla_eval.commands.resuming import journaled
+from teamvla_eval.metrics.episode_record import Suite
 from teamvla_eval.results.journal import Journal
 from teamvla_eval.results.provenance import git_state, hardware
-from teamvla_eval.results.results import BenchResults, Suite
-from teamvla_eval.results.resuming import journaled
+from teamvla_eval.results.results import BenchResults
 from teamvla_eval.results.versions import installed_versions
 from teamvla_eval.rollout.ablations import ablated
 from teamvla_eval.rollout.evaluate import EvaluationSettings, evaluate, open_env

@@ -11,10 +11,11 @@ from teamvla_envs.errors import UserError
 
 from teamvla_eval.commands.bench import bench_command, known_tasks, load_policy, open_journal
 from teamvla_eval.commands.benchmark import run_benchmark
+from teamvla_eval.commands.resuming import finishing, resumable
 from teamvla_eval.metrics.episode_record import EpisodeRecord
 from teamvla_eval.report.output import tolerant_stdout
-from teamvla_eval.results.results import BenchResults, check_folder, read_results, write_results
-from teamvla_eval.results.resuming import finishing, resumable
+from teamvla_eval.report.result_files import write_results
+from teamvla_eval.results.results import BenchResults, check_folder, read_results
 from teamvla_eval.rollout.evaluate import EvaluationSettings
 
 SHOWN = 20  # differing episodes that are listed

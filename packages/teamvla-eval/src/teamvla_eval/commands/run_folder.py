@@ -11,8 +11,9 @@ from pathlib import Path
 from typing import Any
 
 from teamvla_envs.errors import UserError
+from teamvla_envs.files import write_text
 
-from teamvla_eval.results.results import check_folder, write_atomically
+from teamvla_eval.results.results import check_folder
 
 STATE_FILE = "quickstart.json"
 SCHEMA_VERSION = 1
@@ -40,7 +41,7 @@ class RunFolder:
     def save(self) -> None:
         """Write the state file."""
         state = {"schema_version": SCHEMA_VERSION, "settings": self.settings, "stages": self.stages}
-        write_atomically(self.path / STATE_FILE, json.dumps(state, indent=2) + "\n")
+        write_text(self.path / STATE_FILE, json.dumps(state, indent=2) + "\n")
 
 
 def open_run_folder(

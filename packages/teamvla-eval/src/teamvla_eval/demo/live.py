@@ -11,6 +11,7 @@ from teamvla_envs.demos.video import tile
 from teamvla_envs.env.vector import TeamVectorEnv
 from teamvla_envs.errors import UserError
 from teamvla_envs.policies import make_policy
+from teamvla_envs.rollout import Step
 
 from teamvla_eval.demo.protocol import View
 from teamvla_eval.demo.recording import Recorder
@@ -76,7 +77,7 @@ class LiveEpisode:
         self._obs, info = self.env.reset(seed=seed, options={"goal": goal})
         self.told = sentence or self.env.instructions[0]
         self._policy.reset(self._only)
-        self._meter.begin(self._only)
+        self._meter.begin(self.env, self._only, info)
         self._recorder = Recorder(self.env, self.spec, self.told, self._judged)
         self._note(info)
         self._steps, self._return = 0, 0.0
@@ -93,13 +94,14 @@ class LiveEpisode:
         rows = action.reshape(env.num_arms, -1)
         for arm in frozen:
             rows[arm] = np.asarray(env.hold_actions(gripper=1.0)).reshape(rows.shape)[arm]
-        self._obs, reward, terminated, truncated, info = env.step(action)
-        self._meter.capture(self._only, action)
-        self.ended = bool(terminated[0] or truncated[0])
-        self._note(info)
-        self._recorder.add(before, np.clip(action, -1.0, 1.0), reward[0], self.ended, self._success)
+        step = Step(self._only, self._obs, action, *env.step(action))
+        self._obs = step.next_observation
+        self._meter.capture(env, step)
+        self.ended = bool(step.terminated[0] or step.truncated[0])
+        self._note(step.info)
+        self._recorder.add(before, np.clip(action, -1.0, 1.0), step.reward[0], self.ended, self._success)
         self._steps += 1
-        self._return += float(reward[0])
+        self._return += float(step.reward[0])
         self._seen.append(self._phase)
 
     def push(self, body: str, impulse: tuple[float, float, float]) -> None:

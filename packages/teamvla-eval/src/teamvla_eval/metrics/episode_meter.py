@@ -3,10 +3,12 @@
 Everything is a function of single worlds, so a record does not depend on which worlds ran beside it.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from teamvla_envs.rollout import Step
 
 from teamvla_eval.metrics.episode_metrics import (
     action_change,
@@ -68,7 +70,7 @@ class Meter:
         task = env.task
         robots: Any = env.env_kwargs["robot"]
         scene = task.scene(tuple(robots))
-        self._env, self._dt, self._phases = env, env.control_dt, task.phases
+        self._dt, self._phases = env.control_dt, task.phases
         self._actuators = actuators_of(scene)
         pairs = task.contact_pairs()
         hands = [f"arm_{k}/hand" for k in range(env.num_arms)]
@@ -79,13 +81,12 @@ class Meter:
         self._steps = np.zeros(env.num_envs, np.int64)
         self._kept: dict[str, np.ndarray] = {}
 
-    def begin(self, worlds: np.ndarray) -> None:
-        """Start measuring new episodes in the (N,) masked worlds."""
+    def begin(self, env: "TeamVectorEnv", worlds: np.ndarray, info: Mapping[str, Any]) -> None:
+        """Start measuring new episodes in ``worlds``, shape ``(N,)`` bool."""
         self._steps[worlds] = 0
 
-    def capture(self, worlds: np.ndarray, actions: np.ndarray) -> None:
-        """Keep what matters of the step that the (N,) masked worlds just made with actions ``(N, A * D)``."""
-        env = self._env
+    def capture(self, env: "TeamVectorEnv", step: Step) -> None:
+        """Store the quantities of a step that metrics depend on."""
         world, signals = env.world, env.signals
         now = {
             "phase": np.asarray(env.task.phase(signals)),
@@ -96,12 +97,12 @@ class Meter:
             "joint_pos": np.asarray(world.joint_pos),
             "joint_vel": np.asarray(world.joint_vel),
             "joint_target": np.asarray(world.joint_target),
-            "actions": np.asarray(actions).reshape(env.num_envs, env.num_arms, -1).clip(-1.0, 1.0),
+            "actions": np.asarray(step.actions).reshape(env.num_envs, env.num_arms, -1).clip(-1.0, 1.0),
         }
         if not self._kept:
             shape = (env.num_envs, env.max_episode_steps)
             self._kept = {key: np.empty((*shape, *value.shape[1:]), value.dtype) for key, value in now.items()}
-        rows = np.flatnonzero(worlds)
+        rows = np.flatnonzero(step.worlds)
         steps = self._steps[rows]
         for key, value in now.items():
             self._kept[key][rows, steps] = value[rows]

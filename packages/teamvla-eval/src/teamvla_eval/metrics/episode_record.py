@@ -70,6 +70,23 @@ class EpisodeRecord:
 
 
 @dataclass(frozen=True)
+class Suite:
+    """All episodes of one policy on one task.
+
+    Attributes:
+        policy: Name of the policy as the user gave it, e.g. ``"expert"`` or ``"runs/x"``.
+        task: Task name.
+        records: One record per seed, in seed order.
+        wall_s: How long the episodes took [s]; None where nobody measured it.
+    """
+
+    policy: str
+    task: str
+    records: tuple[EpisodeRecord, ...]
+    wall_s: float | None = field(default=None, compare=False)
+
+
+@dataclass(frozen=True)
 class Measured:
     """Episodes of a policy on a task that an earlier run measured.
 

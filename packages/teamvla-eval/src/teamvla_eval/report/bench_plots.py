@@ -17,7 +17,7 @@ from teamvla_eval.report.plots import LINE, MUTED, SERIES, draw_svg, short_label
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-    from teamvla_eval.commands.history import HistoryEntry
+    from teamvla_eval.results.history_file import HistoryEntry
 
 Suites = Mapping[str, Sequence[EpisodeRecord]]  # policy to its episodes of one task
 

@@ -1,9 +1,11 @@
 """The report of a benchmark: every policy on every task in one HTML file, with plots, videos, tables, the command."""
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from teamvla_eval.commands.benchmark import BenchRun
+from teamvla_envs.files import write_text
+
 from teamvla_eval.metrics.episode_record import EpisodeRecord
 from teamvla_eval.metrics.failures import outcome
 from teamvla_eval.metrics.summary import MeanSuccess, aggregate_results, summarize, summarize_by_goal
@@ -11,18 +13,26 @@ from teamvla_eval.report.bench_plots import failure_bars, phase_bars, survival_c
 from teamvla_eval.report.format import interval, p_value, percent, percent_points, seconds, share
 from teamvla_eval.report.html import render_page
 from teamvla_eval.report.plots import success_bars
+from teamvla_eval.report.videos import Clip
 from teamvla_eval.results.protocol import deviations
-from teamvla_eval.results.results import BenchResults, write_atomically
+from teamvla_eval.results.results import BenchResults
+
+Phases = Mapping[str, Sequence[str]]
 
 
-def write_bench_report(run: BenchRun, path: Path) -> None:
-    """Write the page, complete or not at all."""
-    write_atomically(path, render_bench_report(run))
+def write_bench_report(results: BenchResults, phases: Phases, clips: Sequence[Clip], path: Path) -> None:
+    """Write the report atomically; arguments as of :func:`render_bench_report`."""
+    write_text(path, render_bench_report(results, phases, clips))
 
 
-def render_bench_report(run: BenchRun) -> str:
-    """The page as HTML text without any reference to something outside of it."""
-    results = run.results
+def render_bench_report(results: BenchResults, phases: Phases, clips: Sequence[Clip] = ()) -> str:
+    """The report as one self-contained HTML page.
+
+    Args:
+        results: The results of the run.
+        phases: Task to the names of its phases, in order.
+        clips: Videos of some episodes.
+    """
     policies = ", ".join(results.policies)
     return render_page(
         "bench_report.html",
@@ -42,7 +52,7 @@ def render_bench_report(run: BenchRun) -> str:
         policies=list(results.policies),
         tiles=[_tile(results, policy) for policy in results.policies],
         deviations=deviations(results),
-        tasks=[_task(run, task) for task in results.tasks],
+        tasks=[_task(results, task, phases[task], clips) for task in results.tasks],
         comparisons=_comparisons(results),
         measured=_measured(results),
         command=results.command,
@@ -70,9 +80,8 @@ def _tile(results: BenchResults, policy: str) -> tuple[str, MeanSuccess, str]:
     return policy, aggregate_results(summaries), by_task
 
 
-def _task(run: BenchRun, task: str) -> dict[str, Any]:
-    """What the page shows of a task."""
-    results = run.results
+def _task(results: BenchResults, task: str, phases: Sequence[str], clips: Sequence[Clip]) -> dict[str, Any]:
+    """Template values of the section of a task."""
     suites = {policy: results.suite(policy, task).records for policy in results.policies}
     summaries = {policy: summarize(records) for policy, records in suites.items()}
     first = results.policies[0]
@@ -82,7 +91,7 @@ def _task(run: BenchRun, task: str) -> dict[str, Any]:
         "Success": success_bars(summaries, [first]),
         f"Success by goal ({first})": success_bars(by_goal, list(by_goal)),
         "Not solved yet": survival_curves(suites, max(horizon * 1.05, 1.0)),
-        "Phase reached": phase_bars(suites, run.phases[task]),
+        "Phase reached": phase_bars(suites, phases),
         "Failures": failure_bars(suites),
     }
     said = [(p, percent(s.success_rate), percent(s.said_success_rate or 0.0)) for p, s in summaries.items()]
@@ -90,7 +99,7 @@ def _task(run: BenchRun, task: str) -> dict[str, Any]:
         "name": task,
         "plots": plots,
         "said": said if any(s.said_success_rate is not None for s in summaries.values()) else [],
-        "clips": [clip for clip in run.clips if clip.episode.task == task],
+        "clips": [clip for clip in clips if clip.episode.task == task],
         "episodes": [
             [str(row[0].seed), row[0].instruction, *map(_outcome, row)] for row in zip(*suites.values(), strict=True)
         ],

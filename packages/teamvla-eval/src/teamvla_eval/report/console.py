@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from rich.table import Table
     from rich.text import Text
 
-    from teamvla_eval.commands.history import HistoryEntry
     from teamvla_eval.metrics.episode_record import EpisodeRecord
+    from teamvla_eval.results.history_file import HistoryEntry
 
 _WIDEST = 10_000  # [characters]
 

@@ -3,10 +3,10 @@
 from collections.abc import Sequence
 from typing import Any
 
-from teamvla_eval.commands.history import HistoryEntry
 from teamvla_eval.report.bench_plots import speed_over_time, success_over_time
 from teamvla_eval.report.format import interval, percent, seconds
 from teamvla_eval.report.html import render_page
+from teamvla_eval.results.history_file import HistoryEntry
 
 # What makes runs comparable: runs with other values are drawn apart.
 _SAME = (

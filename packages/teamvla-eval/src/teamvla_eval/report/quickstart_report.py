@@ -4,11 +4,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from teamvla_envs.files import write_text
+
 from teamvla_eval.metrics.summary import summarize, summarize_by_goal
 from teamvla_eval.report.html import render_page
 from teamvla_eval.report.plots import learning_curve, success_bars
 from teamvla_eval.report.videos import Clip
-from teamvla_eval.results.results import BenchResults, write_atomically
+from teamvla_eval.results.results import BenchResults
 
 
 @dataclass(frozen=True)
@@ -51,7 +53,7 @@ class Report:
 
 def write_report(report: Report, path: Path) -> None:
     """Write the page, complete or not at all."""
-    write_atomically(path, render_report(report))
+    write_text(path, render_report(report))
 
 
 def render_report(report: Report) -> str:

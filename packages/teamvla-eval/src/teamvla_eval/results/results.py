@@ -1,4 +1,4 @@
-"""Benchmark results: what ``results.json`` holds, and reading and writing it safely.
+"""Benchmark results: what ``results.json`` holds, and reading it safely.
 
 ``results.json`` (schema version 2) holds
 
@@ -17,7 +17,6 @@ A file is checked when it is read, key by key, and its figures are computed agai
 
 import json
 import os
-import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -26,28 +25,11 @@ from typing import Any
 from teamvla_envs.errors import UserError
 
 from teamvla_eval.metrics.comparison import Comparison, compare
-from teamvla_eval.metrics.episode_record import EpisodeRecord
+from teamvla_eval.metrics.episode_record import EpisodeRecord, Suite
 from teamvla_eval.metrics.summary import SuccessSummary, summarize, summarize_by_goal
 from teamvla_eval.results.schema import MAX_BYTES, OPTIONAL, SCHEMA_VERSION, check_results
 
 PROTOCOL = "TeamVLA-Bench v0"
-
-
-@dataclass(frozen=True)
-class Suite:
-    """All episodes of one policy on one task.
-
-    Attributes:
-        policy: Name of the policy as the user gave it, e.g. ``"expert"`` or ``"runs/x"``.
-        task: Task name.
-        records: One record per seed, in seed order.
-        wall_s: How long the episodes took [s]; None where nobody measured it.
-    """
-
-    policy: str
-    task: str
-    records: tuple[EpisodeRecord, ...]
-    wall_s: float | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True)
@@ -175,26 +157,6 @@ def check_folder(out: Path) -> None:
         raise UserError(f"out is {out}, but {existing} cannot be written")
 
 
-def write_results(results: BenchResults, folder: Path) -> None:
-    """Write ``results.json``, ``results.md``, ``results.tex`` and ``episodes.csv``, each complete or not at all.
-
-    Args:
-        results: What to write.
-        folder: Created when it does not exist; files of an earlier run are replaced.
-    """
-    from teamvla_eval.report.tables import episodes_csv, latex_table, markdown_table
-
-    files = {
-        "results.md": markdown_table(results),
-        "results.tex": latex_table(results),
-        "episodes.csv": episodes_csv(results),
-        "results.json": json.dumps(results.to_json(), indent=2, allow_nan=False) + "\n",
-    }
-    folder.mkdir(parents=True, exist_ok=True)
-    for name, text in files.items():
-        write_atomically(folder / name, text)
-
-
 def read_results(path: Path) -> BenchResults:
     """Read and check a ``results.json``.
 
@@ -211,29 +173,6 @@ def read_results(path: Path) -> BenchResults:
         return results_from_json(values)
     except (ValueError, RecursionError) as error:
         raise UserError(f"{path}: {error}") from error
-
-
-def write_atomically(path: Path, text: str) -> None:
-    """Write a text file so that a reader finds the old content or the new one, never a part.
-
-    Raises:
-        OSError: If it cannot be written, for example because the disk is full; names the file.
-    """
-    temporary: str | None = None
-    try:
-        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        os.chmod(temporary, 0o644)
-        os.replace(temporary, path)
-    except BaseException as error:
-        if temporary is not None:
-            Path(temporary).unlink(missing_ok=True)
-        if isinstance(error, OSError):
-            raise OSError(error.errno, error.strerror, str(path)) from error
-        raise
 
 
 def _refuse(constant: str) -> float:

@@ -11,8 +11,7 @@ from teamvla_envs.errors import UserError
 from teamvla_envs.seeds import episode_seeds
 
 from teamvla_eval.metrics.episode_meter import Meter
-from teamvla_eval.metrics.episode_record import NOTHING_MEASURED, EpisodeRecord, Measured
-from teamvla_eval.results.results import Suite
+from teamvla_eval.metrics.episode_record import NOTHING_MEASURED, EpisodeRecord, Measured, Suite
 from teamvla_eval.rollout.suite import EpisodeCallback, finished_episodes
 from teamvla_eval.rollout.swapped_goals import SwappedGoals
 

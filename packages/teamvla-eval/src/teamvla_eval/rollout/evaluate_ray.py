@@ -15,8 +15,7 @@ from teamvla_envs.interrupts import check_interrupt
 from teamvla_envs.policies import CHECKPOINT, policy_factories
 from teamvla_envs.seeds import episode_seeds
 
-from teamvla_eval.metrics.episode_record import NOTHING_MEASURED, EpisodeRecord, Measured
-from teamvla_eval.results.results import Suite
+from teamvla_eval.metrics.episode_record import NOTHING_MEASURED, EpisodeRecord, Measured, Suite
 from teamvla_eval.results.versions import installed_versions
 from teamvla_eval.rollout.evaluate import EvaluationSettings, measured_episodes, open_env
 from teamvla_eval.rollout.suite import EpisodeCallback

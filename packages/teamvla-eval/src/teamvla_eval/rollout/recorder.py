@@ -4,11 +4,12 @@ A state is some hundreds of numbers and an image is some hundred thousand, so ke
 episode is cheap, and nobody has to know beforehand which episode will be worth a video.
 """
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from teamvla_envs.rollout import Step
 
 if TYPE_CHECKING:
     from teamvla_envs.env.vector import TeamVectorEnv
@@ -62,17 +63,20 @@ class StateRecorder:
         states = self._episodes[seed]
         return Trajectory(seed, {key: np.stack([state[key] for state in states]) for key in states[0]})
 
-    def begin(self, env: "TeamVectorEnv", worlds: np.ndarray) -> None:
-        """Start an episode in each of the (N,) masked worlds with its present state."""
+    def begin(self, env: "TeamVectorEnv", worlds: np.ndarray, info: Mapping[str, Any]) -> None:
+        """Start an episode in each of ``worlds``, shape ``(N,)`` bool, with its present state."""
         for world in np.flatnonzero(worlds).tolist():
             seed = int(env.seeds[world])
             self._running.pop(world, None)
             if self._seeds is None or seed in self._seeds:
                 self._running[world] = self._episodes[seed] = []
-        self.capture(env, worlds)
+        self._append(env, worlds)
 
-    def capture(self, env: "TeamVectorEnv", worlds: np.ndarray) -> None:
-        """Append the present state of the (N,) masked worlds to their episodes."""
+    def capture(self, env: "TeamVectorEnv", step: Step) -> None:
+        """Append the present state of the running worlds to their episodes."""
+        self._append(env, step.worlds)
+
+    def _append(self, env: "TeamVectorEnv", worlds: np.ndarray) -> None:
         kept = [world for world in np.flatnonzero(worlds).tolist() if world in self._running]
         if not kept:
             return

@@ -4,10 +4,12 @@ The environment runs the goal that is said, so everything that could tell a goal
 drew is judged beside it, with the task's own rules.
 """
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from teamvla_envs.errors import UserError
+from teamvla_envs.rollout import Step
 
 if TYPE_CHECKING:
     from teamvla_envs.env.vector import TeamVectorEnv
@@ -55,9 +57,12 @@ class SwappedGoals:
             count[rows] = 0
         return env.reset(seed=seeds, options={"reset_mask": worlds, "goal": said})
 
-    def judge(self, worlds: np.ndarray) -> None:
-        """Take note of the step that the (N,) masked worlds just made."""
-        task = self._task
+    def begin(self, env: "TeamVectorEnv", worlds: np.ndarray, info: Mapping[str, Any]) -> None:
+        """Do nothing: :meth:`reset` has begun the episodes."""
+
+    def capture(self, env: "TeamVectorEnv", step: Step) -> None:
+        """Judge a step by the original goals."""
+        task, worlds = self._task, step.worlds
         signals = task.signals(self._env.world, self._facts, self._memory)
         self._memory = {key: np.array(value) for key, value in task.remember(signals).items()}
         self._steps += worlds

@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 from gymnasium.vector import AutoresetMode
 from teamvla_envs.env.vector import TeamVectorEnv
-from teamvla_envs.policies import ZeroPolicy
 from teamvla_envs.rollout import FinishedEpisode, Step, rollout
+from teamvla_envs.scripted_policies import ZeroPolicy
 
 MakeEnv = Callable[..., TeamVectorEnv]
 

@@ -6,7 +6,8 @@ import pytest
 from teamvla_envs.cli import main
 from teamvla_envs.env.vector import TeamVectorEnv
 from teamvla_envs.errors import UserError
-from teamvla_envs.policies import ZeroPolicy, make_policy
+from teamvla_envs.policies import make_policy
+from teamvla_envs.scripted_policies import ZeroPolicy
 from teamvla_eval.commands.bench import bench, bench_command, known_tasks
 from teamvla_eval.rollout.evaluate import EvaluationSettings, evaluate, open_env
 

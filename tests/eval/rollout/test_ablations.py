@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
-from teamvla_envs.policies import ZeroPolicy, make_policy
+from teamvla_envs.policies import make_policy
+from teamvla_envs.scripted_policies import ZeroPolicy
 from teamvla_eval.metrics.episode_meter import Meter
 from teamvla_eval.rollout.ablations import Blind, FrozenArm, LossyMessages, ablated
 from teamvla_eval.rollout.evaluate import EvaluationSettings

@@ -10,7 +10,7 @@ from teamvla_envs.errors import UserError
 from teamvla_envs.files import real_path, temporary_path
 from teamvla_envs.outside import plain, read_json
 
-from teamvla_learn.baselines.registry import PREFIX, baselines, get_baseline
+from teamvla_learn.baselines.registry import PREFIX, baselines
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -48,9 +48,9 @@ def policies(
     if folder is None:
         raise UserError(f"folder is missing: teamvla policies {action} FOLDER")
     from teamvla_learn.policies.checkpoint import load_checkpoint
+    from teamvla_learn.train.begun import checkpoint_folder
 
-    prefix, _, name = folder.partition(":")
-    path = get_baseline(name).folder if prefix == PREFIX else Path(folder)
+    path = checkpoint_folder(folder)
     if action == "info":
         print_table(_description(path, load_checkpoint(path)))
     else:

@@ -1,10 +1,9 @@
 """``teamvla bench``: success rates of policies on tasks, with intervals, on seeds nobody trained on."""
 
-import os
 import shlex
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import tyro
 from teamvla_envs.cli import one_line
@@ -21,10 +20,7 @@ from teamvla_eval.results.history_file import append_history, history_file
 from teamvla_eval.results.journal import JOURNAL, Journal, measurement
 from teamvla_eval.results.results import BenchResults, check_folder
 from teamvla_eval.results.versions import installed_versions
-from teamvla_eval.rollout.evaluate import EvaluationSettings
-
-if TYPE_CHECKING:
-    from teamvla_envs.policies import Policy
+from teamvla_eval.rollout.evaluate import EvaluationSettings, load_policy
 
 # Several values after one flag or the flag several times: --policy a b, --policy a --policy b.
 Policies = Annotated[tuple[tuple[str, ...], ...], tyro.conf.UseAppendAction, tyro.conf.arg(metavar="SPEC [SPEC ...]")]
@@ -167,32 +163,6 @@ def open_journal(
     """
     expected = measurement(program, settings.to_json(), tasks, policies, installed_versions())
     return Journal(out / JOURNAL, expected, overwrite)
-
-
-def load_policy(name: str, trust: bool = False) -> "Policy":
-    """Make a policy from its specification.
-
-    Args:
-        name: What the user typed.
-        trust: Whether files that can run code may be read.
-
-    Raises:
-        UserError: If there is no such policy, its checkpoint cannot be read, or it needs trust.
-    """
-    from teamvla_envs.policies import make_policy
-
-    from teamvla_eval.rollout import sb3_policy
-
-    # Network threads that spin while they wait take the cores from physics and rendering; OpenMP reads it on import.
-    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
-    if trust and name.startswith(sb3_policy.PREFIX):
-        return sb3_policy.load(Path(name.removeprefix(sb3_policy.PREFIX)))
-    try:
-        return make_policy(name)
-    except (ValueError, OSError) as error:
-        raise (
-            error if isinstance(error, UserError) and name in str(error) else UserError(f"policy {name}: {error}")
-        ) from error
 
 
 def bench_command(policies: Sequence[str], tasks: Sequence[str], settings: EvaluationSettings) -> str:

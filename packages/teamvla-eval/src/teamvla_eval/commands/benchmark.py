@@ -16,7 +16,7 @@ from teamvla_eval.results.results import BenchResults
 from teamvla_eval.results.versions import installed_versions
 from teamvla_eval.rollout.ablations import ablated
 from teamvla_eval.rollout.evaluate import EvaluationSettings, evaluate, open_env
-from teamvla_eval.rollout.evaluate_ray import evaluate_spread
+from teamvla_eval.rollout.evaluate_ray import evaluate_on_ray
 from teamvla_eval.rollout.swapped_goals import SwappedGoals
 
 if TYPE_CHECKING:
@@ -81,7 +81,7 @@ def run_benchmark(
                         suite = (
                             evaluate(env, loaded, name, settings, finished, known=known)
                             if pool is None
-                            else evaluate_spread(pool, name, task, settings, trust, finished, known)
+                            else evaluate_on_ray(pool, name, task, settings, trust, finished, known)
                         )
                     suites.append(suite)
                     phases[task] = tuple(env.phases)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from teamvla_envs.errors import UserError
 
-from teamvla_eval.commands.bench import bench_command, known_tasks, load_policy
+from teamvla_eval.commands.bench import bench_command, known_tasks
 from teamvla_eval.commands.resuming import finishing, journaled, resumable
 from teamvla_eval.commands.run_folder import RunFolder, open_run_folder
 from teamvla_eval.metrics.episode_record import Suite
@@ -20,7 +20,7 @@ from teamvla_eval.report.result_files import write_results
 from teamvla_eval.results.journal import JOURNAL, Journal, measurement
 from teamvla_eval.results.results import BenchResults, read_results
 from teamvla_eval.results.versions import installed_versions
-from teamvla_eval.rollout.evaluate import EvaluationSettings, evaluate, open_env
+from teamvla_eval.rollout.evaluate import EvaluationSettings, evaluate, load_policy, open_env
 
 if TYPE_CHECKING:
     from teamvla_learn.train.settings import Settings

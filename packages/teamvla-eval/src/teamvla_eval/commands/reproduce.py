@@ -8,15 +8,16 @@ from typing import Annotated, Any
 
 import tyro
 from teamvla_envs.errors import UserError
+from teamvla_envs.policies import PolicySpec
 
-from teamvla_eval.commands.bench import bench_command, known_tasks, load_policy, open_journal
+from teamvla_eval.commands.bench import bench_command, known_tasks, open_journal
 from teamvla_eval.commands.benchmark import run_benchmark
 from teamvla_eval.commands.resuming import finishing, resumable
 from teamvla_eval.metrics.episode_record import EpisodeRecord
 from teamvla_eval.report.output import tolerant_stdout
 from teamvla_eval.report.result_files import write_results
 from teamvla_eval.results.results import BenchResults, check_folder, read_results
-from teamvla_eval.rollout.evaluate import EvaluationSettings
+from teamvla_eval.rollout.evaluate import EvaluationSettings, load_policy
 
 SHOWN = 20  # differing episodes that are listed
 
@@ -80,7 +81,7 @@ def reproduce(
         check_folder(out)
     policies = {}
     for name in before.policies:
-        if _is_code(name) and not trust:
+        if PolicySpec.parse(name).runs_foreign_code and not trust:
             raise UserError(f"policy {name} of {file} is code that would run; pass --trust if you trust it")
         policies[name] = load_policy(name, trust)
     journal = None
@@ -154,11 +155,3 @@ def _changed(before: EpisodeRecord, now: EpisodeRecord | None) -> dict[str, tupl
         return {"episode": ("there", "missing")}
     pairs = {f.name: (getattr(before, f.name), getattr(now, f.name)) for f in fields(EpisodeRecord)}
     return {name: pair for name, pair in pairs.items() if pair[0] != pair[1]}
-
-
-def _is_code(policy: str) -> bool:
-    """Whether a policy of this name is code that its author chose: a module, or a file that is a pickle."""
-    from teamvla_envs.policies import policy_factories
-
-    name = policy.partition(":")[0]
-    return name == "sb3" or (":" in policy and name not in policy_factories() and not Path(policy).is_dir())

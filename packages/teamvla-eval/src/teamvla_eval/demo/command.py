@@ -43,6 +43,7 @@ def demo(
         max_run_s: After so many seconds a run is stopped.
         height: Height of the moving picture [pixels]; from 240 on it has shadows and takes much longer.
     """
+    from teamvla_envs.policies import PolicySpec
     from teamvla_envs.registration import get_task, registered_tasks
 
     if importlib.util.find_spec("gradio") is None:
@@ -53,20 +54,10 @@ def demo(
         raise UserError(f"seed is {seed}, expected 0 to {MAX_SEED}")
     policy = policy or offered()
     for spec in policy:
-        check_policy(spec)
+        PolicySpec.parse(spec).check()
     address = WebAddress(host, free_port(host, port), allowed_hosts)
     settings = DemoSettings(policy, checkpoints, max_visitors, idle_s, max_run_s, height)
     first = Choice(task, get_task(task).arm_counts[0], seed, policy[:1])
     from teamvla_eval.demo.server import serve
 
     serve(settings, first, address)
-
-
-def check_policy(spec: str) -> None:
-    """Raise ``UserError`` if a specification names nothing; what it names is made when somebody chooses it."""
-    from teamvla_envs.policies import policy_factories
-
-    name, _, attribute = spec.partition(":")
-    if name not in policy_factories() and not Path(spec).is_dir() and not (attribute and "/" not in spec):
-        known = ", ".join(policy_factories())
-        raise UserError(f"policy is {spec!r}, neither one of {known}, nor an existing folder, nor module:attribute")

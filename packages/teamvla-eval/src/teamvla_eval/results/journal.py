@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from teamvla_envs.errors import UserError
+from teamvla_envs.policies import MODULE, PolicySpec
 
 from teamvla_eval.metrics.episode_record import EpisodeRecord, Measured
 from teamvla_eval.results.append_only import write_line
@@ -220,19 +221,15 @@ def policy_checksum(spec: str) -> str | None:
     """SHA-256 of the files that determine a policy; None for one that is part of an installed distribution.
 
     Args:
-        spec: What the user typed: of a checkpoint, a file, or ``module:attribute``.
+        spec: Specification of the policy.
     """
-    from teamvla_envs.policies import policy_factories
-
-    name, _, argument = spec.partition(":")
-    known = name in policy_factories()
-    path = Path(argument if known else spec)
-    if not known and not path.is_dir():
-        return _module_checksum(name) if argument else None
-    if not argument and known:
+    parsed = PolicySpec.parse(spec)
+    if parsed.kind == MODULE:
+        return _module_checksum(spec.partition(":")[0])
+    if parsed.path is None:
         return None
-    files = [path / name for name in _CHECKPOINT] if path.is_dir() else [path]
-    if not all(file.is_file() for file in files):  # an argument that is no path, as in random:7
+    files = [parsed.path / name for name in _CHECKPOINT] if parsed.path.is_dir() else [parsed.path]
+    if not all(file.is_file() for file in files):
         return None
     checksum = hashlib.sha256()
     for file in files:

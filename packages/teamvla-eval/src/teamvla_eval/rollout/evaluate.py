@@ -1,5 +1,6 @@
 """Evaluate one policy on one task: make the environment both need, run the seeds, close it."""
 
+import os
 import sys
 import time
 from collections.abc import Generator, Iterator, Sequence
@@ -8,6 +9,7 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 from teamvla_envs.errors import UserError
+from teamvla_envs.policies import make_policy
 from teamvla_envs.seeds import episode_seeds
 
 from teamvla_eval.metrics.episode_meter import Meter
@@ -157,6 +159,22 @@ def measured_episodes(
     """
     swap = SwappedGoals(env) if settings.swap_instruction else None
     return finished_episodes(env, policy, seeds, record, Meter(env), swap)
+
+
+def load_policy(spec: str, trust: bool = False) -> "Policy":
+    """Make a policy for evaluation; see :func:`teamvla_envs.policies.make_policy`.
+
+    Raises:
+        UserError: If there is no such policy, its files cannot be read, or it needs trust; names the policy.
+    """
+    # Waiting threads of OpenMP must not spin: physics and rendering need the cores. Read when OpenMP is loaded.
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    try:
+        return make_policy(spec, trust)
+    except (ValueError, OSError) as error:
+        if isinstance(error, UserError) and spec in str(error):
+            raise
+        raise UserError(f"policy {spec}: {error}") from error
 
 
 def limit_network_threads(threads: int | None) -> None:

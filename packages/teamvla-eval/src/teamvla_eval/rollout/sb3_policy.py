@@ -1,7 +1,4 @@
-"""Policies trained with Stable-Baselines3. Their files are pickles, which can run any code: read on request only.
-
-Registered as ``sb3``; ``teamvla bench --policy sb3:FILE --trust`` reads one.
-"""
+"""Policies trained with Stable-Baselines3: ``teamvla bench --policy sb3:FILE --trust``."""
 
 import json
 import zipfile
@@ -15,26 +12,18 @@ from teamvla_envs.errors import UserError
 if TYPE_CHECKING:
     from teamvla_envs.env.vector import TeamVectorEnv
 
-PREFIX = "sb3:"
 
-
-def refuse(argument: str) -> Any:
-    """Say why a file is not read just because it is named; the factory of the entry point ``sb3``."""
-    raise UserError(
-        f"policy {PREFIX}{argument} is a pickle, which can run any code; pass --trust if you trust its author"
-    )
-
-
-def load(path: Path) -> "Sb3Policy":
-    """Read a model that Stable-Baselines3 saved. Only for files whose author is trusted.
+def load(file: str) -> "Sb3Policy":
+    """Read a model file of Stable-Baselines3, a pickle: only for trusted authors (the entry point ``sb3``).
 
     Raises:
         UserError: If the file is no such model or of an unknown algorithm.
     """
+    path = Path(file)
     try:
         import stable_baselines3
     except ModuleNotFoundError:
-        raise UserError(f'policy {PREFIX}{path} needs Stable-Baselines3: pip install "teamvla-eval[sb3]"') from None
+        raise UserError(f'policy sb3:{path} needs Stable-Baselines3: pip install "teamvla-eval[sb3]"') from None
     algorithm = getattr(stable_baselines3, _algorithm(path))
     return Sb3Policy(algorithm.load(path, device="cpu"))
 
@@ -79,14 +68,12 @@ def _algorithm(path: Path) -> str:
             description = json.loads(file.read("data"))
         module = str(description["policy_class"].get("__module__", "")) if "policy_class" in description else ""
     except FileNotFoundError:
-        raise UserError(f"policy {PREFIX}{path}: there is no such file") from None
+        raise UserError(f"policy sb3:{path}: there is no such file") from None
     except (OSError, ValueError, KeyError, AttributeError, TypeError, zipfile.BadZipFile) as error:
-        raise UserError(f"policy {PREFIX}{path} is not a model of Stable-Baselines3: {error}") from None
+        raise UserError(f"policy sb3:{path} is not a model of Stable-Baselines3: {error}") from None
     for name in ("sac", "td3"):
         if f".{name}." in module:
             return name.upper()
     if ".common." in module:
         return "PPO" if "n_epochs" in description else "A2C"
-    raise UserError(
-        f"policy {PREFIX}{path} was trained with {module or 'an unknown algorithm'}, known: PPO, A2C, SAC, TD3"
-    )
+    raise UserError(f"policy sb3:{path} was trained with {module or 'an unknown algorithm'}, known: PPO, A2C, SAC, TD3")

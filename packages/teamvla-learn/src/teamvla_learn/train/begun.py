@@ -3,8 +3,9 @@
 from pathlib import Path
 
 from teamvla_envs.outside import read_json
+from teamvla_envs.policies import BASELINE, PolicySpec
 
-from teamvla_learn.baselines.registry import PREFIX, get_baseline
+from teamvla_learn.baselines.registry import get_baseline
 from teamvla_learn.policies.checkpoint import CONFIG_FILE
 
 KIND_CLASSES = {"vla": "SingleBrainVLA", "msg": "MsgPassingVLA", "state": "StatePolicy"}
@@ -16,8 +17,8 @@ def checkpoint_folder(name: str | Path) -> Path:
     Raises:
         UserError: When there is no such baseline.
     """
-    prefix, colon, baseline = str(name).partition(":")
-    return get_baseline(baseline).folder if colon and prefix == PREFIX else Path(name)
+    spec = PolicySpec.parse(str(name))
+    return get_baseline(spec.argument).folder if spec.kind == BASELINE else Path(name)
 
 
 def kind_of(folder: Path) -> str | None:

@@ -151,9 +151,7 @@ def test_a_specification_has_a_kind_and_an_argument(tmp_path: Path, monkeypatch:
         assert PolicySpec.parse(text) == PolicySpec(text, kind, argument)
 
 
-def test_policies_from_files_have_a_path_that_can_be_made_absolute(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-):
+def test_policies_from_files_have_a_path_that_can_be_made_absolute(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "x").mkdir()
     for text, absolute in [

@@ -23,23 +23,23 @@ def test_the_expert_coordinates_and_drops_nothing(task):
     for record in measured(task):
         assert record.success
         assert record.end_reason == "success"
-        assert record.coordination_score is not None
-        assert record.coordination_score > 0.9
-        assert record.dropped_objects == 0
-        assert record.energy > 10
-        assert 0 < record.action_change < 0.3
-        assert len(record.idle_time_s) == 2
-        assert record.furthest_phase in ("done", "carry")
+        assert record.metrics["coordination_score"] is not None
+        assert record.metrics["coordination_score"] > 0.9
+        assert record.metrics["dropped_objects"] == 0
+        assert record.metrics["energy"] > 10
+        assert 0 < record.metrics["action_change"] < 0.3
+        assert len(record.metrics["idle_time_s"]) == 2
+        assert record.metrics["furthest_phase"] in ("done", "carry")
 
 
 def test_who_does_nothing_is_idle_and_never_comes_to_joint_work():
     (record,) = measured("lift", "zero", worlds=1, seeds=SEEDS[:1])
     assert record.end_reason == "time_limit"
-    assert record.idle_time_s == pytest.approx((12.0, 12.0))
-    assert record.coordination_score is None
-    assert (record.action_change, record.collision_cost) == (0, 0)
-    assert record.energy < 1
-    assert record.furthest_phase == "approach"
+    assert record.metrics["idle_time_s"] == pytest.approx((12.0, 12.0))
+    assert record.metrics["coordination_score"] is None
+    assert (record.metrics["action_change"], record.metrics["collision_cost"]) == (0, 0)
+    assert record.metrics["energy"] < 1
+    assert record.metrics["furthest_phase"] == "approach"
 
 
 def test_records_do_not_depend_on_the_number_of_worlds():

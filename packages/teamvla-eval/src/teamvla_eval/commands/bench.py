@@ -15,7 +15,6 @@ from teamvla_eval.commands.benchmark import run_benchmark
 from teamvla_eval.commands.resuming import finishing, resumable
 from teamvla_eval.report.console import print_comparisons, print_results
 from teamvla_eval.report.output import tolerant_stdout, warn
-from teamvla_eval.report.result_files import write_results
 from teamvla_eval.results.history_file import append_history, history_file
 from teamvla_eval.results.journal import JOURNAL, Journal, measurement
 from teamvla_eval.results.results import BenchResults, check_folder
@@ -120,6 +119,7 @@ def bench(
         if out is not None:
             with finishing(journal):
                 from teamvla_eval.report.bench_report import write_bench_report
+                from teamvla_eval.report.result_files import write_results
 
                 check_interrupt()
                 write_results(run.results, out)

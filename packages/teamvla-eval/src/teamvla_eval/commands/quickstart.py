@@ -16,7 +16,6 @@ from teamvla_eval.metrics.episode_record import Suite
 from teamvla_eval.report.console import print_results
 from teamvla_eval.report.format import minutes_and_seconds
 from teamvla_eval.report.output import tolerant_stdout
-from teamvla_eval.report.result_files import write_results
 from teamvla_eval.results.journal import JOURNAL, Journal, measurement
 from teamvla_eval.results.results import BenchResults, read_results
 from teamvla_eval.results.versions import installed_versions
@@ -219,6 +218,8 @@ def _evaluate(folder: RunFolder, plan: Plan, threads: int | None) -> None:
                     clip = make_clip(env, recorder.trajectory(record.seed), name, record)
                     write_clip(folder.path / VIDEOS, clip)
         with finishing(journal):
+            from teamvla_eval.report.result_files import write_results
+
             write_results(_results(plan, specs, settings, suites), folder.path)
 
 

@@ -14,8 +14,8 @@ from teamvla_eval.commands.bench import bench_command, known_tasks, open_journal
 from teamvla_eval.commands.benchmark import run_benchmark
 from teamvla_eval.commands.resuming import finishing, resumable
 from teamvla_eval.metrics.episode_record import EpisodeRecord
+from teamvla_eval.metrics.table import registered_metrics
 from teamvla_eval.report.output import tolerant_stdout
-from teamvla_eval.report.result_files import write_results
 from teamvla_eval.results.results import BenchResults, check_folder, read_results
 from teamvla_eval.rollout.evaluate import EvaluationSettings, load_policy
 
@@ -93,6 +93,8 @@ def reproduce(
         now = run_benchmark(policies, tasks, settings, command, trust=trust, journal=journal).results
         if out is not None:
             with finishing(journal):
+                from teamvla_eval.report.result_files import write_results
+
                 write_results(now, out)
     with tolerant_stdout():
         report_differences(before, now)
@@ -153,5 +155,7 @@ def report_differences(before: BenchResults, now: BenchResults) -> None:
 def _changed(before: EpisodeRecord, now: EpisodeRecord | None) -> dict[str, tuple[Any, Any]]:
     if now is None:
         return {"episode": ("there", "missing")}
-    pairs = {f.name: (getattr(before, f.name), getattr(now, f.name)) for f in fields(EpisodeRecord)}
-    return {name: pair for name, pair in pairs.items() if pair[0] != pair[1]}
+    old, new = before.to_json(), now.to_json()
+    # Metrics of packages that were not installed when the file was written.
+    skipped = {metric.name for metric in registered_metrics() if before.metrics[metric.name] == metric.default}
+    return {name: (old[name], new[name]) for name in old if old[name] != new[name] and name not in skipped}

@@ -16,6 +16,7 @@ from teamvla_envs.rollout import Step
 from teamvla_eval.demo.protocol import View
 from teamvla_eval.demo.recording import Recorder
 from teamvla_eval.metrics.episode_meter import Meter
+from teamvla_eval.metrics.table import summarized_metrics
 
 OVERVIEW = "front"
 _ENV_DECIDED_HERE = ("task", "num_arms", "max_episode_steps", "render_mode", "device", "num_threads")
@@ -161,15 +162,10 @@ class LiveEpisode:
         if not self._steps:
             return {}
         found = self._meter.measure(0)
-        score = found["coordination_score"]
-        return {
-            "return": f"{self._return:.1f}" if self._judged else "–",
-            "coordination": "–" if score is None else f"{score:.0%}",
-            "collision cost": f"{found['collision_cost']:.2f} N·s",
-            "dropped objects": str(found["dropped_objects"]),
-            "idle time": " · ".join(f"{seconds:.1f}" for seconds in found["idle_time_s"]) + " s",
-            "energy": f"{found['energy']:.0f} J",
-        }
+        shown = {"return": f"{self._return:.1f}" if self._judged else "–"}
+        for metric in summarized_metrics():
+            shown[metric.title] = f"{metric.format(found[metric.name])} {metric.unit}".strip()
+        return shown
 
 
 def _jpeg(image: np.ndarray) -> bytes:

@@ -22,7 +22,7 @@ def failure_kind(record: EpisodeRecord) -> str:
         return UNSTABLE
     if record.end_reason == "object_left_table":
         return LEFT
-    if record.dropped_objects:
+    if record.metrics["dropped_objects"]:
         return DROPPED
     return f"stuck in {record.final_phase}"
 

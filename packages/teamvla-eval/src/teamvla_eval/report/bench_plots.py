@@ -61,7 +61,7 @@ def phase_bars(suites: Suites, phases: Sequence[str]) -> Markup:
 
     def draw(axes: "Axes") -> None:
         for number, (policy, records) in enumerate(suites.items()):
-            furthest = np.array([rank.get(record.furthest_phase, -1) for record in records])
+            furthest = np.array([rank.get(record.metrics["furthest_phase"], -1) for record in records])
             shares = [100 * float(np.mean(furthest >= k)) for k in range(len(phases))]
             places = np.arange(len(phases)) + (number - (len(suites) - 1) / 2) * thickness
             axes.barh(places, shares, thickness * 0.9, color=SERIES[number % len(SERIES)], label=policy, alpha=0.85)

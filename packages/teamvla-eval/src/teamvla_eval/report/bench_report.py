@@ -9,8 +9,9 @@ from teamvla_envs.files import write_text
 from teamvla_eval.metrics.episode_record import EpisodeRecord
 from teamvla_eval.metrics.failures import outcome
 from teamvla_eval.metrics.summary import MeanSuccess, aggregate_results, summarize, summarize_by_goal
+from teamvla_eval.metrics.table import summarized_metrics
 from teamvla_eval.report.bench_plots import failure_bars, phase_bars, survival_curves
-from teamvla_eval.report.format import interval, p_value, percent, percent_points, seconds, share
+from teamvla_eval.report.format import interval, p_value, percent, percent_points, seconds
 from teamvla_eval.report.html import render_page
 from teamvla_eval.report.plots import success_bars
 from teamvla_eval.report.videos import Clip
@@ -54,6 +55,7 @@ def render_bench_report(results: BenchResults, phases: Phases, clips: Sequence[C
         deviations=deviations(results),
         tasks=[_task(results, task, phases[task], clips) for task in results.tasks],
         comparisons=_comparisons(results),
+        metric_headers=[metric.header for metric in summarized_metrics()],
         measured=_measured(results),
         command=results.command,
     )
@@ -124,9 +126,8 @@ def _measured(results: BenchResults) -> list[list[str]]:
         rows.append(
             [
                 suite.policy, suite.task, percent(s.success_rate), interval(s.wilson_95),
-                seconds(s.time_to_success.median_s), share(s.coordination_score), f"{s.collision_cost:.2f}",
-                f"{s.dropped_objects:.2f}", " / ".join(f"{time:.1f}" for time in s.idle_time_s) or "–",
-                f"{s.action_change:.3f}", f"{s.energy:.0f}", str(s.unstable),
+                seconds(s.time_to_success.median_s),
+                *(metric.format(s.metrics[metric.name]) for metric in summarized_metrics()), str(s.unstable),
                 "–" if not suite.wall_s else f"{s.episodes / suite.wall_s:.1f}",
             ]
         )  # fmt: skip

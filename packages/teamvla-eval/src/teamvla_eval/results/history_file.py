@@ -15,12 +15,9 @@ from typing import Any
 from teamvla_envs.errors import UserError
 
 from teamvla_eval.metrics.summary import summarize
-from teamvla_eval.results.append_only import append_line
-from teamvla_eval.results.results import BenchResults
-from teamvla_eval.results.schema import (
+from teamvla_eval.metrics.value_checks import (
     Check,
     amount,
-    check_object,
     count,
     interval,
     mapping,
@@ -30,6 +27,9 @@ from teamvla_eval.results.schema import (
     text,
     texts,
 )
+from teamvla_eval.results.append_only import append_line
+from teamvla_eval.results.results import BenchResults
+from teamvla_eval.results.schema import check_object
 
 logger = logging.getLogger(__name__)
 MAX_LINE = 1_000_000  # [bytes]

@@ -22,6 +22,7 @@ from teamvla_envs.errors import UserError
 from teamvla_envs.policies import MODULE, PolicySpec
 
 from teamvla_eval.metrics.episode_record import EpisodeRecord, Measured
+from teamvla_eval.metrics.table import registered_metrics
 from teamvla_eval.results.append_only import write_line
 from teamvla_eval.results.schema import MAX_BYTES, check_episode
 
@@ -214,6 +215,7 @@ def measurement(
         "tasks": list(tasks),
         "policies": {name: policy_checksum(name) for name in policies},
         "versions": dict(versions),
+        "metrics": [metric.name for metric in registered_metrics()],
     }
 
 

@@ -27,7 +27,7 @@ from teamvla_envs.errors import UserError
 from teamvla_eval.metrics.comparison import Comparison, compare
 from teamvla_eval.metrics.episode_record import EpisodeRecord, Suite
 from teamvla_eval.metrics.summary import SuccessSummary, summarize, summarize_by_goal
-from teamvla_eval.results.schema import MAX_BYTES, OPTIONAL, SCHEMA_VERSION, check_results
+from teamvla_eval.results.schema import MAX_BYTES, SCHEMA_VERSION, check_results, optional_keys
 
 PROTOCOL = "TeamVLA-Bench v0"
 
@@ -180,10 +180,11 @@ def _refuse(constant: str) -> float:
 
 
 def _agrees(found: Any, computed: Any, key: str) -> bool:
-    """Whether a figure of a file is what its episodes give; keys that are newer than the file may be missing."""
+    """Whether a figure of a file follows from its episodes; a file can lack optional keys and have unknown ones."""
     if isinstance(found, dict) and isinstance(computed, dict):
-        return not set(found) - set(computed) and all(_agrees(found.get(k), v, k) for k, v in computed.items())
-    return bool(found == computed) or (found is None and key in OPTIONAL)
+        same = key != "goals" or set(found) == set(computed)
+        return same and all(_agrees(found.get(k), v, k) for k, v in computed.items())
+    return bool(found == computed) or (found is None and key in optional_keys())
 
 
 def _figures(summary: SuccessSummary) -> dict[str, Any]:
@@ -195,13 +196,7 @@ def _figures(summary: SuccessSummary) -> dict[str, Any]:
         "time_to_success_s": summary.time_to_success.median_s,
         "time_to_success_mean_s": summary.time_to_success.mean_s,
         "mean_return": summary.mean_return,
-        "coordination_score": summary.coordination_score,
-        "joint_episodes": summary.joint_episodes,
-        "collision_cost": summary.collision_cost,
-        "dropped_objects": summary.dropped_objects,
-        "idle_time_s": list(summary.idle_time_s),
-        "action_change": summary.action_change,
-        "energy": summary.energy,
+        **{name: list(v) if isinstance(v, tuple) else v for name, v in summary.metrics.items()},
         "said_success_rate": summary.said_success_rate,
         "unstable": summary.unstable,
     }

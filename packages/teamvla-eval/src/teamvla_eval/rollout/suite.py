@@ -89,7 +89,7 @@ def _numbered_episodes(
     for end in rollout(env, policy, map(int, seeds), observers, reset):
         finished = _record(env, end)
         if meter is not None:
-            finished = replace(finished, **meter.measure(end.world))
+            finished = replace(finished, metrics=meter.measure(end.world))
         if swap is not None:
             finished = _judged_twice(finished, swap, end.world, env.control_dt)
         yield end.index, finished

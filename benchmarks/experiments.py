@@ -220,7 +220,9 @@ TABLES = {
         "Every task and architecture, by the seed of the training", ("policy", "trained on", "seed 0"), headline()
     ),
     "unseen": Experiment(
-        "Sentences, sizes, shades and arrangements of colors that no training has", ("policy",), shipped("--unseen")
+        "Sentences, sizes, shades and arrangements of colors that no training has",
+        ("policy",),
+        shipped("--split unseen"),
     ),
     "state": Experiment("From the privileged state, by the seed of the training", (), states()),
     "demos": Experiment("Fewer demonstrations", ("demonstrations",), fewer()),

@@ -1,4 +1,4 @@
-"""A whole benchmark: every policy on every task, over the same episodes, with everything a result must say."""
+"""Measurement of every policy on every task over the same episodes, with provenance and videos."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -28,11 +28,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class BenchRun:
-    """What a benchmark gave.
+    """Results and videos of a benchmark.
 
     Attributes:
-        results: Every episode.
-        clips: Videos of some of them.
+        results: Results with every episode.
+        clips: Videos of some episodes.
         phases: Task to the names of its phases, in order.
     """
 
@@ -56,12 +56,12 @@ def run_benchmark(
     Args:
         policies: Name to policy.
         tasks: Task names.
-        settings: What all share.
-        command: Command line that repeats it.
+        settings: Settings that all policies share.
+        command: Command line that repeats the run.
         videos: Videos per policy and task.
-        cluster: Where the episodes run; None for this process.
+        cluster: Ray cluster in which the episodes run; None for this process.
         trust: Whether the cluster's processes may read files that can run code.
-        journal: Keeps every record as its episode ends; the episodes that it has already are not run again.
+        journal: Keeps every record as its episode ends; episodes of an interrupted run are not run again.
 
     Raises:
         UserError: If a policy cannot act in a task under these settings; then no episode was run.
@@ -99,7 +99,7 @@ def run_benchmark(
 
 
 def _check_pairs(policies: "Mapping[str, Policy]", tasks: Sequence[str], settings: EvaluationSettings) -> None:
-    """Refuse a policy that does not fit a later task before the earlier ones are measured."""
+    """Check that every policy fits every task before anything is measured."""
     one_world = replace(settings, num_envs=1)
     pairs = [(name, task) for name in policies for task in tasks]
     for name, task in pairs[1:]:  # the first one is opened next
@@ -111,10 +111,10 @@ def _check_pairs(policies: "Mapping[str, Policy]", tasks: Sequence[str], setting
 def _clips(
     env: "TeamVectorEnv", policy: "Policy", suite: Suite, settings: EvaluationSettings, count: int
 ) -> "list[Clip]":
-    """Videos of a suite's successes and failures, which run once more to be filmed."""
+    """Videos of some successes and failures, whose episodes run once more to be recorded."""
     if count == 0:
         return []
-    with deferred_interrupts():  # filming imports modules
+    with deferred_interrupts():  # rendering imports modules
         from teamvla_eval.report.clip_files import choose_episodes
         from teamvla_eval.report.videos import make_clip
         from teamvla_eval.rollout.recorder import StateRecorder

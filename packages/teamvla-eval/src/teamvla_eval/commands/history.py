@@ -24,8 +24,8 @@ def history(
         file: History file; by default the one that teamvla bench appends to.
         task: Only these tasks.
         policy: Only these policies.
-        last: How many rows to show.
-        html: Write a page with all of them, success and speed over time.
+        last: Number of rows to show.
+        html: HTML page to write, with success and speed of all matching runs.
     """
     path = file or history_file()
     if last < 1:

@@ -1,4 +1,4 @@
-"""``teamvla leaderboard``: checks submission files and draws the page that ranks them."""
+"""``teamvla leaderboard``: check of submission files, and the page that ranks them."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -21,10 +21,10 @@ def leaderboard(
     submissions: Annotated[tuple[Path, ...], tyro.conf.Positional, tyro.conf.arg(metavar="SUBMISSION_JSON ...")],
     out: Path | None = None,
 ) -> int:
-    """Check submission files, and write the page that ranks them.
+    """Check submission files and write the page that ranks them.
 
     Args:
-        submissions: Submission files; each stands beside the results files that it names.
+        submissions: Submission files, each in a folder with the results files that it names.
         out: HTML file to write; without it the submissions are only checked.
 
     Returns:
@@ -54,8 +54,8 @@ def leaderboard(
 def render_leaderboard(submissions: Sequence[Submission]) -> str:
     """The page as HTML text; it loads nothing, and links only to what the submissions name.
 
-    Submissions are ranked by their mean success over tasks; those whose interval contains the mean of the best of their
-    group share a rank.
+    Submissions are ranked by their mean success over tasks; policies share a rank if their interval contains
+    the mean of the best policy of that rank.
     """
     ranked = sorted(submissions, key=lambda one: (-mean_success(one).success_rate, one.name))
     rows, rank, best = [], 0, 2.0
@@ -67,7 +67,7 @@ def render_leaderboard(submissions: Sequence[Submission]) -> str:
         "leaderboard.html",
         eyebrow=PROTOCOL,
         title="Leaderboard",
-        lead="Success on the test seeds with 95% intervals. Policies that the interval cannot tell apart share a rank.",
+        lead="Success on the test seeds with 95% intervals. Policies share a rank if their interval contains its best mean.",
         footer=f"{len(submissions)} submissions",
         tasks=TASKS,
         rows=rows,

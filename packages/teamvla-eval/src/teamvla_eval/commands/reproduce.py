@@ -1,4 +1,4 @@
-"""``teamvla reproduce``: runs a results file again and compares it episode by episode."""
+"""``teamvla reproduce``: a results file, run again and compared episode by episode."""
 
 import hashlib
 from collections.abc import Mapping
@@ -24,13 +24,13 @@ SHOWN = 20  # differing episodes that are listed
 
 @dataclass(frozen=True)
 class Difference:
-    """An episode that came out differently.
+    """Episode whose record differs.
 
     Attributes:
         policy: Name of the policy.
         task: Task name.
         seed: Seed of the episode.
-        values: Field to what the file has and what came out now.
+        values: Field to its value in the file and its new value.
     """
 
     policy: str
@@ -102,7 +102,7 @@ def reproduce(
 
 
 def settings_of(results: BenchResults) -> EvaluationSettings:
-    """The settings of a results file.
+    """Settings of a results file.
 
     Raises:
         UserError: If it has a setting that this version does not know, or one of the wrong type.
@@ -133,7 +133,7 @@ def differences(before: BenchResults, now: BenchResults) -> list[Difference]:
 
 
 def report_differences(before: BenchResults, now: BenchResults) -> None:
-    """Say whether two runs are the same, which episodes are not, and what else differs."""
+    """Print the differing episodes of two runs, and differences in versions and hardware."""
     episodes = sum(len(suite.records) for suite in before.suites)
     found = differences(before, now)
     for kind in ("versions", "hardware"):

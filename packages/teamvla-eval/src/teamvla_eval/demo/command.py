@@ -1,4 +1,4 @@
-"""``teamvla demo``: say a sentence in the browser and watch a team of arms do it."""
+"""``teamvla demo``: web demo with typed instructions."""
 
 import importlib.util
 from pathlib import Path
@@ -26,12 +26,12 @@ def demo(
     max_run_s: float = 120.0,
     height: int = 236,
 ) -> None:
-    """Say a sentence in the browser and watch a team of arms do it.
+    """Type an instruction in the browser and watch a team of arms execute it.
 
     Args:
-        policy: What visitors can choose: expert, random, zero, baseline:NAME, a checkpoint folder; the first is
-            chosen at the start. By default the expert, all baselines, random and zero.
-        checkpoints: Visitors may type the name of any checkpoint folder inside these folders, too.
+        policy: Policies that visitors can choose: expert, random, zero, baseline:NAME, a checkpoint folder; the first
+            is chosen at the start. By default the expert, all baselines, random and zero.
+        checkpoints: Folders in which visitors may name any checkpoint folder.
         task: The task that is shown at the start.
         seed: The episode that is shown at the start.
         host: Address to listen on; by default only this machine can connect.
@@ -39,9 +39,9 @@ def demo(
         allowed_hosts: Further names under which browsers reach the page, NAME or NAME:PORT, such as that of a proxy;
             requests to others are refused.
         max_visitors: Visitors that are served at once; further ones are asked to come back.
-        idle_s: After so many seconds without a click a visitor's place is given away.
-        max_run_s: After so many seconds a run is stopped.
-        height: Height of the moving picture [pixels]; from 240 on it has shadows and takes much longer.
+        idle_s: Time without a click after which a visitor's place becomes free [s].
+        max_run_s: Time after which a run is stopped [s].
+        height: Height of the moving image [px]; from 240 on it has shadows and takes much longer.
     """
     from teamvla_envs.policies import PolicySpec
     from teamvla_envs.registration import get_task, registered_tasks

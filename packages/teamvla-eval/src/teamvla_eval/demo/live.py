@@ -1,4 +1,4 @@
-"""One policy at work in one world, in front of an audience: it can be pushed, its arms can be frozen."""
+"""Interactive episode of one policy in one world: objects can be pushed, arms can be frozen."""
 
 import io
 from collections.abc import Mapping
@@ -24,7 +24,7 @@ _JPEG_QUALITY = 85
 
 
 class LiveEpisode:
-    """A policy and a world of its own.
+    """Policy with its own world.
 
     Args:
         spec: Specification of the policy, already checked.
@@ -33,11 +33,11 @@ class LiveEpisode:
 
     Attributes:
         env: The environment, with one world.
-        told: What the policy is told.
+        told: Instruction of the policy.
         ended: Whether the episode has ended.
 
     Raises:
-        UserError: If the policy cannot act there.
+        UserError: If the policy does not fit the task or the number of arms.
     """
 
     def __init__(self, spec: str, task: str, num_arms: int):
@@ -46,7 +46,7 @@ class LiveEpisode:
         if needed.get("num_arms", num_arms) != num_arms:
             raise UserError(f"{spec} acts for {needed['num_arms']} arms, not for {num_arms}")
         if needed.get("task", task) != task:
-            raise UserError(f"{spec} learned {needed['task']}, not {task}")
+            raise UserError(f"{spec} was trained on {needed['task']}, not on {task}")
         wanted = {key: value for key, value in needed.items() if key not in _ENV_DECIDED_HERE}
         self.env = TeamVectorEnv(
             task, num_arms=num_arms, num_threads=1, autoreset_mode=AutoresetMode.DISABLED, **wanted
@@ -63,16 +63,16 @@ class LiveEpisode:
 
     @property
     def hears(self) -> bool:
-        """Whether the policy reads the sentence; else it knows the goal."""
+        """Whether the policy reads the instruction; otherwise it observes the goal in the state."""
         return not self._expert_knows
 
     def begin(self, seed: int, goal: str | None, sentence: str) -> None:
-        """Begin an episode; one with a sentence that tells no goal is not judged.
+        """Begin an episode; it is not judged if the instruction names no goal.
 
         Args:
             seed: Seed of the scene.
-            goal: Its goal; None for the seed's own.
-            sentence: What the policy is told; empty for the environment's own sentence.
+            goal: Goal; None for the one of the seed.
+            sentence: Instruction; empty for the one of the environment.
         """
         self._judged = goal is not None or not sentence
         self._obs, info = self.env.reset(seed=seed, options={"goal": goal})
@@ -87,7 +87,7 @@ class LiveEpisode:
         self.ended = False
 
     def step(self, frozen: tuple[int, ...] = ()) -> None:
-        """Let the policy act once; ``frozen`` arms keep still with their grippers open."""
+        """Run one control step; ``frozen`` arms hold still with open grippers."""
         if self.ended:
             return
         env, before = self.env, self._recorder.observed(self._obs, self._phase)
@@ -106,21 +106,21 @@ class LiveEpisode:
         self._seen.append(self._phase)
 
     def push(self, body: str, impulse: tuple[float, float, float]) -> None:
-        """Push an object, if there is one of that name and the episode goes on."""
+        """Push an object, if it exists and the episode is running."""
         if not self.ended:
             self.env.push(0, body, impulse)
             self._recorder.cut()
             self.mark(f"{body} pushed")
 
     def mark(self, event: str) -> None:
-        """Note that something happened to the episode."""
+        """Record an intervention."""
         self._events.append((self._steps * self.env.control_dt, event))
 
     def view(self, height: int) -> View:
-        """The present moment.
+        """View of the current state.
 
         Args:
-            height: Height of the picture [px].
+            height: Height of the image [px].
         """
         env = self.env
         side = height // len(self._wrists)
@@ -148,7 +148,7 @@ class LiveEpisode:
         return self._recorder.write(path)
 
     def close(self) -> None:
-        """Free the environment."""
+        """Close the environment."""
         self.env.close()
 
     def _hear(self, obs: Any) -> Any:

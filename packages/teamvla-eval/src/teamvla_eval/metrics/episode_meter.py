@@ -1,6 +1,6 @@
-"""Measures episodes while they run: what the metrics need of every step is kept in arrays, in one write a step.
+"""Measurement of episodes while they run: the quantities of every step are stored in preallocated arrays.
 
-Everything is a function of single worlds, so a record does not depend on which worlds ran beside it.
+Every quantity is a function of a single world, so a record does not depend on the other worlds.
 """
 
 from collections.abc import Mapping
@@ -37,7 +37,7 @@ def actuators_of(scene: "Scene") -> Actuators:
 
 
 class Meter:
-    """Measures the episodes of an environment.
+    """Observer of a rollout that measures its episodes.
 
     Args:
         env: The environment.

@@ -1,4 +1,4 @@
-"""One finished episode, as plain data: what a rollout returns and every metric, table and report reads."""
+"""Record of a finished episode as plain data, which summaries, tables and reports read."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
@@ -9,22 +9,22 @@ from teamvla_eval.metrics.table import all_metrics
 
 @dataclass(frozen=True)
 class EpisodeRecord:
-    """What happened in one episode.
+    """Outcome and metrics of one episode.
 
     Attributes:
         task: Task name, e.g. ``"lift"``.
-        seed: Seed the episode was reset with; it determines the scene, the goal and the sentence.
+        seed: Seed the episode was reset with; it determines the scene, the goal and the instruction.
         goal: Name of the goal variant, e.g. ``"stand_0"``.
-        instruction: The sentence the policy was given.
+        instruction: Instruction of the episode.
         success: Whether the goal was reached and held within the horizon.
         steps: Control steps taken.
         time_to_success_s: Simulated time until success was established, hold time included [s];
             None for a failure.
         episode_return: Undiscounted sum of rewards.
-        final_phase: Phase of the task at the last step, e.g. ``"carry"``: where a failure got stuck.
+        final_phase: Phase of the task at the last step, e.g. ``"carry"``.
         end_reason: ``"success"``, ``"object_left_table"``, ``"unstable"`` (the physics diverged) or ``"time_limit"``.
         metrics: Name to value, for every row of the metric table; defaults where nothing was measured.
-        said_goal: Goal that the sentence told, where that was another than ``goal``.
+        said_goal: Goal named by the instruction, if it differs from ``goal``.
         said_success: Whether ``said_goal`` was reached and held.
     """
 
@@ -82,7 +82,7 @@ class Suite:
         policy: Name of the policy as the user gave it, e.g. ``"expert"`` or ``"runs/x"``.
         task: Task name.
         records: One record per seed, in seed order.
-        wall_s: How long the episodes took [s]; None where nobody measured it.
+        wall_s: Wall-clock time of the episodes [s]; None if it was not measured.
     """
 
     policy: str
@@ -93,11 +93,11 @@ class Suite:
 
 @dataclass(frozen=True)
 class Measured:
-    """Episodes of a policy on a task that an earlier run measured.
+    """Episodes of a policy on a task from an earlier, interrupted run.
 
     Attributes:
         records: Seed to record.
-        wall_s: How long they took [s].
+        wall_s: Wall-clock time of the episodes [s].
     """
 
     records: Mapping[int, EpisodeRecord] = field(default_factory=dict)

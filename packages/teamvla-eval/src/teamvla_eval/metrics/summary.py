@@ -1,7 +1,6 @@
-"""Metrics over finished episodes: pure functions from records to numbers.
+"""Summaries over finished episodes: pure functions from records to numbers.
 
-A formula stands in the docstring of the function that computes it. What is measured inside an episode is in
-``trajectory_metrics``; two policies on the same seeds are compared in ``comparison``.
+Formulas of the metrics of one episode are in ``episode_metrics``; ``comparison`` compares two policies.
 """
 
 import math
@@ -36,7 +35,7 @@ class SuccessSummary:
         time_to_success: Median and mean over the successful episodes [s].
         mean_return: Mean undiscounted return; 0 for no episodes.
         metrics: Name to aggregate, for every summarized metric, and the counts of episodes that have a value.
-        said_success_rate: Success under the goal that the sentence told, where that was another; else None.
+        said_success_rate: Success rate under the goal of the instruction, if it differs from the goal; else None.
         unstable: Number of episodes that ended because the physics diverged; they count as failures.
     """
 
@@ -94,7 +93,7 @@ def wilson_interval(successes: int, n: int, z: float = 1.96) -> tuple[float, flo
 
     Args:
         successes: Number of successes ``k``, 0 <= k <= n.
-        n: Number of trials; with 0 trials nothing is known and the interval is (0, 1).
+        n: Number of trials; the interval of 0 trials is (0, 1).
         z: Normal quantile of the confidence level; 1.96 for 95%.
 
     Returns:
@@ -119,7 +118,7 @@ def wilson_interval(successes: int, n: int, z: float = 1.96) -> tuple[float, flo
 def time_to_success(records: Iterable[EpisodeRecord]) -> TimeToSuccess:
     """Median and mean time to success over the successful episodes [s].
 
-    Failures carry no time and are left out, so read these figures together with the success rate.
+    Failures have no time and are left out, so read these figures together with the success rate.
     """
     times = [record.time_to_success_s for record in records if record.time_to_success_s is not None]
     if not times:
@@ -128,7 +127,7 @@ def time_to_success(records: Iterable[EpisodeRecord]) -> TimeToSuccess:
 
 
 def summarize(records: Sequence[EpisodeRecord]) -> SuccessSummary:
-    """Success, its interval and the time it took, and the means of what was measured, over a set of episodes."""
+    """Success rate with its interval, time to success and aggregated metrics of a set of episodes."""
     successes = sum(record.success for record in records)
     n = len(records)
     said = [record.said_success for record in records if record.said_success is not None]

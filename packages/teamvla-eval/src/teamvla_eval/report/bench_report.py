@@ -1,4 +1,4 @@
-"""The report of a benchmark: every policy on every task in one HTML file, with plots, videos, tables, the command."""
+"""HTML report of a benchmark: plots, videos and tables of every policy on every task, in one file."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -68,15 +68,15 @@ def _settings(results: BenchResults) -> str:
         f"split {settings.get('split')}"
     )
     if settings.get("swap_instruction"):
-        text += "; the sentence tells another goal than the seed's"
+        text += "; the instruction names another goal than the seed's"
     for name in ("freeze_arm", "drop_messages"):
         if settings.get(name) is not None:
             text += f"; {name.replace('_', ' ')} {settings[name]}"
-    return text + ("; the cameras show black" if settings.get("blind") else "")
+    return text + ("; the camera images are black" if settings.get("blind") else "")
 
 
 def _tile(results: BenchResults, policy: str) -> tuple[str, MeanSuccess, str]:
-    """Policy, its mean success and that on each task in one line."""
+    """Policy, its mean success, and its success on each task as one line."""
     summaries = {suite.task: summarize(suite.records) for suite in results.suites if suite.policy == policy}
     by_task = " · ".join(f"{task} {percent(summary.success_rate)}" for task, summary in summaries.items())
     return policy, aggregate_results(summaries), by_task

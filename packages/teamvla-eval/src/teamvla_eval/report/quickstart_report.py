@@ -1,4 +1,4 @@
-"""The report: one HTML file that holds everything it shows, to open from disk or to mail around."""
+"""Report of the quickstart: one self-contained HTML file."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -15,12 +15,12 @@ from teamvla_eval.results.results import BenchResults
 
 @dataclass(frozen=True)
 class Training:
-    """How a policy was trained.
+    """Training of a policy.
 
     Attributes:
         minutes: (L,) training time of each log line [min].
         losses: Label to (L,) losses; None where a line has none.
-        stages: What was done and how long each part took [s].
+        stages: Name of each stage to its duration [s].
     """
 
     minutes: Sequence[float]
@@ -30,7 +30,7 @@ class Training:
 
 @dataclass(frozen=True)
 class Report:
-    """What the page says; the results' first policy is the one it is about.
+    """Content of the report; the first policy of the results is its subject.
 
     Attributes:
         eyebrow: Line above the title.
@@ -39,7 +39,7 @@ class Report:
         results: All policies on one task, over the same seeds.
         clips: Videos to show.
         commands: Command lines that repeat the work.
-        training: How the first policy was trained.
+        training: Training of the first policy.
     """
 
     eyebrow: str

@@ -16,7 +16,7 @@ from teamvla_eval.results.results import BenchResults
 
 
 def markdown_table(results: BenchResults) -> str:
-    """The results as Markdown: policies and tasks, goals, what was measured, comparisons, and how to repeat them."""
+    """Results as Markdown: success by policy, task and goal, metrics, comparisons, and the command."""
     template = Template(read_template("results.md"))
     compared = _compared(results)
     return template.substitute(
@@ -68,7 +68,7 @@ def latex_table(results: BenchResults) -> str:
 def episodes_csv(results: BenchResults) -> str:
     """One row per episode with the fields of its record; numbers per arm are joined by semicolons.
 
-    Texts that a spreadsheet would take for a formula begin with an apostrophe.
+    Texts that a spreadsheet would interpret as a formula begin with an apostrophe.
     """
     text = io.StringIO()
     writer = csv.DictWriter(text, ["policy", *record_keys()], lineterminator="\n")
@@ -133,7 +133,13 @@ def _said(results: BenchResults) -> str:
             rows.append(_cells(suite.policy, suite.task, original, said))
     if not rows:
         return ""
-    return "\n".join(["| policy | task | success as the seed's goal | success as said |", "|---|---|---:|---:|", *rows])
+    return "\n".join(
+        [
+            "| policy | task | success as the seed's goal | success as said |",
+            "|---|---|---:|---:|",
+            *rows,
+        ]
+    )
 
 
 def _cells(*cells: str) -> str:

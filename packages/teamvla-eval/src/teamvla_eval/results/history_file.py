@@ -44,16 +44,16 @@ class HistoryEntry:
         policy: Name of the policy.
         task: Task name.
         episodes: Number of episodes.
-        successes: Number of successful ones.
-        success_rate: Their share.
+        successes: Number of successful episodes.
+        success_rate: Share of successful episodes.
         wilson_95: 95% interval of the success probability.
         time_to_success_s: Median over the successful episodes [s]; None without one.
-        episodes_per_s: Speed, episodes per second of wall-clock time; None where it was not measured.
+        episodes_per_s: Episodes per second of wall-clock time; None if it was not measured.
         settings: Settings of the run.
         versions: Distribution name to version.
         commit: Commit of the working tree; empty outside of a repository.
         protocol: Name and version of the protocol.
-        command: Repeats the run.
+        command: Command that repeats the run.
     """
 
     started: str
@@ -73,7 +73,7 @@ class HistoryEntry:
 
 
 def history_file() -> Path:
-    """Where the history is kept.
+    """Path of the history file.
 
     Raises:
         FileNotFoundError: If the user has no home folder.
@@ -83,16 +83,16 @@ def history_file() -> Path:
     import platformdirs
 
     folder = Path(platformdirs.user_data_dir("teamvla"))
-    if not folder.is_absolute():  # "~/..." where nobody knows what ~ is
+    if not folder.is_absolute():  # "~/...", because ~ could not be resolved
         raise FileNotFoundError(errno.ENOENT, "no home folder for the history; set TEAMVLA_HISTORY", str(folder))
     return folder / "history.jsonl"
 
 
 def append_history(results: BenchResults, path: Path) -> None:
-    """Append one run; several processes may do so at once.
+    """Append one run; safe for several processes at once.
 
     Raises:
-        OSError: If it cannot be written, for example because the disk is full; the file is as before then.
+        OSError: If it cannot be written, for example because the disk is full; the file is unchanged then.
     """
     suites = []
     for suite in results.suites:
@@ -123,7 +123,7 @@ def append_history(results: BenchResults, path: Path) -> None:
 
 
 def read_history(path: Path) -> list[HistoryEntry]:
-    """All entries, oldest first; lines that cannot be read are left out with a warning.
+    """Read all entries, oldest first; damaged lines are left out with a warning.
 
     Raises:
         UserError: If there is no such file.
@@ -143,7 +143,7 @@ def read_history(path: Path) -> list[HistoryEntry]:
 
 
 def _lines(path: Path) -> Iterator[bytes]:
-    """The lines of a file; of one that is longer than ``MAX_LINE`` only the beginning."""
+    """Lines of a file, each cut off after ``MAX_LINE`` bytes."""
     with path.open("rb") as file:
         while line := file.readline(MAX_LINE):
             yield line
@@ -162,7 +162,7 @@ _SUITE: dict[str, Check] = {
 
 
 def _entries(run: Any) -> Sequence[HistoryEntry]:
-    """The entries of a line.
+    """Entries of a line.
 
     Raises:
         UserError: If something is missing or has the wrong type; then none of them is taken.

@@ -1,4 +1,4 @@
-"""Benchmark results: what ``results.json`` holds, and reading it safely.
+"""Benchmark results: content of ``results.json``, and validated reading.
 
 ``results.json`` (schema version 2) holds
 
@@ -7,7 +7,7 @@
 - ``policy`` and ``tasks``: the first policy of the command and its figures per task. Each task has
   ``episodes``, ``successes``, ``success_rate``, ``wilson_95`` ([low, high]), ``time_to_success_s`` (median
   over the successful episodes, null without one), ``time_to_success_mean_s``, ``mean_return``, the means of the
-  measured metrics, ``wall_s`` (how long the episodes took), and under ``goals`` the same per goal variant;
+  measured metrics, ``wall_s`` (wall-clock time of the episodes), and under ``goals`` the same per goal variant;
 - ``policies``: policy name to such a ``tasks`` object, for every policy of the command;
 - ``comparisons``: the first policy against each other one, per task, on the same episodes;
 - ``episodes``: one record per episode, ``policy`` and the fields of :class:`EpisodeRecord`.
@@ -34,16 +34,16 @@ PROTOCOL = "TeamVLA-Bench v0"
 
 @dataclass(frozen=True)
 class BenchResults:
-    """Everything a benchmark run found.
+    """Results of a benchmark run.
 
     Attributes:
-        command: The command that repeats it.
+        command: Command that repeats the run.
         versions: Distribution name to installed version.
         settings: Settings that all suites share, e.g. seed set and number of arms.
         suites: Policy-major, in the order of the command.
-        git: ``commit`` and ``dirty`` of the working tree it ran in; empty outside of one.
-        hardware: What it ran on.
-        started: When it began, UTC in ISO 8601.
+        git: ``commit`` and ``dirty`` of the working tree; empty outside of a repository.
+        hardware: Description of the machine.
+        started: Start of the run, UTC in ISO 8601.
         protocol: Name and version of the benchmark's protocol.
     """
 
@@ -68,7 +68,7 @@ class BenchResults:
         return tuple(dict.fromkeys(suite.task for suite in self.suites))
 
     def suite(self, policy: str, task: str) -> Suite:
-        """The episodes of one policy on one task.
+        """Episodes of one policy on one task.
 
         Raises:
             KeyError: If this policy did not run on this task.
@@ -89,7 +89,7 @@ class BenchResults:
         ]
 
     def to_json(self) -> dict[str, Any]:
-        """The content of ``results.json``."""
+        """Content of ``results.json``."""
         policies: dict[str, dict[str, Any]] = {}
         for suite in self.suites:
             policies.setdefault(suite.policy, {})[suite.task] = task_figures(suite.records) | {"wall_s": suite.wall_s}
@@ -145,7 +145,7 @@ def task_figures(records: Sequence[EpisodeRecord]) -> dict[str, Any]:
 
 
 def check_folder(out: Path) -> None:
-    """Make sure, before the work begins, that results can be written into a folder.
+    """Check, before the work begins, that results can be written into a folder.
 
     Raises:
         UserError: If the path is a file or cannot be written.

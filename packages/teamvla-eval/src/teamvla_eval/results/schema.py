@@ -1,4 +1,4 @@
-"""The schema of ``results.json`` as a table of keys and types, and the check of a file that comes from anywhere."""
+"""Schema of ``results.json`` as tables of keys and checks, applied to files from untrusted sources."""
 
 import json
 from collections.abc import Mapping
@@ -34,7 +34,7 @@ def check_results(values: Any) -> None:
     """Check types, ranges and required keys of a results file's content.
 
     Raises:
-        UserError: Names the key, what was found and what was expected.
+        UserError: Names the key, the value and the expectation.
     """
     if not isinstance(values, dict):
         raise UserError(f"results are {type(values).__name__}, expected an object")
@@ -67,7 +67,7 @@ def check_episode(values: Any, place: str = "episode") -> None:
     """Check the record of an episode.
 
     Raises:
-        UserError: Names the key, what was found and what was expected.
+        UserError: Names the key, the value and the expectation.
     """
     check_object(place, values, _episode_checks())
     if values["success"] != (values["time_to_success_s"] is not None):
@@ -83,7 +83,7 @@ def check_object(place: str, values: Any, checks: Mapping[str, Check]) -> None:
         checks: Key to check; these keys must be there, except the :func:`optional_keys`.
 
     Raises:
-        UserError: Names the key, what was found and what was expected.
+        UserError: Names the key, the value and the expectation.
     """
     if not isinstance(values, dict):
         raise UserError(f"{place} is {_shown(values)}, expected an object")

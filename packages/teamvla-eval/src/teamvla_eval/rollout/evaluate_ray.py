@@ -1,4 +1,4 @@
-"""Evaluating one policy on one task in the processes of a Ray cluster."""
+"""Evaluation of one policy on one task in the processes of a Ray cluster."""
 
 import logging
 import platform
@@ -19,7 +19,7 @@ from teamvla_eval.results.versions import installed_versions
 from teamvla_eval.rollout.evaluate import EvaluationSettings, load_policy, measured_episodes, open_env
 from teamvla_eval.rollout.suite import EpisodeCallback
 
-_CHUNK = 16  # seeds that a worker gets at once; twice as many as it has worlds if those are more
+_CHUNK = 16  # seeds per task of a worker; at least twice its number of worlds
 
 _log = logging.getLogger(__name__)
 
@@ -33,19 +33,19 @@ def evaluate_on_ray(
     progress: EpisodeCallback | None = None,
     known: Measured = NOTHING_MEASURED,
 ) -> Suite:
-    """Run a policy over the seeds of the settings; the records are those of ``evaluate``.
+    """Run a policy over the seeds of the settings, with the same records as ``evaluate``.
 
     Every process has as many worlds as ``evaluate`` would have, because a network rounds differently in another batch
     size. So at most ``episodes / num_envs`` processes have work.
 
     Args:
-        pool: The processes.
-        name: What the user typed for the policy; every process loads it anew.
+        pool: Worker processes.
+        name: Specification of the policy; every process loads it.
         task: Task name.
-        settings: Which seeds; ``num_envs`` and ``threads`` are those of each process.
+        settings: Settings; ``num_envs`` and ``threads`` are those of each process.
         trust: Whether files that can run code may be read.
         progress: Called with each record as its episode ends.
-        known: Episodes that were measured before and are not run again.
+        known: Episodes of an earlier run, which are not run again.
     """
     began = time.perf_counter()
     seeds = episode_seeds(settings.seed_set, settings.episodes, settings.offset).tolist()
@@ -55,7 +55,7 @@ def evaluate_on_ray(
     size = max(chunk_size(max(len(missing), 1), pool.size, max(2 * worlds, _CHUNK)), worlds)
     starts = range(0, len(missing), size)
     if len(starts) < pool.size:
-        _log.info("%d of %d workers have work; a smaller num-envs spreads further", len(starts), pool.size)
+        _log.info("%d of %d workers have work; a smaller num-envs uses more", len(starts), pool.size)
     chunks = iter([missing[start : start + size] for start in starts])
     work = partial(
         _evaluate_seeds, PolicySpec.parse(name).absolute(), name, task, settings, trust, installed_versions()

@@ -1,7 +1,7 @@
-"""Simulator states of whole episodes, kept while a rollout runs; only episodes one wants to see are rendered.
+"""Recording of the simulator states of whole episodes, from which videos are rendered afterwards.
 
-A state is some hundreds of numbers and an image is some hundred thousand, so keeping every state of every
-episode is cheap, and nobody has to know beforehand which episode will be worth a video.
+A state has hundreds of numbers and an image hundreds of thousands, so recording every state is cheap, and the episodes
+to render can be chosen when all have ended.
 """
 
 from collections.abc import Collection, Mapping
@@ -36,7 +36,7 @@ class Trajectory:
 
 
 class StateRecorder:
-    """Keeps the states of chosen episodes during :func:`teamvla_eval.rollout.suite.run_suite`.
+    """Observer that records the states of chosen episodes during :func:`teamvla_eval.rollout.suite.run_suite`.
 
     Args:
         seeds: Seeds of the episodes to keep; None keeps all.
@@ -53,7 +53,7 @@ class StateRecorder:
         return tuple(self._episodes)
 
     def trajectory(self, seed: int) -> Trajectory:
-        """The kept episode of a seed; of a seed that ran several times, the one that began last.
+        """Recorded episode of a seed; of a seed that ran several times, the one that began last.
 
         Raises:
             KeyError: If no episode of this seed was kept.

@@ -29,7 +29,7 @@ def load(file: str) -> "Sb3Policy":
 
 
 class Sb3Policy:
-    """Acts greedily on the privileged state; implements ``teamvla_envs.policies.Policy``.
+    """Deterministic policy on the privileged state; implements ``teamvla_envs.policies.Policy``.
 
     Args:
         model: A loaded model, trained on the state observations of a team with ``MlpPolicy``.
@@ -40,11 +40,11 @@ class Sb3Policy:
 
     @property
     def env_kwargs(self) -> Mapping[str, Any]:
-        """The privileged state."""
+        """Observations of the privileged state."""
         return {"obs_mode": "state"}
 
     def bind(self, env: "TeamVectorEnv") -> None:
-        """Take the environment; ValueError if the shapes differ from those of the training."""
+        """Bind to an environment; UserError if its shapes differ from those of the training."""
         for name, space in (("observation", env.single_observation_space), ("action", env.single_action_space)):
             trained = getattr(self._model, f"{name}_space").shape
             if trained != space.shape:
@@ -53,16 +53,16 @@ class Sb3Policy:
                 )
 
     def reset(self, mask: np.ndarray) -> None:
-        """Forget nothing: the model acts on what it sees now."""
+        """Do nothing, because the model has no memory."""
 
     def act(self, obs: Any) -> np.ndarray:
-        """Return actions (N, A*D) float32 in [-1, 1]."""
+        """Return actions in [-1, 1], shape ``(N, A * D)`` float32."""
         actions, _ = self._model.predict(obs, deterministic=True)
         return np.asarray(actions, np.float32)
 
 
 def _algorithm(path: Path) -> str:
-    """Which algorithm saved a file, from the plain part of its description."""
+    """Name of the algorithm that saved a file, from the JSON part of the file."""
     try:
         with zipfile.ZipFile(path) as file:
             description = json.loads(file.read("data"))

@@ -1,7 +1,7 @@
-"""Episodes in which the sentence tells another goal of the same scene, judged under both goals.
+"""Swapped goals: the instruction names another goal of the same scene, and both goals are judged.
 
-The environment runs the goal that is said, so everything that could tell a goal says the same. The goal that the seed
-drew is judged beside it, with the task's own rules.
+The environment runs the goal of the instruction, so all observations agree with it. The goal that the seed drew is
+judged in addition, by the rules of the task.
 """
 
 from collections.abc import Mapping
@@ -16,14 +16,14 @@ if TYPE_CHECKING:
 
 
 class SwappedGoals:
-    """Resets an environment to swapped goals and judges the original ones.
+    """Observer that resets an environment to swapped goals and judges the original ones.
 
     Args:
         env: An environment whose task has two goals or more.
 
     Attributes:
         goals: Original goal of each world, N names.
-        success_step: Control step in which the original goal was reached and held, 0 before that, shape ``(N,)``.
+        success_step: Control step at which the original goal was reached and held, 0 before, shape ``(N,)``.
     """
 
     def __init__(self, env: "TeamVectorEnv"):
@@ -38,13 +38,13 @@ class SwappedGoals:
         self._memory = self._task.blank_memory(n)
 
     def reset(self, seeds: list[int], worlds: np.ndarray) -> tuple[Any, dict[str, Any]]:
-        """Begin the episodes of ``seeds`` in the (N,) masked worlds, with another goal said than the seed's."""
+        """Begin the episodes of ``seeds`` in ``worlds``, shape ``(N,)`` bool, with swapped goals."""
         env, rows = self._env, np.flatnonzero(worlds)
         _, info = env.reset(seed=seeds, options={"reset_mask": worlds})
-        said: list[str | None] = [None] * env.num_envs
+        swapped: list[str | None] = [None] * env.num_envs
         for world in rows.tolist():
             self.goals[world] = str(info["goal"][world])
-            said[world] = another_goal(env.goals, self.goals[world], seeds[world])
+            swapped[world] = another_goal(env.goals, self.goals[world], seeds[world])
         facts = {key: value for key, value in env.get_state().items() if key.startswith("episode.")}
         if not self._facts:
             self._facts = {key.removeprefix("episode."): value.copy() for key, value in facts.items()}
@@ -55,7 +55,7 @@ class SwappedGoals:
             value[rows] = blank[key]
         for count in (self.success_step, self._held, self._steps):
             count[rows] = 0
-        return env.reset(seed=seeds, options={"reset_mask": worlds, "goal": said})
+        return env.reset(seed=seeds, options={"reset_mask": worlds, "goal": swapped})
 
     def begin(self, env: "TeamVectorEnv", worlds: np.ndarray, info: Mapping[str, Any]) -> None:
         """Do nothing: :meth:`reset` has begun the episodes."""
@@ -72,6 +72,6 @@ class SwappedGoals:
 
 
 def another_goal(goals: tuple[str, ...], goal: str, seed: int) -> str:
-    """One of the other goals, each equally often over consecutive seeds."""
+    """One of the other goals; each is equally frequent over consecutive seeds."""
     others = [other for other in goals if other != goal]
     return others[seed % len(others)]

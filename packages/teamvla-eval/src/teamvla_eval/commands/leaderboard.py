@@ -67,7 +67,7 @@ def render_leaderboard(submissions: Sequence[Submission]) -> str:
         "leaderboard.html",
         eyebrow=PROTOCOL,
         title="Leaderboard",
-        lead="Success on the test seeds with 95% intervals. Policies share a rank if their interval contains its best mean.",
+        lead="Success on the test seeds with 95% intervals. Policies that the interval does not separate share a rank.",
         footer=f"{len(submissions)} submissions",
         tasks=TASKS,
         rows=rows,

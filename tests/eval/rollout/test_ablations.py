@@ -1,5 +1,8 @@
+from typing import Any
+
 import numpy as np
 import pytest
+from teamvla_envs.env.messages import ChannelSettings, MessageBus
 from teamvla_envs.policies import make_policy
 from teamvla_envs.scripted_policies import ZeroPolicy
 from teamvla_eval.metrics.episode_meter import Meter
@@ -58,22 +61,38 @@ def test_who_sees_no_cameras_cannot_be_blinded(make_lift):
 
 
 class Talker(ZeroPolicy):
-    def __init__(self):
-        from teamvla_envs.env.messages import ChannelSettings
+    """Arms that hold still and send one number per control step."""
 
+    def __init__(self):
         super().__init__()
         self.channel = ChannelSettings(noise=0.1)
-        self.bus = None
+        self.bus: Any = None
 
     def bind(self, env):
         super().bind(env)
-        self.bus = object()
+        self.bus = MessageBus(self.channel, env.num_envs, env.num_arms, width=1)
+
+    def reset(self, mask):
+        self.bus.reset(mask, self.env.seeds)
+
+    def act(self, obs):
+        self.bus.transmit(np.ones((self.env.num_envs, self.env.num_arms, 1)))
+        self.bus.advance()
+        return super().act(obs)
 
 
-def test_messages_get_lost_at_the_rate_asked_for_and_nothing_else_changes(make_lift):
-    talker = Talker()
-    LossyMessages(talker, 0.25).bind(make_lift())
-    assert (talker.channel.drop_rate, talker.channel.noise) == (0.25, 0.1)
+@pytest.mark.parametrize("rate", [0.0, 0.25, 1.0])
+def test_messages_get_lost_at_the_rate_of_the_ablation(rate, make_lift):
+    talker, env = Talker(), make_lift(8)
+    policy = LossyMessages(talker, rate)
+    policy.bind(env)
+    observation, _ = env.reset(seed=list(range(8)))
+    policy.reset(np.ones(8, bool))
+    for _ in range(50):
+        policy.act(observation)
+    assert (talker.bus.sent == 50).all()
+    assert talker.bus.delivered.mean() / 50 == pytest.approx(1 - rate, abs=0.05)
+    assert talker.bus.settings.noise == 0.1
 
 
 def test_who_does_not_talk_cannot_lose_messages(make_lift):

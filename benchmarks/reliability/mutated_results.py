@@ -24,11 +24,11 @@ from typing import Any, Final
 import tyro
 from teamvla_envs.cli import main as teamvla
 from teamvla_envs.errors import UserError
-from teamvla_eval.commands.history import read_history
-from teamvla_eval.metrics.episode_record import EpisodeRecord
+from teamvla_eval.metrics.episode_record import EpisodeRecord, Suite
+from teamvla_eval.results.history_file import read_history
 from teamvla_eval.results.journal import JOURNAL, Journal, measurement
 from teamvla_eval.results.protocol import TASKS
-from teamvla_eval.results.results import Suite, read_results
+from teamvla_eval.results.results import read_results
 from teamvla_eval.rollout.evaluate import EvaluationSettings
 from teamvla_learn.train.settings import layered_settings
 from verdicts import report

@@ -21,7 +21,7 @@ LAYERS = (
     "teamvla_envs.registration",
     "teamvla_envs.sim",
     "teamvla_envs.env",
-    "teamvla_envs.cluster teamvla_envs.policies teamvla_envs.rollout",
+    "teamvla_envs.cluster teamvla_envs.policies teamvla_envs.rollout teamvla_envs.scripted_policies",
     "teamvla_envs.demos",
     "teamvla_envs.view teamvla_envs.warmup",
     "teamvla_envs.cli",

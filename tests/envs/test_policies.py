@@ -1,6 +1,6 @@
 import sys
+from contextlib import closing
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -8,40 +8,33 @@ import pytest
 from teamvla_envs import policies
 from teamvla_envs.env.vector import TeamVectorEnv
 from teamvla_envs.errors import UserError
-from teamvla_envs.policies import Policy, make_policy
+from teamvla_envs.policies import CHECKPOINT, MODULE, Policy, PolicySpec, make_policy
 
 
-def _env(seeds: list[int]) -> Any:
-    """Two arms with three action entries each, and an expert that always says one half."""
-    return SimpleNamespace(
-        num_envs=len(seeds),
-        num_arms=2,
-        action_size=3,
-        seeds=np.array(seeds),
-        expert_actions=lambda: np.full((len(seeds), 6), 0.5, np.float32),
-        hold_actions=lambda gripper: np.full((len(seeds), 6), gripper, np.float32),
-    )
-
-
-def _first_actions(spec: str, seeds: list[int]) -> np.ndarray:
+def _first_actions(spec: str, seeds: list[int], **kwargs: Any) -> np.ndarray:
+    """Actions of a policy in the initial states of episodes of Lift."""
     policy = make_policy(spec)
-    policy.bind(_env(seeds))
-    policy.reset(np.ones(len(seeds), dtype=bool))
-    return policy.act(None)
+    with closing(TeamVectorEnv("lift", len(seeds), num_threads=1, **policy.env_kwargs, **kwargs)) as env:
+        policy.bind(env)
+        obs, _ = env.reset(seed=seeds)
+        policy.reset(np.ones(len(seeds), dtype=bool))
+        return policy.act(obs)
 
 
 @pytest.mark.parametrize("spec", ["expert", "random", "random:3", "zero"])
 def test_policies_by_name_follow_the_protocol(spec: str):
     assert isinstance(make_policy(spec), Policy)
     actions = _first_actions(spec, [4, 5])
-    assert actions.shape == (2, 6)
+    assert actions.shape == (2, 16)
     assert actions.dtype == np.float32
     assert np.abs(actions).max() <= 1.0
 
 
-def test_zero_holds_still_and_the_expert_asks_the_environment():
-    assert not _first_actions("zero", [0, 1]).any()
-    assert (_first_actions("expert", [0, 1]) == 0.5).all()
+def test_the_expert_acts_as_the_environment_says():
+    with closing(TeamVectorEnv("lift", 2, num_threads=1)) as env:
+        env.reset(seed=[0, 1])
+        expected = env.expert_actions()
+    np.testing.assert_array_equal(_first_actions("expert", [0, 1]), expected)
 
 
 @pytest.mark.parametrize("action_mode", ["joint_delta", "joint_pos", "ee_delta"])
@@ -65,17 +58,21 @@ def test_random_actions_depend_on_the_episode_and_not_on_its_neighbors():
 
 def test_random_starts_anew_only_in_the_worlds_that_are_reset():
     policy = make_policy("random")
-    policy.bind(_env([7, 8]))
-    policy.reset(np.array([True, True]))
-    first, second = policy.act(None), policy.act(None)
-    policy.reset(np.array([True, False]))
-    third = policy.act(None)
+    with closing(TeamVectorEnv("lift", 2, num_threads=1)) as env:
+        policy.bind(env)
+        env.reset(seed=[7, 8])
+        policy.reset(np.array([True, True]))
+        first, second = policy.act(None), policy.act(None)
+        policy.reset(np.array([True, False]))
+        third = policy.act(None)
     np.testing.assert_array_equal(third[0], first[0])
     assert not np.array_equal(third[1], second[1])
 
 
 def test_a_policy_of_your_own_is_named_by_module_and_attribute(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    (tmp_path / "my_policy.py").write_text("from teamvla_envs.policies import ZeroPolicy as Mine\nNumber = int\n")
+    (tmp_path / "my_policy.py").write_text(
+        "from teamvla_envs.scripted_policies import ZeroPolicy as Mine\nNumber = int\n"
+    )
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "path", [*sys.path])
     assert isinstance(make_policy("my_policy:Mine"), Policy)
@@ -134,3 +131,44 @@ def test_a_module_that_a_distribution_needs_is_named(monkeypatch):
     monkeypatch.setattr(policies, "policy_factories", lambda: {"baseline": Entry()})
     with pytest.raises(UserError, match="policy 'baseline:lift' needs the module 'torch', which is not installed"):
         policies.make_policy("baseline:lift")
+
+
+def test_a_specification_has_a_kind_and_an_argument(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "runs" / "x").mkdir(parents=True)
+    (tmp_path / "expert").mkdir()  # a registered name comes first
+    for text, kind, argument in [
+        ("expert", "expert", ""),
+        ("random:7", "random", "7"),
+        ("baseline:lift", "baseline", "lift"),
+        ("sb3:model.zip", "sb3", "model.zip"),
+        ("runs/x", CHECKPOINT, "runs/x"),
+        ("checkpoint:runs/y", CHECKPOINT, "runs/y"),
+        ("my_module:make", MODULE, "my_module:make"),
+        ("runs/nothing:x", "", "runs/nothing:x"),
+        ("experte", "", "experte"),
+    ]:
+        assert PolicySpec.parse(text) == PolicySpec(text, kind, argument)
+
+
+def test_policies_from_files_have_a_path_that_can_be_made_absolute(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "x").mkdir()
+    for text, absolute in [
+        ("x", f"{tmp_path}/x"),
+        ("checkpoint:x", f"checkpoint:{tmp_path}/x"),
+        ("sb3:model.zip", f"sb3:{tmp_path}/model.zip"),
+    ]:
+        assert PolicySpec.parse(text).absolute().text == absolute
+        assert PolicySpec.parse(absolute).path == PolicySpec.parse(text).absolute().path
+    for text in ("expert", "random:7", "baseline:lift", "my_module:make"):
+        assert PolicySpec.parse(text).absolute() == PolicySpec.parse(text)
+        assert PolicySpec.parse(text).path is None
+
+
+def test_modules_and_pickles_run_code_that_their_author_chose():
+    foreign = [text for text in ("expert", "baseline:lift", "my_module:make", "sb3:x.zip")
+               if PolicySpec.parse(text).runs_foreign_code]  # fmt: skip
+    assert foreign == ["my_module:make", "sb3:x.zip"]
+    with pytest.raises(UserError, match="pass --trust if you trust its author"):
+        make_policy("sb3:x.zip")

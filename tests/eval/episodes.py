@@ -1,7 +1,7 @@
 """Made-up episodes for tests of what is done with results."""
 
-from teamvla_eval.metrics.episode_record import EpisodeRecord
-from teamvla_eval.results.results import BenchResults, Suite
+from teamvla_eval.metrics.episode_record import EpisodeRecord, Suite
+from teamvla_eval.results.results import BenchResults
 
 GOALS = ("stand_front", "stand_back", "hold")
 

@@ -247,7 +247,7 @@ def test_reproduce_says_that_episodes_are_kept_when_writing_results_is_interrupt
     assert main(words.split()) == 0
     again = ["reproduce", str(tmp_path / "a" / "results.json"), "--out", str(tmp_path / "b")]
     with monkeypatch.context() as patch:
-        patch.setattr("teamvla_eval.commands.reproduce.write_results", lambda *_: os.kill(os.getpid(), signal.SIGINT))
+        patch.setattr("teamvla_eval.report.result_files.write_results", lambda *_: os.kill(os.getpid(), signal.SIGINT))
         assert main(again) == 130
     assert f"2 measured episodes are kept in {tmp_path / 'b' / JOURNAL}" in capsys.readouterr().err
     assert main(again) == 0

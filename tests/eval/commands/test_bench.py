@@ -6,8 +6,9 @@ import pytest
 from teamvla_envs.cli import main
 from teamvla_envs.env.vector import TeamVectorEnv
 from teamvla_envs.errors import UserError
-from teamvla_envs.policies import ZeroPolicy, make_policy
-from teamvla_eval.commands.bench import bench, bench_command, known_tasks
+from teamvla_envs.policies import make_policy
+from teamvla_envs.scripted_policies import ZeroPolicy
+from teamvla_eval.commands.bench import BenchConfig, OutputConfig, bench, bench_command, known_tasks
 from teamvla_eval.rollout.evaluate import EvaluationSettings, evaluate, open_env
 
 
@@ -155,7 +156,9 @@ def test_a_policy_that_does_not_fit_is_named():
 
 
 def test_a_policy_may_be_named_with_one_flag_or_several(tmp_path, capsys):
-    bench(policy=(("zero",), ("random", "zero")), tasks=(("lift",),), episodes=1, out=tmp_path)
+    policies = (("zero",), ("random", "zero"))
+    settings, output = EvaluationSettings(episodes=1), OutputConfig(out=tmp_path)
+    bench(BenchConfig(policy=policies, tasks=(("lift",),), evaluation=settings, output=output))
     policies = json.loads((tmp_path / "results.json").read_text())["policies"]
     assert list(policies) == ["zero", "random"]
     assert "random" in capsys.readouterr().out
@@ -178,13 +181,6 @@ def test_two_policies_are_compared(capsys, tmp_path):
     assert "McNemar" in capsys.readouterr().out
     (comparison,) = json.loads((tmp_path / "results.json").read_text())["comparisons"]
     assert (comparison["a"], comparison["b"], comparison["only_a"]) == ("expert", "zero", 2)
-
-
-def test_unseen_is_the_split_of_that_name(tmp_path):
-    assert main(f"bench --policy zero --tasks lift --episodes 1 --unseen --out {tmp_path}".split()) == 0
-    results = json.loads((tmp_path / "results.json").read_text())
-    assert results["settings"]["split"] == "unseen"
-    assert "--split unseen" in results["command"]
 
 
 def test_ablations_are_part_of_the_command_that_repeats_the_run():

@@ -6,8 +6,8 @@ from dataclasses import replace
 import pytest
 from teamvla_envs.cli import main
 from teamvla_envs.errors import UserError
-from teamvla_eval.commands.history import append_history, history_file, read_history
 from teamvla_eval.report.history_page import render_history
+from teamvla_eval.results.history_file import append_history, history_file, read_history
 
 from tests.eval.episodes import make_results, make_suite
 
@@ -133,7 +133,7 @@ def test_a_line_that_is_too_long_costs_no_other(history, monkeypatch):
     with history.open("a") as file:
         file.write("9" * 100_000 + "\n")
     append_history(a_run(1), history)
-    monkeypatch.setattr("teamvla_eval.commands.history.MAX_LINE", 50_000)
+    monkeypatch.setattr("teamvla_eval.results.history_file.MAX_LINE", 50_000)
     assert len(read_history(history)) == 4
 
 

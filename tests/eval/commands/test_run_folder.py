@@ -35,7 +35,7 @@ def test_overwrite_removes_what_a_run_made_and_nothing_else(tmp_path):
 @pytest.mark.parametrize("overwrite", [False, True])
 def test_a_folder_of_something_else_is_never_touched(tmp_path, overwrite):
     (tmp_path / "policy").mkdir()
-    with pytest.raises(UserError, match="holds something else"):
+    with pytest.raises(UserError, match="has other content"):
         open_run_folder(tmp_path, SETTINGS, PRODUCTS, overwrite)
     assert [path.name for path in tmp_path.iterdir()] == ["policy"]
 

@@ -12,7 +12,7 @@ from teamvla_eval.demo.command import demo
         ({"seed": -3}, "seed is -3"),
         ({"port": 99999}, "port is 99999"),
         ({"policy": ("genius",)}, "policy is 'genius'"),
-        ({"policy": ("no/such/folder",)}, "neither one of .* nor an existing folder"),
+        ({"policy": ("no/such/folder",)}, "not an existing folder; allowed are"),
         ({"max_visitors": 1000}, "max-visitors is 1000"),
     ],
 )

@@ -66,7 +66,7 @@ def test_the_expert_does_what_the_chosen_goal_asks(make_live: MakeLive):
         _play(live)
         view = live.view(64)
         assert (view.goal, view.success, view.end_reason) == (goal, True, "success")
-        assert view.measures["dropped objects"] == "0"
+        assert view.measures["dropped"] == "0"
         assert len(view.phases_seen) == round(view.time_s * 25) + 1
 
 

@@ -98,5 +98,5 @@ def test_a_learned_policy_is_not_judged_on_a_sentence_that_tells_no_goal(visitor
 def test_the_expert_beside_it_acts_on_the_goal_of_the_seed_and_is_judged_by_it(visitor: Visitor):
     moment, _ = short_run(visitor, Choice("lift", 2, 0, ("expert", "listener")), "hold bar up")
     assert moment.sentence == "hold bar up"
-    assert "expert does not read sentences and acts on the seed's own goal" in moment.note
+    assert "expert does not read instructions and acts on the seed's own goal" in moment.note
     assert [view.judged for view in moment.views] == [True, False]

@@ -3,6 +3,7 @@ import pytest
 from gymnasium.vector import AutoresetMode
 from teamvla_envs.env.vector import TeamVectorEnv
 from teamvla_envs.policies import make_policy
+from teamvla_envs.rollout import Step
 from teamvla_eval.metrics.episode_meter import Meter, actuators_of
 from teamvla_eval.rollout.suite import run_suite
 
@@ -22,23 +23,23 @@ def test_the_expert_coordinates_and_drops_nothing(task):
     for record in measured(task):
         assert record.success
         assert record.end_reason == "success"
-        assert record.coordination_score is not None
-        assert record.coordination_score > 0.9
-        assert record.dropped_objects == 0
-        assert record.energy > 10
-        assert 0 < record.action_change < 0.3
-        assert len(record.idle_time_s) == 2
-        assert record.furthest_phase in ("done", "carry")
+        assert record.metrics["coordination_score"] is not None
+        assert record.metrics["coordination_score"] > 0.9
+        assert record.metrics["dropped_objects"] == 0
+        assert record.metrics["energy"] > 10
+        assert 0 < record.metrics["action_change"] < 0.3
+        assert len(record.metrics["idle_time_s"]) == 2
+        assert record.metrics["furthest_phase"] in ("done", "carry")
 
 
 def test_who_does_nothing_is_idle_and_never_comes_to_joint_work():
     (record,) = measured("lift", "zero", worlds=1, seeds=SEEDS[:1])
     assert record.end_reason == "time_limit"
-    assert record.idle_time_s == pytest.approx((12.0, 12.0))
-    assert record.coordination_score is None
-    assert (record.action_change, record.collision_cost) == (0, 0)
-    assert record.energy < 1
-    assert record.furthest_phase == "approach"
+    assert record.metrics["idle_time_s"] == pytest.approx((12.0, 12.0))
+    assert record.metrics["coordination_score"] is None
+    assert (record.metrics["action_change"], record.metrics["collision_cost"]) == (0, 0)
+    assert record.metrics["energy"] < 1
+    assert record.metrics["furthest_phase"] == "approach"
 
 
 def test_records_do_not_depend_on_the_number_of_worlds():
@@ -50,13 +51,13 @@ def test_an_arm_that_presses_on_the_table_pays_for_it():
     try:
         env.reset(seed=[2_000_000])
         meter = Meter(env)
-        meter.begin(np.ones(1, bool))
+        worlds = np.ones(1, bool)
+        meter.begin(env, worlds, {})
         down = np.zeros((1, 16), np.float32)
         down[0, [1, 3]] = 1.0, -0.5  # shoulder and elbow of arm_0: lean over
         force = 0.0
         for _ in range(80):
-            env.step(down)
-            meter.capture(np.ones(1, bool), down)
+            meter.capture(env, Step(worlds, None, down, *env.step(down)))
             force += float(env.world.contact_forces("collision")[0].sum())
     finally:
         env.close()

@@ -4,8 +4,8 @@ from dataclasses import replace
 
 import pytest
 from rich.console import Console
-from teamvla_eval.commands.history import HistoryEntry
 from teamvla_eval.report.console import episode_progress, print_comparisons, print_history, print_results, printable
+from teamvla_eval.results.history_file import HistoryEntry
 
 from tests.eval.episodes import make_results, make_suite
 

@@ -3,10 +3,10 @@ import re
 import warnings
 
 import pytest
-from teamvla_eval.commands.history import HistoryEntry
 from teamvla_eval.metrics.summary import summarize
 from teamvla_eval.report.bench_plots import failure_bars, phase_bars, success_over_time, survival_curves
 from teamvla_eval.report.plots import LONGEST_LABEL, learning_curve, short_label, success_bars
+from teamvla_eval.results.history_file import HistoryEntry
 
 from tests.eval.episodes import make_suite
 

@@ -1,28 +1,31 @@
 import imageio.v3 as iio
 import numpy as np
 import pytest
+from teamvla_envs.policies import make_policy
 from teamvla_eval.report.videos import encode_mp4, make_clip, poster, render_trajectory
 from teamvla_eval.rollout.recorder import StateRecorder
 from teamvla_eval.rollout.suite import run_suite
 
-from tests.eval.counting_env import CountingPolicy, make_counting_env
 
-
-@pytest.mark.parametrize("num_envs", [1, 3, 7, 16])
-def test_every_recorded_state_becomes_one_frame_in_order(num_envs):
+@pytest.fixture
+def trajectory(make_lift):
+    """The states of an episode of seven control steps in which the arms move."""
     recorder = StateRecorder()
-    run_suite(make_counting_env(2), CountingPolicy(), [6], record=recorder)
-    frames = render_trajectory(make_counting_env(num_envs), recorder.trajectory(6), size=(16, 24))
-    assert frames.shape == (8, 16, 24, 3)
-    assert frames[:, 0, 0, 0].tolist() == list(range(8))
+    env = make_lift(1, autoreset_mode="Disabled", max_episode_steps=7)
+    run_suite(env, make_policy("random"), [6], record=recorder)
+    return recorder.trajectory(6)
 
 
-@pytest.mark.parametrize(("stride", "shown"), [(2, [0, 2, 4, 6, 7]), (3, [0, 3, 6, 7]), (20, [0, 7])])
-def test_a_stride_leaves_states_out_but_never_the_last(stride, shown):
-    recorder = StateRecorder()
-    run_suite(make_counting_env(2), CountingPolicy(), [6], record=recorder)
-    frames = render_trajectory(make_counting_env(3), recorder.trajectory(6), size=(8, 8), stride=stride)
-    assert frames[:, 0, 0, 0].tolist() == shown
+@pytest.mark.parametrize(("num_envs", "stride", "shown"), [(1, 1, range(8)), (3, 2, [0, 2, 4, 6, 7]), (2, 20, [0, 7])])
+def test_recorded_states_become_frames_in_order_and_the_last_is_always_shown(
+    num_envs, stride, shown, trajectory, make_lift
+):
+    frames = render_trajectory(make_lift(num_envs), trajectory, size=(16, 24), stride=stride)
+    assert frames.shape == (len(shown), 16, 24, 3)
+    env = make_lift(1)
+    for frame, moment in zip(frames, shown, strict=True):
+        env.set_state({key: value[[moment]] for key, value in trajectory.states.items()})
+        assert (frame == env.render_frames(camera="front", size=(16, 24))[0]).all()
 
 
 def test_a_video_plays_the_frames_at_their_speed(tmp_path):
@@ -36,12 +39,12 @@ def test_a_video_plays_the_frames_at_their_speed(tmp_path):
     assert iio.immeta(path, plugin="FFMPEG")["fps"] == 25.0
 
 
-def test_a_clip_carries_its_episode():
+def test_a_clip_carries_its_episode(make_lift):
     recorder = StateRecorder()
-    env = make_counting_env(2)
-    records = run_suite(env, CountingPolicy(), [4], record=recorder)
-    clip = make_clip(env, recorder.trajectory(4), "expert", records[0], size=(64, 96))
-    assert clip.episode.instruction == "count to 5"
+    env = make_lift(2, autoreset_mode="Disabled", max_episode_steps=4)
+    records = run_suite(env, make_policy("zero"), [4], record=recorder)
+    clip = make_clip(env, recorder.trajectory(4), "zero", records[0], size=(64, 96))
+    assert clip.episode is records[0]
     assert clip.mp4[4:8] == b"ftyp"
 
 

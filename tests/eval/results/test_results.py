@@ -3,7 +3,8 @@ from dataclasses import replace
 
 import pytest
 from teamvla_envs.errors import UserError
-from teamvla_eval.results.results import check_folder, read_results, results_from_json, write_atomically, write_results
+from teamvla_eval.report.result_files import write_results
+from teamvla_eval.results.results import check_folder, read_results, results_from_json
 
 from tests.eval.episodes import make_results, make_suite
 
@@ -59,20 +60,6 @@ def test_a_foreign_file_is_refused_by_name(text, tmp_path):
     path.write_text(text)
     with pytest.raises(ValueError, match=r"results\.json"):
         read_results(path)
-
-
-def test_a_failed_write_leaves_the_old_file_alone(tmp_path, monkeypatch):
-    path = tmp_path / "results.json"
-    path.write_text("old")
-
-    def full_disk(descriptor):
-        raise OSError(28, "No space left on device")
-
-    monkeypatch.setattr("teamvla_eval.results.results.os.fsync", full_disk)
-    with pytest.raises(OSError, match="No space left"):
-        write_atomically(path, "new")
-    assert path.read_text() == "old"
-    assert list(tmp_path.iterdir()) == [path]
 
 
 def test_results_are_strict_json(results, tmp_path):
@@ -158,13 +145,3 @@ def test_text_that_no_file_can_hold_is_refused(results):
     values["hardware"] = {"cpu": "\ud800"}
     with pytest.raises(ValueError, match="not valid Unicode"):
         results_from_json(values)
-
-
-def test_a_full_disk_names_the_file(tmp_path, monkeypatch):
-    def full_disk(descriptor):
-        raise OSError(28, "No space left on device")
-
-    monkeypatch.setattr("teamvla_eval.results.results.os.fsync", full_disk)
-    with pytest.raises(OSError, match="No space left") as caught:
-        write_atomically(tmp_path / "results.json", "new")
-    assert caught.value.filename == str(tmp_path / "results.json")

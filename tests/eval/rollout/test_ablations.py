@@ -1,16 +1,15 @@
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pytest
-from teamvla_envs.policies import ZeroPolicy, make_policy
+from teamvla_envs.env.messages import ChannelSettings, MessageBus
+from teamvla_envs.policies import make_policy
+from teamvla_envs.scripted_policies import ZeroPolicy
 from teamvla_eval.metrics.episode_meter import Meter
 from teamvla_eval.rollout.ablations import Blind, FrozenArm, LossyMessages, ablated
 from teamvla_eval.rollout.evaluate import EvaluationSettings
 from teamvla_eval.rollout.per_world import OneByOne
 from teamvla_eval.rollout.suite import run_suite
-
-from tests.learn.policies.teams import make_team, save_team
 
 
 # In ee_delta the tool rests while the joints relax towards their rest posture.
@@ -61,20 +60,39 @@ def test_who_sees_no_cameras_cannot_be_blinded(make_lift):
         Blind(ZeroPolicy()).bind(make_lift())
 
 
-@pytest.mark.parametrize(("drop_rate", "low", "high"), [(0.0, 1.0, 1.0), (0.25, 0.65, 0.85), (1.0, 0.0, 0.0)])
-def test_messages_are_lost_at_the_given_rate(drop_rate, low, high, make_lift, tmp_path):
-    team: Any = make_policy(str(save_team(make_team(), tmp_path / "team")))
-    team.channel = replace(team.channel, noise=0.1)
-    policy = LossyMessages(team, drop_rate)
-    env = make_lift(4, **policy.env_kwargs)
+class Talker(ZeroPolicy):
+    """Arms that hold still and send one number per control step."""
+
+    def __init__(self):
+        super().__init__()
+        self.channel = ChannelSettings(noise=0.1)
+        self.bus: Any = None
+
+    def bind(self, env):
+        super().bind(env)
+        self.bus = MessageBus(self.channel, env.num_envs, env.num_arms, width=1)
+
+    def reset(self, mask):
+        self.bus.reset(mask, self.env.seeds)
+
+    def act(self, obs):
+        self.bus.transmit(np.ones((self.env.num_envs, self.env.num_arms, 1)))
+        self.bus.advance()
+        return super().act(obs)
+
+
+@pytest.mark.parametrize("rate", [0.0, 0.25, 1.0])
+def test_messages_get_lost_at_the_rate_of_the_ablation(rate, make_lift):
+    talker, env = Talker(), make_lift(8)
+    policy = LossyMessages(talker, rate)
     policy.bind(env)
-    observation, _ = env.reset(seed=0)
-    policy.reset(np.ones(4, bool))
-    for _ in range(12):
-        observation, *_ = env.step(policy.act(observation))
-    assert team.bus.sent.tolist() == [[24, 24]] * 4  # two rounds in every step
-    assert low <= team.bus.delivered.sum() / team.bus.sent.sum() <= high
-    assert team.channel.noise == 0.1
+    observation, _ = env.reset(seed=list(range(8)))
+    policy.reset(np.ones(8, bool))
+    for _ in range(50):
+        policy.act(observation)
+    assert (talker.bus.sent == 50).all()
+    assert talker.bus.delivered.mean() / 50 == pytest.approx(1 - rate, abs=0.05)
+    assert talker.bus.settings.noise == 0.1
 
 
 def test_who_does_not_talk_cannot_lose_messages(make_lift):

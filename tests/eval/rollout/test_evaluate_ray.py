@@ -10,15 +10,16 @@ from teamvla_envs.cli import main
 from teamvla_envs.cluster.engine import RayEngine
 from teamvla_envs.env.vector import TeamVectorEnv
 from teamvla_envs.errors import UserError
-from teamvla_envs.policies import make_policy
+from teamvla_envs.policies import PolicySpec, make_policy
 from teamvla_envs.provenance import installed_versions
-from teamvla_eval.metrics.episode_record import EpisodeRecord, Measured
-from teamvla_eval.results.results import Suite, read_results
-from teamvla_eval.rollout import evaluate_ray as spread
+from teamvla_eval.metrics.episode_record import EpisodeRecord, Measured, Suite
+from teamvla_eval.results.results import read_results
+from teamvla_eval.rollout import evaluate_ray
 from teamvla_eval.rollout.evaluate import EvaluationSettings, evaluate, measured_episodes, open_env
 
 from tests.eval.episodes import make_suite
 
+EXPERT = PolicySpec.parse("expert")
 SETTINGS = EvaluationSettings(episodes=16, num_envs=2, offset=3)
 
 
@@ -28,7 +29,7 @@ def test_the_records_are_the_same_though_the_workers_are_killed(
     policy = make_policy("expert")
     with open_env(policy, "expert", "lift", SETTINGS) as env:
         local = evaluate(env, policy, "expert", SETTINGS)
-    monkeypatch.setattr(spread, "_CHUNK", 2)
+    monkeypatch.setattr(evaluate_ray, "_CHUNK", 2)
     told: list[int] = []
 
     def count_and_kill(record: EpisodeRecord) -> None:
@@ -39,7 +40,7 @@ def test_the_records_are_the_same_though_the_workers_are_killed(
                     os.kill(child.pid, signal.SIGKILL)
 
     with ray_engine.connect() as pool:
-        suite = spread.evaluate_spread(pool, "expert", "lift", SETTINGS, progress=count_and_kill)
+        suite = evaluate_ray.evaluate_on_ray(pool, "expert", "lift", SETTINGS, progress=count_and_kill)
     assert "a Ray worker was lost" in caplog.text
     assert suite == local
     assert sorted(told) == [record.seed for record in local.records]
@@ -69,27 +70,17 @@ def test_a_worker_runs_its_seeds_in_as_many_worlds_as_one_process_would(monkeypa
         return measured_episodes(env, *arguments)
 
     worlds: list[int] = []
-    monkeypatch.setattr(spread, "measured_episodes", look)
+    monkeypatch.setattr(evaluate_ray, "measured_episodes", look)
     seeds, versions = [2_000_003], installed_versions()  # fewer than worlds
-    records = dict(spread._evaluate_seeds("expert", None, "expert", "lift", SETTINGS, False, versions, seeds))
+    records = dict(evaluate_ray._evaluate_seeds(EXPERT, "expert", "lift", SETTINGS, False, versions, seeds))
     assert worlds == [SETTINGS.num_envs]
     assert list(records) == seeds
 
 
 def test_a_checkpoint_that_a_worker_cannot_reach_is_named(tmp_path: Path):
-    path, versions = tmp_path / "policy", installed_versions()
+    spec, versions = PolicySpec.parse(f"checkpoint:{tmp_path}/policy"), installed_versions()
     with pytest.raises(UserError, match=r"policy runs/x: the Ray worker on .* has no .*/policy; .* the same path"):
-        list(spread._evaluate_seeds(str(path), path, "runs/x", "lift", SETTINGS, False, versions, [2_000_000]))
-
-
-def test_policies_from_files_are_named_by_their_whole_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.chdir(tmp_path)
-    (tmp_path / "x").mkdir()
-    (tmp_path / "expert").mkdir()
-    assert spread._locate("x") == (f"{tmp_path}/x", tmp_path / "x")
-    assert spread._locate("checkpoint:x") == (f"checkpoint:{tmp_path}/x", tmp_path / "x")
-    for spec in ("expert", "random:7", "my_module:make"):
-        assert spread._locate(spec) == (spec, None)
+        list(evaluate_ray._evaluate_seeds(spec, "runs/x", "lift", SETTINGS, False, versions, [2_000_000]))
 
 
 def test_episodes_that_are_known_are_not_run_again(ray_engine: RayEngine, tmp_path: Path):
@@ -97,7 +88,7 @@ def test_episodes_that_are_known_are_not_run_again(ray_engine: RayEngine, tmp_pa
     settings = EvaluationSettings(episodes=5, num_envs=2)
     told: list[int] = []
     with ray_engine.connect() as pool:
-        suite = spread.evaluate_spread(
+        suite = evaluate_ray.evaluate_on_ray(
             pool,
             "expert",
             "lift",
@@ -105,7 +96,7 @@ def test_episodes_that_are_known_are_not_run_again(ray_engine: RayEngine, tmp_pa
             progress=lambda record: told.append(record.seed),
             known=Measured({record.seed: record for record in known}, wall_s=100.0),
         )
-        whole = spread.evaluate_spread(pool, "expert", "lift", settings, known=Measured(dict(_by_seed(suite))))
+        whole = evaluate_ray.evaluate_on_ray(pool, "expert", "lift", settings, known=Measured(dict(_by_seed(suite))))
     assert sorted(told) == [2_000_003, 2_000_004]
     assert suite.records[:3] == known
     assert suite.wall_s is not None
@@ -129,7 +120,7 @@ def test_a_worker_answers_each_episode_as_it_ends(monkeypatch: pytest.MonkeyPatc
         return step(env, actions)
 
     monkeypatch.setattr(TeamVectorEnv, "step", count)
-    answers = spread._evaluate_seeds("expert", None, "expert", "lift", settings, False, versions, seeds)
+    answers = evaluate_ray._evaluate_seeds(EXPERT, "expert", "lift", settings, False, versions, seeds)
     _, first = next(answers)
     assert len(steps) == first.steps
     answers.close()

@@ -41,7 +41,7 @@ def test_a_model_of_another_task_is_refused_by_its_shapes(model, capsys):
 def test_what_has_to_be_installed_is_said(model, monkeypatch):
     monkeypatch.setitem(sys.modules, "stable_baselines3", None)
     with pytest.raises(UserError, match=re.escape('needs Stable-Baselines3: pip install "teamvla-eval[sb3]"')):
-        load(model)
+        load(str(model))
 
 
 @pytest.mark.parametrize("content", [None, "not a zip", "{}", '{"policy_class": {"__module__": "os"}}'])
@@ -53,4 +53,4 @@ def test_what_is_no_model_is_refused(content, tmp_path):
         with zipfile.ZipFile(path, "w") as file:
             file.writestr("data", content)
     with pytest.raises(UserError, match=r"model\.zip"):
-        load(path)
+        load(str(path))

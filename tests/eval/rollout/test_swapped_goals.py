@@ -3,6 +3,7 @@ import pytest
 from gymnasium.vector import AutoresetMode
 from teamvla_envs.env.vector import TeamVectorEnv
 from teamvla_envs.policies import make_policy
+from teamvla_envs.rollout import Step
 from teamvla_eval.rollout.suite import run_suite
 from teamvla_eval.rollout.swapped_goals import SwappedGoals, another_goal
 
@@ -49,7 +50,6 @@ def test_the_scene_is_that_of_the_seed_and_the_sentence_is_not(make_env):
 
 
 def test_the_original_goal_is_judged_by_the_rules_of_the_task(make_env):
-    """Who does the seed's goal in spite of the sentence is found to have done it, in the same step."""
     env, shadow = make_env("lift", 1), make_env("lift", 1)
     shadow.reset(seed=[SEEDS[0]])
     swap = SwappedGoals(env)
@@ -59,8 +59,7 @@ def test_the_original_goal_is_judged_by_the_rules_of_the_task(make_env):
     while not ended:
         action = shadow.expert_actions()
         _, _, terminated, truncated, _ = shadow.step(action)
-        env.step(action)
-        swap.judge(np.ones(1, bool))
+        swap.capture(env, Step(np.ones(1, bool), None, action, *env.step(action)))
         ended, steps = bool((terminated | truncated)[0]), steps + 1
     assert swap.success_step.tolist() == [steps]
 

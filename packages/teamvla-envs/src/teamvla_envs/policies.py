@@ -1,7 +1,7 @@
-"""What acts in an environment: the policy protocol, policies by name, and the three that need no training.
+"""The policy protocol and the registry of policies by name.
 
-A policy serves N worlds at once. It is made from a name (``make_policy("expert")``), bound to an environment,
-told which worlds begin a new episode, and asked for actions::
+A policy serves N worlds at once. It is made from a specification (``make_policy("expert")``), bound to an environment,
+reset in the worlds that begin a new episode, and asked for actions::
 
     policy = make_policy("random")
     env = TeamVectorEnv("lift", num_envs=4, **policy.env_kwargs)
@@ -9,6 +9,9 @@ told which worlds begin a new episode, and asked for actions::
     obs, info = env.reset(seed=0)
     policy.reset(np.ones(4, dtype=bool))
     env.step(policy.act(obs))
+
+Packages register policies in the entry-point group ``teamvla.policies``: a name, and a factory that takes the argument
+of the specification as text.
 """
 
 import importlib
@@ -16,9 +19,10 @@ import importlib.metadata
 import os
 import sys
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from importlib.metadata import EntryPoint
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, Final, Protocol, runtime_checkable
 
 import numpy as np
 
@@ -27,60 +31,117 @@ from teamvla_envs.errors import UserError
 if TYPE_CHECKING:
     from teamvla_envs.env.vector import TeamVectorEnv
 
-POLICY_GROUP = "teamvla.policies"
-CHECKPOINT = "checkpoint"
-_DISTRIBUTIONS = {"baseline": "teamvla-learn", CHECKPOINT: "teamvla-learn", "sb3": "teamvla-eval[sb3]"}
-_RANDOM_STREAM = 0x5EED  # keeps these draws apart from those that the environment makes with the same seed
+POLICY_GROUP: Final = "teamvla.policies"
+BASELINE, CHECKPOINT, SB3, MODULE = "baseline", "checkpoint", "sb3", "module:attribute"
+_DISTRIBUTIONS: Final = {BASELINE: "teamvla-learn", CHECKPOINT: "teamvla-learn", SB3: "teamvla-eval[sb3]"}
+_FROM_FILES: Final = (CHECKPOINT, SB3)
 
 
 @runtime_checkable
 class Policy(Protocol):
-    """Acts for every arm of N worlds."""
+    """A policy that acts for every arm of N worlds."""
 
     @property
     def env_kwargs(self) -> Mapping[str, Any]:
-        """What the environment must be made with, such as ``{"obs_mode": "vision", "image_size": 64}``."""
+        """Arguments that the environment must be made with, such as ``{"obs_mode": "vision", "image_size": 64}``."""
 
     def bind(self, env: "TeamVectorEnv") -> None:
-        """Take the environment to act in; raises ValueError saying what does not fit."""
+        """Bind to the environment to act in.
+
+        Raises:
+            ValueError: If the policy does not fit the environment.
+        """
 
     def reset(self, mask: np.ndarray) -> None:
-        """Forget the past of the worlds in ``mask`` (N,) bool, which begin a new episode."""
+        """Forget the past of the worlds in ``mask``, shape ``(N,)`` bool, which begin a new episode."""
 
     def act(self, obs: Any) -> np.ndarray:
-        """Return actions (N, A*D) float32 in [-1, 1] for the environment's observation."""
+        """Return actions in [-1, 1], shape ``(N, A * D)`` float32, for the environment's observation."""
 
 
-def make_policy(spec: str) -> Policy:
-    """Make a policy from what a user types.
+@dataclass(frozen=True)
+class PolicySpec:
+    """A policy specification: the text that names a policy on the command line and in results.
+
+    Attributes:
+        text: The specification, such as ``random:7``, ``runs/x`` or ``my_module:make``.
+        kind: Registered name, ``MODULE`` for ``module:attribute``, or empty for a text that names nothing.
+        argument: Text after the colon; for ``CHECKPOINT`` the folder, for ``MODULE`` the whole text.
+    """
+
+    text: str
+    kind: str
+    argument: str
+
+    @classmethod
+    def parse(cls, text: str) -> "PolicySpec":
+        """Parse a specification; :meth:`check` raises if it names nothing."""
+        name, colon, argument = text.partition(":")
+        if name in policy_factories() or name in _DISTRIBUTIONS:
+            return cls(text, name, argument)
+        if text and Path(text).is_dir():
+            return cls(text, CHECKPOINT, text)
+        is_module = colon and argument and os.sep not in text and not text.startswith(".")
+        return cls(text, MODULE if is_module else "", text)
+
+    @property
+    def path(self) -> Path | None:
+        """File or folder that the policy is read from; None for one that is not read from files."""
+        return Path(self.argument) if self.kind in _FROM_FILES and self.argument else None
+
+    @property
+    def runs_foreign_code(self) -> bool:
+        """Whether making the policy runs code chosen by the author of the specification: a module or a pickle."""
+        return self.kind in (MODULE, SB3)
+
+    def absolute(self) -> "PolicySpec":
+        """The same policy with an absolute path, for a process in another working directory."""
+        if self.path is None:
+            return self
+        path = str(self.path.resolve())
+        return PolicySpec(path if self.text == self.argument else f"{self.kind}:{path}", self.kind, path)
+
+    def check(self) -> None:
+        """Check that the specification names a policy whose distribution is installed.
+
+        Raises:
+            UserError: If it does not; lists the valid names.
+        """
+        factories = policy_factories()
+        if not self.text:
+            raise UserError(f"policy is empty, {_allowed()}")
+        if self.kind in factories or self.kind == MODULE:
+            return
+        if self.kind == CHECKPOINT and self.text == self.argument:
+            needed = f"{_DISTRIBUTIONS[CHECKPOINT]}: {_install(CHECKPOINT)}"
+            raise UserError(f"policy {self.text!r} is a folder; reading checkpoints needs {needed}")
+        if self.kind:
+            raise UserError(f"policy {self.text!r} needs {_DISTRIBUTIONS[self.kind]}: {_install(self.kind)}")
+        if os.sep in self.text or self.text.startswith("."):
+            kind = "a file, expected a checkpoint folder" if Path(self.text).exists() else "not an existing folder"
+            raise UserError(f"policy {self.text!r} is {kind}; {_allowed()}")
+        raise UserError(f"policy is {self.text!r}, {_allowed()}")
+
+
+def make_policy(spec: str, trust: bool = False) -> Policy:
+    """Make a policy from its specification.
 
     Args:
         spec: ``expert``, ``random``, ``zero`` or any other ``NAME`` or ``NAME:ARGUMENT`` of the entry-point
             group ``teamvla.policies``; the path of a checkpoint folder; or ``module:attribute``, a callable
             without arguments that returns a policy.
+        trust: Whether to read files that can run code, such as the pickles of ``sb3:FILE``.
 
     Raises:
-        UserError: When ``spec`` names nothing; the message lists the names that exist.
+        UserError: If ``spec`` names no policy, or needs trust.
     """
-    if not spec:
-        raise UserError(f"policy is empty, {_allowed()}")
-    factories = policy_factories()
-    name, _, argument = spec.partition(":")
-    if name in factories:
-        return _make(factories[name], argument, spec)
-    if Path(spec).is_dir():
-        if CHECKPOINT not in factories:
-            needed = f"{_DISTRIBUTIONS[CHECKPOINT]}: {_install(CHECKPOINT)}"
-            raise UserError(f"policy {spec!r} is a folder; reading checkpoints needs {needed}")
-        return _make(factories[CHECKPOINT], spec, spec)
-    if name in _DISTRIBUTIONS:
-        raise UserError(f"policy {spec!r} needs {_DISTRIBUTIONS[name]}: {_install(name)}")
-    if os.sep in spec or spec.startswith("."):
-        kind = "a file, expected a checkpoint folder" if Path(spec).exists() else "not an existing folder"
-        raise UserError(f"policy {spec!r} is {kind}; {_allowed()}")
-    if argument:
-        return _from_module(name, argument)
-    raise UserError(f"policy is {spec!r}, {_allowed()}")
+    parsed = PolicySpec.parse(spec)
+    parsed.check()
+    if parsed.kind == MODULE:
+        return _from_module(*spec.split(":", 1))
+    if parsed.runs_foreign_code and not trust:
+        raise UserError(f"policy {spec} is a pickle, which can run any code; pass --trust if you trust its author")
+    return _make(policy_factories()[parsed.kind], parsed.argument, spec)
 
 
 def policy_factories() -> dict[str, EntryPoint]:
@@ -89,99 +150,8 @@ def policy_factories() -> dict[str, EntryPoint]:
     return {entry.name: entry for entry in sorted(found, key=lambda entry: entry.name)}
 
 
-def expert(argument: str = "") -> Policy:
-    """Make the scripted expert of the environment's task, which sees the full state."""
-    _refuse_argument("expert", argument)
-    return ExpertPolicy()
-
-
-def random(argument: str = "") -> Policy:
-    """Make uniformly random actions; the argument is an optional seed, as in ``random:7``."""
-    if argument and not argument.isdecimal():
-        raise UserError(f"policy random:{argument} has seed {argument!r}, expected a number that is not negative")
-    return RandomPolicy(int(argument or 0))
-
-
-def zero(argument: str = "") -> Policy:
-    """Make the policy whose arms hold still, grippers half open."""
-    _refuse_argument("zero", argument)
-    return ZeroPolicy()
-
-
-class _BoundPolicy:
-    """Keeps the environment it is bound to."""
-
-    def __init__(self) -> None:
-        self._env: TeamVectorEnv | None = None
-
-    @property
-    def env_kwargs(self) -> Mapping[str, Any]:
-        """None of these policies reads observations, so the cheapest will do."""
-        return {"obs_mode": "state"}
-
-    @property
-    def env(self) -> "TeamVectorEnv":
-        """The environment this policy is bound to."""
-        if self._env is None:
-            raise RuntimeError(f"{type(self).__name__} is not bound: call bind(env) before reset and act")
-        return self._env
-
-    def bind(self, env: "TeamVectorEnv") -> None:
-        """Take the environment to act in."""
-        self._env = env
-
-    def reset(self, mask: np.ndarray) -> None:
-        """Forget nothing: these policies have no past."""
-
-    @property
-    def _action_shape(self) -> tuple[int, int]:
-        return self.env.num_envs, self.env.num_arms * self.env.action_size
-
-
-class ExpertPolicy(_BoundPolicy):
-    """The task's own expert: stateless, and privileged because it reads the world state."""
-
-    def act(self, obs: Any) -> np.ndarray:
-        """Return the expert's actions (N, A*D) float32 in the environment's present state."""
-        return self.env.expert_actions()
-
-
-class ZeroPolicy(_BoundPolicy):
-    """Holds still, grippers half open."""
-
-    def act(self, obs: Any) -> np.ndarray:
-        """Return actions (N, A*D) float32: zeros, in ``joint_pos`` the commanded positions."""
-        return self.env.hold_actions(gripper=0.0)
-
-
-class RandomPolicy(_BoundPolicy):
-    """Uniform actions, drawn from each episode's seed: what a world does is independent of its neighbors."""
-
-    def __init__(self, seed: int = 0) -> None:
-        """Remember the seed that tells several random policies apart."""
-        super().__init__()
-        self._seed = seed
-        self._generators: list[np.random.Generator] = []
-
-    def bind(self, env: "TeamVectorEnv") -> None:
-        """Take the environment and one generator for each of its worlds."""
-        super().bind(env)
-        self._generators = [np.random.default_rng((_RANDOM_STREAM, self._seed)) for _ in range(env.num_envs)]
-
-    def reset(self, mask: np.ndarray) -> None:
-        """Seed the generators of the worlds in ``mask`` (N,) bool by the seeds of their new episodes."""
-        for world in np.flatnonzero(mask):
-            episode = max(int(self.env.seeds[world]), 0)
-            self._generators[world] = np.random.default_rng((_RANDOM_STREAM, self._seed, episode))
-
-    def act(self, obs: Any) -> np.ndarray:
-        """Return uniform actions (N, A*D) float32 in [-1, 1]."""
-        size = self._action_shape[1]
-        return np.stack([rng.uniform(-1.0, 1.0, size) for rng in self._generators]).astype(np.float32)
-
-
 def _make(factory: EntryPoint, argument: str, spec: str) -> Policy:
-    """Call a factory; a module that it cannot import is an error that names its distribution."""
+    """Call a factory; the error for a missing module names the distribution to reinstall."""
     try:
         policy: Policy = factory.load()(argument)
     except ModuleNotFoundError as error:
@@ -199,7 +169,7 @@ def _install(name: str) -> str:
 
 def _from_module(module: str, attribute: str) -> Policy:
     if "" not in sys.path:
-        sys.path.insert(0, "")  # a module in the present folder, as `python -m` would find it
+        sys.path.insert(0, "")  # modules of the working directory, as for `python -m`
     try:
         found = importlib.import_module(module)
     except ModuleNotFoundError as error:
@@ -216,11 +186,6 @@ def _from_module(module: str, attribute: str) -> Policy:
     if not isinstance(policy, Policy):
         raise UserError(f"policy is {module}:{attribute}, which returned {type(policy).__name__}, not a policy")
     return policy
-
-
-def _refuse_argument(name: str, argument: str) -> None:
-    if argument:
-        raise UserError(f"policy {name} takes no argument, got {argument!r}")
 
 
 def _allowed() -> str:

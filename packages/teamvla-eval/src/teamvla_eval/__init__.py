@@ -15,9 +15,10 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from teamvla_eval.metrics.comparison import Comparison, compare
-    from teamvla_eval.metrics.episode_record import EpisodeRecord
+    from teamvla_eval.metrics.episode_record import EpisodeRecord, Suite
     from teamvla_eval.metrics.summary import SuccessSummary, aggregate_results, summarize
-    from teamvla_eval.results.results import BenchResults, Suite, read_results, write_results
+    from teamvla_eval.report.result_files import write_results
+    from teamvla_eval.results.results import BenchResults, read_results
     from teamvla_eval.rollout.decentralized import Decentralized
     from teamvla_eval.rollout.evaluate import EvaluationSettings, evaluate, open_env
     from teamvla_eval.rollout.suite import run_episode, run_suite
@@ -50,9 +51,9 @@ _EXPORTS = {
     "aggregate_results": "metrics.summary:aggregate_results",
     "summarize": "metrics.summary:summarize",
     "BenchResults": "results.results:BenchResults",
-    "Suite": "results.results:Suite",
+    "Suite": "metrics.episode_record:Suite",
     "read_results": "results.results:read_results",
-    "write_results": "results.results:write_results",
+    "write_results": "report.result_files:write_results",
     "Decentralized": "rollout.decentralized:Decentralized",
     "EvaluationSettings": "rollout.evaluate:EvaluationSettings",
     "evaluate": "rollout.evaluate:evaluate",

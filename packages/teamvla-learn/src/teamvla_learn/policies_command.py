@@ -10,8 +10,9 @@ import tyro
 from teamvla_envs.errors import UserError
 from teamvla_envs.files import real_path, temporary_path
 from teamvla_envs.outside import plain, read_json
+from teamvla_envs.policies import BASELINE
 
-from teamvla_learn.baselines.registry import PREFIX, baselines, checkpoint_folder
+from teamvla_learn.baselines.registry import baselines, checkpoint_folder
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -128,7 +129,7 @@ def _baselines() -> "Table":
     table = Table("name", "tasks", "training [min]", title="policies that ship with TeamVLA", title_justify="left")
     table.columns[0].no_wrap = True
     for name, entry in baselines().items():
-        table.add_row(f"{PREFIX}:{name}", ", ".join(entry.tasks), f"{entry.minutes:g}")
+        table.add_row(f"{BASELINE}:{name}", ", ".join(entry.tasks), f"{entry.minutes:g}")
     return table
 
 

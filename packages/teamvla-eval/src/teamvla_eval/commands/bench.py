@@ -1,10 +1,10 @@
-"""``teamvla bench``: success rates of policies on tasks, with intervals, on seeds nobody trained on."""
+"""``teamvla bench``: success rates of policies on tasks, with intervals, on held-out seeds."""
 
-import os
 import shlex
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import tyro
 from teamvla_envs.cli import one_line
@@ -14,123 +14,134 @@ from teamvla_envs.interrupts import check_interrupt
 from teamvla_envs.provenance import installed_versions
 
 from teamvla_eval.commands.benchmark import run_benchmark
-from teamvla_eval.commands.history import append_history, history_file
+from teamvla_eval.commands.resuming import finishing, resumable
 from teamvla_eval.report.console import print_comparisons, print_results
 from teamvla_eval.report.output import tolerant_stdout, warn
+from teamvla_eval.results.history_file import append_history, history_file
 from teamvla_eval.results.journal import JOURNAL, Journal, measurement
-from teamvla_eval.results.results import BenchResults, check_folder, write_results
-from teamvla_eval.results.resuming import finishing, resumable
-from teamvla_eval.rollout.evaluate import EvaluationSettings
-
-if TYPE_CHECKING:
-    from teamvla_envs.policies import Policy
+from teamvla_eval.results.results import BenchResults, check_folder
+from teamvla_eval.rollout.evaluate import EvaluationSettings, load_policy
 
 # Several values after one flag or the flag several times: --policy a b, --policy a --policy b.
 Policies = Annotated[tuple[tuple[str, ...], ...], tyro.conf.UseAppendAction, tyro.conf.arg(metavar="SPEC [SPEC ...]")]
 Tasks = Annotated[tuple[tuple[str, ...], ...], tyro.conf.UseAppendAction, tyro.conf.arg(metavar="TASK [TASK ...]")]
 
 
-def bench(
-    policy: Policies = (),
-    tasks: Tasks = (),
-    compare: tuple[str, str] | None = None,
-    episodes: int = 100,
-    seed_set: str = "test",
-    offset: int = 0,
-    num_arms: int = 2,
-    randomization: str = "default",
-    split: str = "train",
-    unseen: tyro.conf.FlagCreatePairsOff[bool] = False,
-    device: str = "cpu",
-    num_envs: int = 16,
-    threads: int | None = None,
-    deterministic: tyro.conf.FlagCreatePairsOff[bool] = False,
-    freeze_arm: int | None = None,
-    drop_messages: float | None = None,
-    swap_instruction: tyro.conf.FlagCreatePairsOff[bool] = False,
-    blind: tyro.conf.FlagCreatePairsOff[bool] = False,
-    trust: tyro.conf.FlagCreatePairsOff[bool] = False,
-    fail_under: float | None = None,
-    videos: int = 0,
-    history: Path | None = None,
-    no_history: tyro.conf.FlagCreatePairsOff[bool] = False,
-    out: Path | None = None,
-    overwrite: tyro.conf.FlagCreatePairsOff[bool] = False,
-    engine: Engine = "local",
-    workers: int | None = None,
-    address: str | None = None,
-) -> int:
+@dataclass(frozen=True)
+class ClusterConfig:
+    """Processes in which episodes run.
+
+    Attributes:
+        engine: Where episodes run: local, or ray for the machines of a Ray cluster.
+        workers: Processes of the Ray cluster, each with num-envs worlds and threads threads (by default 1); by default
+            as many as the cluster has CPU cores for.
+        address: HOST:PORT of a running Ray cluster; by default RAY_ADDRESS, or else this machine alone.
+    """
+
+    engine: Engine = "local"
+    workers: int | None = None
+    address: str | None = None
+
+
+@dataclass(frozen=True)
+class OutputConfig:
+    """Files that a run writes.
+
+    Attributes:
+        out: Folder for results.json, results.md, results.tex, episodes.csv and report.html; made if missing.
+        overwrite: Discard the episodes of an interrupted run in the folder instead of resuming it.
+        videos: Videos per policy and task in the report, half of them of failures if there are that many.
+        history: File to append a line to; by default TEAMVLA_HISTORY or one in the user's data folder.
+        no_history: Append nothing to the history.
+    """
+
+    out: Path | None = None
+    overwrite: bool = False
+    videos: int = 0
+    history: Path | None = None
+    no_history: bool = False
+
+    def __post_init__(self) -> None:
+        if self.videos < 0:
+            raise UserError(f"videos is {self.videos}, expected 0 or more")
+        if self.out is None and (self.videos or self.overwrite):
+            raise UserError(f"{'videos need' if self.videos else 'overwrite needs'} a folder: pass --out")
+
+
+@dataclass(frozen=True)
+class BenchConfig:
+    """Everything that ``teamvla bench`` can be asked for.
+
+    Attributes:
+        policy: expert, random, zero, baseline:NAME, a checkpoint folder such as runs/x, sb3:FILE or module:attribute.
+        tasks: Task names; all registered tasks by default.
+        compare: Two policies to measure and to compare episode by episode (McNemar, bootstrap).
+        evaluation: Settings that all policies share.
+        output: Files that are written.
+        cluster: Processes in which episodes run.
+        trust: Read sb3:FILE, a pickle, which can run any code.
+        fail_under: Exit with code 1 when the first policy's success rate on any task is below this share.
+    """
+
+    policy: Policies = ()
+    tasks: Tasks = ()
+    compare: tuple[str, str] | None = None
+    evaluation: EvaluationSettings = field(default_factory=EvaluationSettings)
+    output: OutputConfig = field(default_factory=OutputConfig)
+    cluster: ClusterConfig = field(default_factory=ClusterConfig)
+    trust: bool = False
+    fail_under: float | None = None
+
+    def __post_init__(self) -> None:
+        if not self.policies:
+            raise UserError("policy is missing: name one or more, e.g. --policy expert random")
+        if self.fail_under is not None and not 0 <= self.fail_under <= 1:
+            raise UserError(f"fail-under is {self.fail_under}, expected a share from 0 to 1, such as 0.9")
+
+    @property
+    def policies(self) -> tuple[str, ...]:
+        """Specifications of the policies to measure, without repetition."""
+        return _flat((*self.policy, self.compare or ()))
+
+
+Flags = Annotated[BenchConfig, tyro.conf.arg(name=""), tyro.conf.OmitArgPrefixes, tyro.conf.FlagCreatePairsOff]
+
+
+def bench(config: Flags) -> int:
     """Measure success rates of policies on tasks, with 95% intervals, on held-out seeds.
 
     With --out, the same command resumes an interrupted run.
 
     Args:
-        policy: expert, random, zero, baseline:NAME, a checkpoint folder such as runs/x, sb3:FILE or module:attribute.
-        tasks: Task names; all registered tasks when not given.
-        compare: Two policies to measure and to compare episode by episode (McNemar, bootstrap).
-        episodes: Episodes per policy and task.
-        seed_set: test, validation or train; the sets are disjoint.
-        offset: Leave out so many seeds of the set first.
-        num_arms: Arms in the scene.
-        randomization: Randomization of the scene.
-        split: Sentences, sizes, shades and arrangements of colors: train or unseen.
-        unseen: The same as --split unseen.
-        device: Device of the simulation.
-        num_envs: Worlds that run side by side; the episodes are the same for any number.
-        threads: CPU threads for physics and networks; by default each library chooses.
-        deterministic: Let policies decide on one world at a time: slower, and records are the same for any num-envs.
-        freeze_arm: Ablation: this arm does not move.
-        drop_messages: Ablation: share of the messages between arms that get lost.
-        swap_instruction: Ablation: the sentence tells another goal of the same scene; both are judged.
-        blind: Ablation: the cameras show black.
-        trust: Read sb3:FILE, a pickle, which can run any code.
-        fail_under: Exit with code 1 when the first policy's success rate on any task is below this share.
-        videos: Videos per policy and task in the report, half of them of failures if there are that many.
-        history: File to append a line to; by default TEAMVLA_HISTORY or one in the user's data folder.
-        no_history: Append nothing to the history.
-        out: Folder for results.json, results.md, results.tex, episodes.csv and report.html; made if missing.
-        overwrite: Discard the episodes of an interrupted run in the folder instead of resuming it.
-        engine: Where episodes run: local, or ray for the machines of a Ray cluster.
-        workers: Processes of the Ray cluster, each with num-envs worlds and threads threads (by default 1); by default
-            as many as the cluster has processors for.
-        address: HOST:PORT of a running Ray cluster; by default RAY_ADDRESS, or else this machine alone.
+        config: Policies, tasks, settings and output.
 
     Returns:
         1 when --fail-under is not reached, else 0.
     """
-    names = _flat((*policy, compare or ()))
-    if not names:
-        raise UserError("policy is missing: name one or more, e.g. --policy expert random")
-    if fail_under is not None and not 0 <= fail_under <= 1:
-        raise UserError(f"fail-under is {fail_under}, expected a share from 0 to 1, such as 0.9")
-    if videos < 0 or (videos and out is None):
-        raise UserError(f"videos is {videos}, expected 0 or more" if videos < 0 else "videos need a folder: pass --out")
-    settings = EvaluationSettings(
-        episodes, seed_set, offset, num_arms, randomization, "unseen" if unseen else split, num_envs, threads, device,
-        deterministic, freeze_arm, drop_messages, swap_instruction, blind,
-    )  # fmt: skip
-    cluster = choose_engine(engine, workers, address, threads or 1)
-    chosen = known_tasks(_flat(tasks))
+    settings, cluster, out = config.evaluation, config.cluster, config.output.out
+    engine = choose_engine(cluster.engine, cluster.workers, cluster.address, settings.threads or 1)
+    chosen = known_tasks(_flat(config.tasks))
     if out is not None:
         check_folder(out)
-    if overwrite and out is None:
-        raise UserError("overwrite needs a folder: pass --out")
-    policies = {name: load_policy(name, trust) for name in names}
+    policies = {name: load_policy(name, config.trust) for name in config.policies}
     command = bench_command(tuple(policies), chosen, settings)
-    journal = None if out is None else open_journal("bench", out, settings, chosen, tuple(policies), overwrite)
+    journal = None
+    if out is not None:
+        journal = open_journal("bench", out, settings, chosen, tuple(policies), config.output.overwrite)
     with resumable(journal):
-        run = run_benchmark(policies, chosen, settings, command, videos, cluster, trust, journal)
+        run = run_benchmark(policies, chosen, settings, command, config.output.videos, engine, config.trust, journal)
         if out is not None:
             with finishing(journal):
                 from teamvla_eval.report.bench_report import write_bench_report
+                from teamvla_eval.report.result_files import write_results
 
                 check_interrupt()
                 write_results(run.results, out)
                 check_interrupt()
-                write_bench_report(run, out / "report.html")
-    if not no_history:
+                write_bench_report(run.results, run.phases, run.clips, out / "report.html")
+    if not config.output.no_history:
         try:
-            append_history(run.results, history or history_file())
+            append_history(run.results, config.output.history or history_file())
         except OSError as error:
             warn(f"this run is not in the history: {one_line(error)}")
     with tolerant_stdout():
@@ -138,9 +149,9 @@ def bench(
         print_comparisons(run.results)
         if out is not None:
             print(f"wrote report.html, results.json, results.md, results.tex and episodes.csv into {out}")
-        if fail_under is not None:
-            _print_failing(run.results, fail_under)
-    return 0 if fail_under is None or not _failing(run.results, fail_under) else 1
+        if config.fail_under is not None:
+            _print_failing(run.results, config.fail_under)
+    return 0 if config.fail_under is None or not _failing(run.results, config.fail_under) else 1
 
 
 def open_journal(
@@ -151,15 +162,15 @@ def open_journal(
     policies: Sequence[str],
     overwrite: bool = False,
 ) -> Journal:
-    """The journal of a measurement in its folder, with the episodes of an earlier run of the same measurement.
+    """Open the journal of a measurement in its folder, with the episodes of an interrupted run.
 
     Args:
-        program: What measures.
+        program: Name of the measuring program.
         out: The folder.
-        settings: What all policies share.
+        settings: Settings that all policies share.
         tasks: Task names.
         policies: Specifications of the policies, which have been loaded.
-        overwrite: Discard the episodes of an earlier run.
+        overwrite: Whether to discard the episodes of an interrupted run.
 
     Raises:
         UserError: If the folder has the journal of another measurement, or another process is writing to it.
@@ -168,34 +179,8 @@ def open_journal(
     return Journal(out / JOURNAL, expected, overwrite)
 
 
-def load_policy(name: str, trust: bool = False) -> "Policy":
-    """Make a policy from its specification.
-
-    Args:
-        name: What the user typed.
-        trust: Whether files that can run code may be read.
-
-    Raises:
-        UserError: If there is no such policy, its checkpoint cannot be read, or it needs trust.
-    """
-    from teamvla_envs.policies import make_policy
-
-    from teamvla_eval.rollout import sb3_policy
-
-    # Network threads that spin while they wait take the cores from physics and rendering; OpenMP reads it on import.
-    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
-    if trust and name.startswith(sb3_policy.PREFIX):
-        return sb3_policy.load(Path(name.removeprefix(sb3_policy.PREFIX)))
-    try:
-        return make_policy(name)
-    except (ValueError, OSError) as error:
-        raise (
-            error if isinstance(error, UserError) and name in str(error) else UserError(f"policy {name}: {error}")
-        ) from error
-
-
 def bench_command(policies: Sequence[str], tasks: Sequence[str], settings: EvaluationSettings) -> str:
-    """The command line that repeats a run; options at their default are left out."""
+    """Command line that repeats a run; options at their default are left out."""
     words = ["teamvla", "bench", "--policy", *policies, "--tasks", *tasks]
     defaults = EvaluationSettings().to_json()
     for key, value in settings.to_json().items():
@@ -220,7 +205,7 @@ def known_tasks(names: Sequence[str]) -> tuple[str, ...]:
 
 
 def _failing(results: BenchResults, share: float) -> dict[str, float]:
-    """Task to success rate of the first policy, where that is below a share."""
+    """Task to success rate of the first policy, for the tasks on which it is below a share."""
     from teamvla_eval.metrics.summary import summarize
 
     first = results.policies[0]

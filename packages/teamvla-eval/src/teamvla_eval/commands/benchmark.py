@@ -1,4 +1,4 @@
-"""A whole benchmark: every policy on every task, over the same episodes, with everything a result must say."""
+"""Measurement of every policy on every task over the same episodes, with provenance and videos."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -9,12 +9,13 @@ from teamvla_envs.cluster.engine import RayEngine, connect
 from teamvla_envs.interrupts import check_interrupt, deferred_interrupts
 from teamvla_envs.provenance import git_state, hardware, installed_versions
 
+from teamvla_eval.commands.resuming import journaled
+from teamvla_eval.metrics.episode_record import Suite
 from teamvla_eval.results.journal import Journal
-from teamvla_eval.results.results import BenchResults, Suite
-from teamvla_eval.results.resuming import journaled
+from teamvla_eval.results.results import BenchResults
 from teamvla_eval.rollout.ablations import ablated
 from teamvla_eval.rollout.evaluate import EvaluationSettings, evaluate, open_env
-from teamvla_eval.rollout.evaluate_ray import evaluate_spread
+from teamvla_eval.rollout.evaluate_ray import evaluate_on_ray
 from teamvla_eval.rollout.swapped_goals import SwappedGoals
 
 if TYPE_CHECKING:
@@ -26,11 +27,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class BenchRun:
-    """What a benchmark gave.
+    """Results and videos of a benchmark.
 
     Attributes:
-        results: Every episode.
-        clips: Videos of some of them.
+        results: Results with every episode.
+        clips: Videos of some episodes.
         phases: Task to the names of its phases, in order.
     """
 
@@ -54,12 +55,12 @@ def run_benchmark(
     Args:
         policies: Name to policy.
         tasks: Task names.
-        settings: What all share.
-        command: Command line that repeats it.
+        settings: Settings that all policies share.
+        command: Command line that repeats the run.
         videos: Videos per policy and task.
-        cluster: Where the episodes run; None for this process.
+        cluster: Ray cluster in which the episodes run; None for this process.
         trust: Whether the cluster's processes may read files that can run code.
-        journal: Keeps every record as its episode ends; the episodes that it has already are not run again.
+        journal: Keeps every record as its episode ends; episodes of an interrupted run are not run again.
 
     Raises:
         UserError: If a policy cannot act in a task under these settings; then no episode was run.
@@ -79,7 +80,7 @@ def run_benchmark(
                         suite = (
                             evaluate(env, loaded, name, settings, finished, known=known)
                             if pool is None
-                            else evaluate_spread(pool, name, task, settings, trust, finished, known)
+                            else evaluate_on_ray(pool, name, task, settings, trust, finished, known)
                         )
                     suites.append(suite)
                     phases[task] = tuple(env.phases)
@@ -97,7 +98,7 @@ def run_benchmark(
 
 
 def _check_pairs(policies: "Mapping[str, Policy]", tasks: Sequence[str], settings: EvaluationSettings) -> None:
-    """Refuse a policy that does not fit a later task before the earlier ones are measured."""
+    """Check that every policy fits every task before anything is measured."""
     one_world = replace(settings, num_envs=1)
     pairs = [(name, task) for name in policies for task in tasks]
     for name, task in pairs[1:]:  # the first one is opened next
@@ -109,10 +110,10 @@ def _check_pairs(policies: "Mapping[str, Policy]", tasks: Sequence[str], setting
 def _clips(
     env: "TeamVectorEnv", policy: "Policy", suite: Suite, settings: EvaluationSettings, count: int
 ) -> "list[Clip]":
-    """Videos of a suite's successes and failures, which run once more to be filmed."""
+    """Videos of some successes and failures, whose episodes run once more to be recorded."""
     if count == 0:
         return []
-    with deferred_interrupts():  # filming imports modules
+    with deferred_interrupts():  # rendering imports modules
         from teamvla_eval.report.clip_files import choose_episodes
         from teamvla_eval.report.videos import make_clip
         from teamvla_eval.rollout.recorder import StateRecorder

@@ -1,76 +1,14 @@
-"""The local history of benchmark runs: one line of JSON per run, appended by ``teamvla bench``, shown by this command.
+"""``teamvla history``: earlier benchmark runs of this machine."""
 
-The file is ``$TEAMVLA_HISTORY``, or ``history.jsonl`` in the user's data folder.
-"""
-
-import errno
-import json
-import logging
-import os
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from teamvla_envs.errors import UserError
+from teamvla_envs.files import write_text
 
-from teamvla_eval.metrics.summary import summarize
+from teamvla_eval.report.console import print_history
 from teamvla_eval.report.output import tolerant_stdout
-from teamvla_eval.results.append_only import append_line
-from teamvla_eval.results.results import BenchResults, check_folder, write_atomically
-from teamvla_eval.results.schema import (
-    Check,
-    amount,
-    check_object,
-    count,
-    interval,
-    mapping,
-    or_null,
-    sequence,
-    share,
-    text,
-    texts,
-)
-
-logger = logging.getLogger(__name__)
-MAX_LINE = 1_000_000  # [bytes]
-
-
-@dataclass(frozen=True)
-class HistoryEntry:
-    """One policy on one task in one run.
-
-    Attributes:
-        started: When the run began, UTC in ISO 8601.
-        policy: Name of the policy.
-        task: Task name.
-        episodes: Number of episodes.
-        successes: Number of successful ones.
-        success_rate: Their share.
-        wilson_95: 95% interval of the success probability.
-        time_to_success_s: Median over the successful episodes [s]; None without one.
-        episodes_per_s: Speed, episodes per second of wall-clock time; None where it was not measured.
-        settings: Settings of the run.
-        versions: Distribution name to version.
-        commit: Commit of the working tree; empty outside of a repository.
-        protocol: Name and version of the protocol.
-        command: Repeats the run.
-    """
-
-    started: str
-    policy: str
-    task: str
-    episodes: int
-    successes: int
-    success_rate: float
-    wilson_95: tuple[float, float]
-    time_to_success_s: float | None
-    episodes_per_s: float | None
-    settings: Mapping[str, Any]
-    versions: Mapping[str, str]
-    commit: str
-    protocol: str
-    command: str
+from teamvla_eval.results.history_file import history_file, read_history
+from teamvla_eval.results.results import check_folder
 
 
 def history(
@@ -86,8 +24,8 @@ def history(
         file: History file; by default the one that teamvla bench appends to.
         task: Only these tasks.
         policy: Only these policies.
-        last: How many rows to show.
-        html: Write a page with all of them, success and speed over time.
+        last: Number of rows to show.
+        html: HTML page to write, with success and speed of all matching runs.
     """
     path = file or history_file()
     if last < 1:
@@ -104,119 +42,8 @@ def history(
 
         check_folder(html.parent)
         html.parent.mkdir(parents=True, exist_ok=True)
-        write_atomically(html, render_history(entries))
-    from teamvla_eval.report.console import print_history
-
+        write_text(html, render_history(entries))
     with tolerant_stdout():
         print_history(entries[-last:])
         if html is not None:
             print(f"wrote {html}")
-
-
-def history_file() -> Path:
-    """Where the history is kept.
-
-    Raises:
-        FileNotFoundError: If the user has no home folder.
-    """
-    if path := os.environ.get("TEAMVLA_HISTORY"):
-        return Path(path)
-    import platformdirs
-
-    folder = Path(platformdirs.user_data_dir("teamvla"))
-    if not folder.is_absolute():  # "~/..." where nobody knows what ~ is
-        raise FileNotFoundError(errno.ENOENT, "no home folder for the history; set TEAMVLA_HISTORY", str(folder))
-    return folder / "history.jsonl"
-
-
-def append_history(results: BenchResults, path: Path) -> None:
-    """Append one run; several processes may do so at once.
-
-    Raises:
-        OSError: If it cannot be written, for example because the disk is full; the file is as before then.
-    """
-    suites = []
-    for suite in results.suites:
-        summary = summarize(suite.records)
-        suites.append(
-            {
-                "policy": suite.policy,
-                "task": suite.task,
-                "episodes": summary.episodes,
-                "successes": summary.successes,
-                "success_rate": summary.success_rate,
-                "wilson_95": list(summary.wilson_95),
-                "time_to_success_s": summary.time_to_success.median_s,
-                "episodes_per_s": summary.episodes / suite.wall_s if suite.wall_s else None,
-            }
-        )
-    run = {
-        "started": results.started,
-        "protocol": results.protocol,
-        "command": results.command,
-        "versions": dict(results.versions),
-        "commit": str(results.git.get("commit", "")),
-        "settings": dict(results.settings),
-        "suites": suites,
-    }
-    path.parent.mkdir(parents=True, exist_ok=True)
-    append_line(path, json.dumps(run, allow_nan=False))
-
-
-def read_history(path: Path) -> list[HistoryEntry]:
-    """All entries, oldest first; lines that cannot be read are left out with a warning.
-
-    Raises:
-        UserError: If there is no such file.
-    """
-    if not path.is_file():
-        raise UserError(f"there is no history at {path}; teamvla bench makes one")
-    entries: list[HistoryEntry] = []
-    damaged: list[int] = []
-    for number, line in enumerate(_lines(path), start=1):
-        try:
-            entries += _entries(json.loads(line))
-        except (ValueError, RecursionError):
-            damaged.append(number)
-    if damaged:
-        logger.warning("%s: left out %d damaged lines, the first is line %d", path, len(damaged), damaged[0])
-    return entries
-
-
-def _lines(path: Path) -> Iterator[bytes]:
-    """The lines of a file; of one that is longer than ``MAX_LINE`` only the beginning."""
-    with path.open("rb") as file:
-        while line := file.readline(MAX_LINE):
-            yield line
-            while len(line) == MAX_LINE and not line.endswith(b"\n"):
-                line = file.readline(MAX_LINE)
-
-
-_RUN: dict[str, Check] = {
-    "started": text, "settings": mapping, "versions": texts, "commit": text, "protocol": text, "command": text,
-    "suites": sequence,
-}  # fmt: skip
-_SUITE: dict[str, Check] = {
-    "policy": text, "task": text, "episodes": count, "successes": count, "success_rate": share, "wilson_95": interval,
-    "time_to_success_s": or_null(amount), "episodes_per_s": or_null(amount),
-}  # fmt: skip
-
-
-def _entries(run: Any) -> Sequence[HistoryEntry]:
-    """The entries of a line.
-
-    Raises:
-        UserError: If something is missing or has the wrong type; then none of them is taken.
-    """
-    check_object("", run, _RUN)
-    if invalid := text(json.dumps(run["settings"], ensure_ascii=False)):
-        raise UserError(f"settings are no {invalid}")
-    shared = {name: run[name] for name in _RUN if name != "suites"}
-    entries = []
-    for suite in run["suites"]:
-        check_object("suites", suite, _SUITE)
-        low, high = suite["wilson_95"]
-        if not low <= suite["success_rate"] <= high:
-            raise UserError(f"success_rate is {suite['success_rate']}, which is not in wilson_95")
-        entries.append(HistoryEntry(**shared, **{name: suite[name] for name in _SUITE} | {"wilson_95": (low, high)}))
-    return entries

@@ -1,4 +1,4 @@
-"""``teamvla leaderboard``: checks submission files and draws the page that ranks them."""
+"""``teamvla leaderboard``: check of submission files, and the page that ranks them."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -7,12 +7,13 @@ from typing import Annotated, Any
 import tyro
 from teamvla_envs.cli import one_line
 from teamvla_envs.errors import UserError
+from teamvla_envs.files import write_text
 
 from teamvla_eval.metrics.summary import MeanSuccess, aggregate_results, summarize
 from teamvla_eval.report.html import render_page
 from teamvla_eval.report.output import tolerant_stdout
 from teamvla_eval.results.protocol import TASKS
-from teamvla_eval.results.results import PROTOCOL, check_folder, write_atomically
+from teamvla_eval.results.results import PROTOCOL, check_folder
 from teamvla_eval.results.submissions import Submission, read_submission
 
 
@@ -20,10 +21,10 @@ def leaderboard(
     submissions: Annotated[tuple[Path, ...], tyro.conf.Positional, tyro.conf.arg(metavar="SUBMISSION_JSON ...")],
     out: Path | None = None,
 ) -> int:
-    """Check submission files, and write the page that ranks them.
+    """Check submission files and write the page that ranks them.
 
     Args:
-        submissions: Submission files; each stands beside the results files that it names.
+        submissions: Submission files, each in a folder with the results files that it names.
         out: HTML file to write; without it the submissions are only checked.
 
     Returns:
@@ -43,7 +44,7 @@ def leaderboard(
     if valid and out is not None:
         check_folder(out.parent)
         out.parent.mkdir(parents=True, exist_ok=True)
-        write_atomically(out, render_leaderboard(good))
+        write_text(out, render_leaderboard(good))
         lines.append(f"wrote {out}")
     with tolerant_stdout():
         print("\n".join(lines))
@@ -53,8 +54,8 @@ def leaderboard(
 def render_leaderboard(submissions: Sequence[Submission]) -> str:
     """The page as HTML text; it loads nothing, and links only to what the submissions name.
 
-    Submissions are ranked by their mean success over tasks; those whose interval contains the mean of the best of their
-    group share a rank.
+    Submissions are ranked by their mean success over tasks; policies share a rank if their interval contains
+    the mean of the best policy of that rank.
     """
     ranked = sorted(submissions, key=lambda one: (-mean_success(one).success_rate, one.name))
     rows, rank, best = [], 0, 2.0
@@ -66,7 +67,7 @@ def render_leaderboard(submissions: Sequence[Submission]) -> str:
         "leaderboard.html",
         eyebrow=PROTOCOL,
         title="Leaderboard",
-        lead="Success on the test seeds with 95% intervals. Policies that the interval cannot tell apart share a rank.",
+        lead="Success on the test seeds with 95% intervals. Policies that the interval does not separate share a rank.",
         footer=f"{len(submissions)} submissions",
         tasks=TASKS,
         rows=rows,

@@ -1,4 +1,4 @@
-"""``teamvla quickstart``: the whole way once, small: demonstrations, training, evaluation, report."""
+"""``teamvla quickstart``: demonstrations, training, evaluation and report on a small scale."""
 
 import importlib.util
 import time
@@ -10,15 +10,16 @@ from typing import TYPE_CHECKING
 from teamvla_envs.errors import UserError
 from teamvla_envs.provenance import installed_versions
 
-from teamvla_eval.commands.bench import bench_command, known_tasks, load_policy
+from teamvla_eval.commands.bench import bench_command, known_tasks
+from teamvla_eval.commands.resuming import finishing, journaled, resumable
 from teamvla_eval.commands.run_folder import RunFolder, open_run_folder
+from teamvla_eval.metrics.episode_record import Suite
 from teamvla_eval.report.console import print_results
 from teamvla_eval.report.format import minutes_and_seconds
 from teamvla_eval.report.output import tolerant_stdout
 from teamvla_eval.results.journal import JOURNAL, Journal, measurement
-from teamvla_eval.results.results import BenchResults, Suite, read_results, write_results
-from teamvla_eval.results.resuming import finishing, journaled, resumable
-from teamvla_eval.rollout.evaluate import EvaluationSettings, evaluate, open_env
+from teamvla_eval.results.results import BenchResults, read_results
+from teamvla_eval.rollout.evaluate import EvaluationSettings, evaluate, load_policy, open_env
 
 if TYPE_CHECKING:
     from teamvla_learn.train.settings import Settings
@@ -37,7 +38,7 @@ LEARNED_VIDEOS, LEARNED_FAILURES = 5, 2  # videos of the learned policy, and how
 
 @dataclass(frozen=True)
 class Plan:
-    """What a quickstart does; everything in its folder depends on these alone."""
+    """Settings of a quickstart, which determine everything in its folder."""
 
     task: str
     demos: int
@@ -53,13 +54,13 @@ class Plan:
 
 @dataclass(frozen=True)
 class Stage:
-    """One numbered part of the way.
+    """Stage of the quickstart.
 
     Attributes:
-        name: Under which the run folder notes that it is finished.
-        heading: What happens, for the screen.
-        explanation: One sentence more.
-        run: Does it.
+        name: Name in the run folder.
+        heading: Heading in the terminal.
+        explanation: Explanation in the terminal.
+        run: Function that runs the stage.
     """
 
     name: str
@@ -80,17 +81,17 @@ def quickstart(
 ) -> None:
     """Collect demonstrations, train a policy on them, measure it on unseen episodes, write a report.
 
-    The same command goes on with what an interrupted run left; a finished run is only shown again.
+    The same command resumes an interrupted run; the results of a finished run are shown again.
 
     Args:
         out: Folder for demonstrations, checkpoint, results and report.html.
         task: Task name.
         demos: Demonstrations to collect.
-        steps: Steps of training; by default as many as the configuration of the task says.
+        steps: Training steps; by default those of the task's configuration.
         episodes: Unseen episodes per policy.
         seed: Seed of the training: weights and shuffling.
         threads: CPU threads; all cores by default.
-        overwrite: Throw away what an earlier run left in the folder.
+        overwrite: Delete the products of an earlier run in the folder.
     """
     began = time.perf_counter()
     if importlib.util.find_spec("teamvla_learn") is None:
@@ -98,7 +99,7 @@ def quickstart(
     known_tasks([task])
     plan = Plan(task, demos, _steps(task) if steps is None else steps, episodes, seed)
     folder = open_run_folder(out, asdict(plan), PRODUCTS, overwrite)
-    _say(f"Everything goes to {out}; stop with Ctrl-C, the same command goes on from there.")
+    _say(f"Everything goes to {out}; stop with Ctrl-C, the same command resumes.")
     for number, stage in enumerate(stages := _stages(folder, plan, threads), start=1):
         _say(f"\n[{number}/{len(stages)}] {stage.heading}")
         if stage.name in folder.stages:
@@ -120,19 +121,19 @@ def _stages(folder: RunFolder, plan: Plan, threads: int | None) -> tuple[Stage, 
         Stage(
             "collect",
             f"Collect {plan.demos} demonstrations",
-            f"The scripted expert does it {plan.demos} times; cameras of {IMAGE_SIZE} pixels watch.",
+            f"The scripted expert solves {plan.demos} episodes, recorded by cameras of {IMAGE_SIZE} pixels.",
             lambda: _collect(folder, plan),
         ),
         Stage(
             "train",
             f"Train a policy for {plan.steps:,} steps",
-            "One small network learns to act for both arms from images, joints and the sentence.",
+            "One small network learns to act for both arms from images, joints and the instruction.",
             lambda: _train(folder, plan, threads),
         ),
         Stage(
             "evaluate",
             f"Evaluate on {plan.episodes} unseen episodes",
-            "The learned policy, random actions and the expert meet the same new scenes and sentences.",
+            "The learned policy, random actions and the expert run on the same new scenes and instructions.",
             lambda: _evaluate(folder, plan, threads),
         ),
         Stage(
@@ -149,7 +150,7 @@ def _run(stage: Stage, folder: RunFolder) -> None:
     try:
         stage.run()
     except KeyboardInterrupt as interrupt:
-        raise KeyboardInterrupt(str(interrupt) or "the same command goes on from here") from None
+        raise KeyboardInterrupt(str(interrupt) or "the same command resumes from here") from None
     folder.finish(stage.name, time.perf_counter() - began)
 
 
@@ -158,13 +159,13 @@ def _collect(folder: RunFolder, plan: Plan) -> None:
     from teamvla_envs.demos.settings import CollectConfig, CollectionSettings
 
     if (folder.path / DEMOS).exists() and not (folder.path / f"{DEMOS}.parts").exists():
-        return  # packed in the moment before the run was killed
+        return  # the run was killed right after packing
     settings = CollectionSettings(plan.task, image_size=IMAGE_SIZE)
     collect(CollectConfig(settings, plan.demos, folder.path / DEMOS))
 
 
 def _settings(task: str) -> "Settings":
-    """Return how a task is trained: the shipped configuration of its name, if there is one."""
+    """Training settings of a task: the shipped configuration of its name, if there is one."""
     from teamvla_learn.train.settings import layered_settings, shipped_configs
 
     return layered_settings(configs=[Path(task)] if task in shipped_configs() else [])
@@ -210,7 +211,7 @@ def _evaluate(folder: RunFolder, plan: Plan, threads: int | None) -> None:
                     continue
                 if name == LEARNED:
                     shown = choose_episodes(suites[-1].records, LEARNED_VIDEOS, LEARNED_FAILURES)
-                else:  # the expert beside the learned policy's last video, in the same scene
+                else:  # the expert in the scene of the learned policy's last video
                     shown = [record for record in suites[-1].records if record.seed == shown[-1].seed]
                 earlier = [record.seed for record in shown if record.seed not in recorder.seeds]
                 run_suite(env, policy, earlier, record=recorder)
@@ -219,6 +220,8 @@ def _evaluate(folder: RunFolder, plan: Plan, threads: int | None) -> None:
                     clip = make_clip(env, recorder.trajectory(record.seed), name, record)
                     write_clip(folder.path / VIDEOS, clip)
         with finishing(journal):
+            from teamvla_eval.report.result_files import write_results
+
             write_results(_results(plan, specs, settings, suites), folder.path)
 
 
@@ -243,11 +246,11 @@ def _report(folder: RunFolder, plan: Plan) -> None:
     write_report(
         Report(
             eyebrow="TeamVLA quickstart",
-            title=f"Two arms, one sentence: {plan.task.capitalize()}",
+            title=f"Two arms, one instruction: {plan.task.capitalize()}",
             lead=(
                 f"After {plan.steps:,} steps of training on {plan.demos} demonstrations, the policy "
-                f"solves {learned.successes} of {learned.episodes} episodes that it has never seen. "
-                f"It acts on cameras of {IMAGE_SIZE} pixels, its joints and one sentence."
+                f"solves {learned.successes} of {learned.episodes} unseen episodes. "
+                f"It acts on cameras of {IMAGE_SIZE} pixels, its joints and the instruction."
             ),
             results=results,
             clips=read_clips(folder.path / VIDEOS, results),

@@ -1,4 +1,4 @@
-"""``teamvla reproduce``: runs a results file again and compares it episode by episode."""
+"""``teamvla reproduce``: a results file, run again and compared episode by episode."""
 
 import hashlib
 from collections.abc import Mapping
@@ -8,27 +8,29 @@ from typing import Annotated, Any
 
 import tyro
 from teamvla_envs.errors import UserError
+from teamvla_envs.policies import PolicySpec
 
-from teamvla_eval.commands.bench import bench_command, known_tasks, load_policy, open_journal
+from teamvla_eval.commands.bench import bench_command, known_tasks, open_journal
 from teamvla_eval.commands.benchmark import run_benchmark
+from teamvla_eval.commands.resuming import finishing, resumable
 from teamvla_eval.metrics.episode_record import EpisodeRecord
+from teamvla_eval.metrics.table import registered_metrics
 from teamvla_eval.report.output import tolerant_stdout
-from teamvla_eval.results.results import BenchResults, check_folder, read_results, write_results
-from teamvla_eval.results.resuming import finishing, resumable
-from teamvla_eval.rollout.evaluate import EvaluationSettings
+from teamvla_eval.results.results import BenchResults, check_folder, read_results
+from teamvla_eval.rollout.evaluate import EvaluationSettings, load_policy
 
 SHOWN = 20  # differing episodes that are listed
 
 
 @dataclass(frozen=True)
 class Difference:
-    """An episode that came out differently.
+    """Episode whose record differs.
 
     Attributes:
         policy: Name of the policy.
         task: Task name.
         seed: Seed of the episode.
-        values: Field to what the file has and what came out now.
+        values: Field to its value in the file and its new value.
     """
 
     policy: str
@@ -79,7 +81,7 @@ def reproduce(
         check_folder(out)
     policies = {}
     for name in before.policies:
-        if _is_code(name) and not trust:
+        if PolicySpec.parse(name).runs_foreign_code and not trust:
             raise UserError(f"policy {name} of {file} is code that would run; pass --trust if you trust it")
         policies[name] = load_policy(name, trust)
     journal = None
@@ -91,6 +93,8 @@ def reproduce(
         now = run_benchmark(policies, tasks, settings, command, trust=trust, journal=journal).results
         if out is not None:
             with finishing(journal):
+                from teamvla_eval.report.result_files import write_results
+
                 write_results(now, out)
     with tolerant_stdout():
         report_differences(before, now)
@@ -98,7 +102,7 @@ def reproduce(
 
 
 def settings_of(results: BenchResults) -> EvaluationSettings:
-    """The settings of a results file.
+    """Settings of a results file.
 
     Raises:
         UserError: If it has a setting that this version does not know, or one of the wrong type.
@@ -129,7 +133,7 @@ def differences(before: BenchResults, now: BenchResults) -> list[Difference]:
 
 
 def report_differences(before: BenchResults, now: BenchResults) -> None:
-    """Say whether two runs are the same, which episodes are not, and what else differs."""
+    """Print the differing episodes of two runs, and differences in versions and hardware."""
     episodes = sum(len(suite.records) for suite in before.suites)
     found = differences(before, now)
     for kind in ("versions", "hardware"):
@@ -151,13 +155,7 @@ def report_differences(before: BenchResults, now: BenchResults) -> None:
 def _changed(before: EpisodeRecord, now: EpisodeRecord | None) -> dict[str, tuple[Any, Any]]:
     if now is None:
         return {"episode": ("there", "missing")}
-    pairs = {f.name: (getattr(before, f.name), getattr(now, f.name)) for f in fields(EpisodeRecord)}
-    return {name: pair for name, pair in pairs.items() if pair[0] != pair[1]}
-
-
-def _is_code(policy: str) -> bool:
-    """Whether a policy of this name is code that its author chose: a module, or a file that is a pickle."""
-    from teamvla_envs.policies import policy_factories
-
-    name = policy.partition(":")[0]
-    return name == "sb3" or (":" in policy and name not in policy_factories() and not Path(policy).is_dir())
+    old, new = before.to_json(), now.to_json()
+    # Metrics of packages that were not installed when the file was written.
+    skipped = {metric.name for metric in registered_metrics() if before.metrics[metric.name] == metric.default}
+    return {name: (old[name], new[name]) for name in old if old[name] != new[name] and name not in skipped}

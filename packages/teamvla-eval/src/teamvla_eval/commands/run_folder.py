@@ -1,7 +1,7 @@
-"""The folder of a run in stages: which settings made it, which stages are finished, how long each took.
+"""State of a run in stages: its settings, the finished stages and their durations.
 
-A stage is noted only after its last byte is written. So a run that was killed goes on with the first stage
-that is not noted, and a folder made with other settings is never mixed with new ones.
+A stage is recorded after its last byte is written. A killed run resumes with the first stage that is not recorded, and
+a folder of other settings is refused.
 """
 
 import json
@@ -11,20 +11,21 @@ from pathlib import Path
 from typing import Any
 
 from teamvla_envs.errors import UserError
+from teamvla_envs.files import write_text
 
-from teamvla_eval.results.results import check_folder, write_atomically
+from teamvla_eval.results.results import check_folder
 
 STATE_FILE = "quickstart.json"
 SCHEMA_VERSION = 1
 
 
 class RunFolder:
-    """An open run folder; see :func:`open_run_folder`.
+    """Open run folder; see :func:`open_run_folder`.
 
     Attributes:
         path: The folder.
-        settings: What the run was started with.
-        stages: Finished stages and how long each took [s], in the order in which they ended.
+        settings: Settings of the run.
+        stages: Finished stages to their durations [s], in order.
     """
 
     def __init__(self, path: Path, settings: Mapping[str, Any], stages: Mapping[str, float]):
@@ -33,35 +34,35 @@ class RunFolder:
         self.stages = dict(stages)
 
     def finish(self, stage: str, duration: float) -> None:
-        """Note that a stage is finished."""
+        """Record a finished stage."""
         self.stages[stage] = round(duration, 1)
         self.save()
 
     def save(self) -> None:
         """Write the state file."""
         state = {"schema_version": SCHEMA_VERSION, "settings": self.settings, "stages": self.stages}
-        write_atomically(self.path / STATE_FILE, json.dumps(state, indent=2) + "\n")
+        write_text(self.path / STATE_FILE, json.dumps(state, indent=2) + "\n")
 
 
 def open_run_folder(
     path: Path, settings: Mapping[str, Any], products: Sequence[str], overwrite: bool = False
 ) -> RunFolder:
-    """Start a run folder, or go on with one that the same settings made.
+    """Start a run folder, or resume one with the same settings.
 
     Args:
         path: The folder; made when it does not exist.
-        settings: JSON-able values that everything in the folder depends on.
-        products: Names of the files and folders that a run makes inside; ``overwrite`` removes these alone.
-        overwrite: Throw away what an earlier run made, and start anew.
+        settings: JSON values that all files of the folder depend on.
+        products: Names of the files and folders that a run writes; ``overwrite`` deletes only these.
+        overwrite: Whether to delete the products of an earlier run and start over.
 
     Raises:
-        UserError: If the folder cannot be written, belongs to something else or to other settings.
+        UserError: If the folder cannot be written, has other content, or belongs to other settings.
     """
     check_folder(path)
     state = path / STATE_FILE
     if not state.exists():
         if path.exists() and any(path.iterdir()):
-            raise UserError(f"out is {path}, which holds something else; pass another --out")
+            raise UserError(f"out is {path}, which has other content; pass another --out")
         path.mkdir(parents=True, exist_ok=True)
     elif overwrite:
         for product in products:
@@ -80,12 +81,12 @@ def _continue(path: Path, settings: Mapping[str, Any]) -> RunFolder:
             raise UserError(f"schema_version is {state['schema_version']}, expected {SCHEMA_VERSION}")
         before, stages = dict(state["settings"]), dict(state["stages"])
     except (ValueError, KeyError, TypeError) as error:
-        raise UserError(f"{path / STATE_FILE} is damaged ({error}); pass --overwrite to start anew") from error
+        raise UserError(f"{path / STATE_FILE} is damaged ({error}); pass --overwrite to start over") from error
     for name, value in settings.items():
         if before.get(name) != value:
             raise UserError(
                 f"{path} was made with {name} = {before.get(name)}, asked for {value}; "
-                "pass --overwrite to start anew, or another --out"
+                "pass --overwrite to start over, or another --out"
             )
     return RunFolder(path, settings, stages)
 

@@ -1,19 +1,19 @@
-"""The web demo: say a sentence and watch a team of arms do it, in the browser.
+"""Web demo: type an instruction in the browser and watch a team of arms execute it.
 
 Two processes: the web server (Gradio) and the simulator, which serves every visitor in a thread of its own.
 
 =================  ==========================================================================================
 ``command``        ``teamvla demo``
-``settings``       what the operator decides: policies, limits
-``protocol``       what the two processes tell each other
-``simulator``      the process that simulates: one thread and one set of environments per visitor
-``live``           one policy at work in one world: step, push, freeze, picture
-``recording``      what it did, as files: demonstrations and a video
-``sentences``      which goal a typed sentence tells
-``visitors``       the web server's side: who is here, who has to wait, who left
-``page``           the page and what its buttons do
-``drawing``        what a moment looks like as HTML
-``gate``           which requests may pass: the page's own, for the configured address, without files
-``server``         the page behind the gate, in a web server
+``settings``       settings of the operator: policies, limits
+``protocol``       messages between the two processes
+``simulator``      simulation process: one thread and one set of environments per visitor
+``live``           one policy in one world: step, push, freeze, image
+``recording``      files of an episode: demonstrations and a video
+``sentences``      goal of a typed instruction
+``visitors``       connected visitors of the web server and their limit
+``page``           page and handlers of its buttons
+``drawing``        HTML of a frame
+``gate``           filter of requests: only those of the page, for the configured address, without files
+``server``         web server with the page behind the gate
 =================  ==========================================================================================
 """

@@ -1,4 +1,4 @@
-"""``teamvla demo``: say a sentence in the browser and watch a team of arms do it."""
+"""``teamvla demo``: web demo with typed instructions."""
 
 import importlib.util
 from pathlib import Path
@@ -26,12 +26,12 @@ def demo(
     max_run_s: float = 120.0,
     height: int = 236,
 ) -> None:
-    """Say a sentence in the browser and watch a team of arms do it.
+    """Type an instruction in the browser and watch a team of arms execute it.
 
     Args:
-        policy: What visitors can choose: expert, random, zero, baseline:NAME, a checkpoint folder; the first is
-            chosen at the start. By default the expert, all baselines, random and zero.
-        checkpoints: Visitors may type the name of any checkpoint folder inside these folders, too.
+        policy: Policies that visitors can choose: expert, random, zero, baseline:NAME, a checkpoint folder; the first
+            is chosen at the start. By default the expert, all baselines, random and zero.
+        checkpoints: Folders in which visitors may name any checkpoint folder.
         task: The task that is shown at the start.
         seed: The episode that is shown at the start.
         host: Address to listen on; by default only this machine can connect.
@@ -39,10 +39,11 @@ def demo(
         allowed_hosts: Further names under which browsers reach the page, NAME or NAME:PORT, such as that of a proxy;
             requests to others are refused.
         max_visitors: Visitors that are served at once; further ones are asked to come back.
-        idle_s: After so many seconds without a click a visitor's place is given away.
-        max_run_s: After so many seconds a run is stopped.
-        height: Height of the moving picture [pixels]; from 240 on it has shadows and takes much longer.
+        idle_s: Time without a click after which a visitor's place becomes free [s].
+        max_run_s: Time after which a run is stopped [s].
+        height: Height of the moving image [px]; from 240 on it has shadows and takes much longer.
     """
+    from teamvla_envs.policies import PolicySpec
     from teamvla_envs.registration import get_task, registered_tasks
 
     if importlib.util.find_spec("gradio") is None:
@@ -53,20 +54,10 @@ def demo(
         raise UserError(f"seed is {seed}, expected 0 to {MAX_SEED}")
     policy = policy or offered()
     for spec in policy:
-        check_policy(spec)
+        PolicySpec.parse(spec).check()
     address = WebAddress(host, free_port(host, port), allowed_hosts)
     settings = DemoSettings(policy, checkpoints, max_visitors, idle_s, max_run_s, height)
     first = Choice(task, get_task(task).arm_counts[0], seed, policy[:1])
     from teamvla_eval.demo.server import serve
 
     serve(settings, first, address)
-
-
-def check_policy(spec: str) -> None:
-    """Raise ``UserError`` if a specification names nothing; what it names is made when somebody chooses it."""
-    from teamvla_envs.policies import policy_factories
-
-    name, _, attribute = spec.partition(":")
-    if name not in policy_factories() and not Path(spec).is_dir() and not (attribute and "/" not in spec):
-        known = ", ".join(policy_factories())
-        raise UserError(f"policy is {spec!r}, neither one of {known}, nor an existing folder, nor module:attribute")

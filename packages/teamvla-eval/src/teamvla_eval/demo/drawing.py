@@ -1,4 +1,4 @@
-"""What a moment looks like as HTML: pictures, phases, success, measures, messages. All text is escaped."""
+"""HTML of a frame: images, phases, success, metrics and messages. All text is escaped."""
 
 import base64
 from collections.abc import Sequence
@@ -59,23 +59,23 @@ STYLE = """
 
 
 def frame_html(frame: Frame) -> str:
-    """A moment of all policies."""
+    """HTML of a frame."""
     note = f'<p class="tv-note">{escape(frame.note)}</p>' if frame.note else ""
     views = "".join(_view(view, frame.phases) for view in frame.views)
     return f'<p class="tv-say">“<b>{escape(frame.sentence)}</b>”</p>{note}<div class="tv-stage">{views}</div>'
 
 
 def refused_html(reason: str) -> str:
-    """A friendly no."""
+    """HTML of a refusal."""
     return f'<p class="tv-refused" role="alert">{escape(reason)}</p>'
 
 
 def busy_html(words: str, stale: bool = False) -> str:
-    """A sign that something is being worked on.
+    """HTML of a busy sign.
 
     Args:
-        words: What it is.
-        stale: Whether the picture still is of what was before; the page then hides its labels.
+        words: Description of the work.
+        stale: Whether the image is outdated; the page then hides its labels.
     """
     return f'<p class="tv-busy{" tv-stale" if stale else ""}" role="status">{escape(words)}</p>'
 
@@ -107,7 +107,7 @@ def _phases(view: View, phases: Sequence[str]) -> str:
 
 
 def _timeline(view: View) -> str:
-    """The phase of every step so far as a bar, with marks where the visitor did something."""
+    """Bar with the phase of every step, and marks for the visitor's interventions."""
     total, x, bars = max(len(view.phases_seen), 1), 0, []
     for phase, run in groupby(view.phases_seen):
         width = len(list(run))
@@ -132,7 +132,7 @@ def _measures(view: View) -> str:
 
 
 def _messages(view: View) -> str:
-    """What each arm said last, one colored cell per number: blue below zero, red above."""
+    """Last message of each arm, one colored cell per number: blue for negative, red for positive values."""
     if view.messages is None:
         return ""
     rows = []

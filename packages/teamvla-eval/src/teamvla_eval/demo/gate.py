@@ -1,7 +1,7 @@
-"""What may pass to Gradio: requests that the page itself makes, for the address that the operator configured.
+"""Filter of requests to Gradio: only those of the page itself, for the configured address, may pass.
 
 Gradio serves more than the page needs: uploads, proxies, files by path or URL, recordings, logins. So a request passes
-only if its route is listed here, and a body only if it is small, flat JSON without file data: by that Gradio would
+only if its route is listed here, and a body only if it is small, flat JSON without file data, from which Gradio would
 read a file or fetch a URL.
 """
 
@@ -19,11 +19,11 @@ _GET = {"/", "/prelude", "/config", "/theme.css", "/favicon.ico", "/manifest.jso
 _GET_BELOW = ("/assets/", "/static/", API + "heartbeat/")
 _POST = {API + "queue/join", API + "run/predict"}
 _FILE_KEYS = {"path", "url", "meta"}
-_MAX_BODY = 64_000  # [bytes] of a request; a sentence and some choices
+_MAX_BODY = 64_000  # [bytes] of a request: an instruction and some choices
 _MAX_DEPTH = 8  # of lists and objects in a request
-_MOST_IGNORED = 8_000_000  # [bytes] of a refused request that are read and thrown away
+_MOST_IGNORED = 8_000_000  # [bytes] of a refused request that are read and discarded
 
-# The browser itself keeps the page from loading anything from another address.
+# The browser prevents the page from loading anything from another address.
 _POLICY = (
     b"default-src 'self' data: blob:; script-src 'self' 'unsafe-inline' 'unsafe-eval' blob:; "
     b"style-src 'self' 'unsafe-inline'; frame-ancestors 'self'"
@@ -32,15 +32,15 @@ _log = logging.getLogger(__name__)
 
 
 class _RefusedRequestError(Exception):
-    """The answer to a request that does not pass: status and reason."""
+    """Raised for a refused request, with status and reason."""
 
 
 class Gate:
-    """A web application that passes on the requests of the demo's own page and refuses all others.
+    """Web application that forwards the requests of the demo's page and refuses all others.
 
     Args:
-        app: The application behind it.
-        address: Where the page is served.
+        app: Application behind the gate.
+        address: Address of the page.
         downloads: Folder whose files may be requested.
     """
 
@@ -48,7 +48,7 @@ class Gate:
         self._app, self._address, self._downloads = app, address, downloads.resolve()
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
-        """Answer one request; there are no websockets."""
+        """Answer one request; websockets are refused."""
         if scope["type"] == "lifespan":
             await self._app(scope, receive, send)
         elif scope["type"] == "websocket":
@@ -81,12 +81,12 @@ class Gate:
 
         try:
             await self._app(scope, receive_checked, send_guarded)
-        except Exception as error:  # it was answered with status 500; one line, because any visitor can repeat it
+        except Exception as error:  # answered with status 500; one log line, because any visitor can repeat it
             _log.error("a request failed: %s", ascii(error)[:200])
-            _log.debug("it failed here", exc_info=True)
+            _log.debug("traceback of the failed request", exc_info=True)
 
     def _check_head(self, scope: Any) -> None:
-        """Check everything but the body."""
+        """Check method, path and headers."""
         headers: dict[bytes, list[str]] = {}
         for name, value in scope["headers"]:
             headers.setdefault(name.lower(), []).append(value.decode("latin-1"))
@@ -112,10 +112,10 @@ class Gate:
 
 
 class _Incoming:
-    """A request's body, part by part.
+    """Body of a request, part by part.
 
     Args:
-        receive: Where it comes from.
+        receive: ASGI function that receives the parts.
 
     Attributes:
         more: Whether a part is still to come; after the last one ``receive`` would wait until the client leaves.
@@ -153,7 +153,7 @@ async def _checked_body(incoming: _Incoming) -> bytes:
 def _checked_object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     found = dict(pairs)
     if len(found) < len(pairs):
-        raise UserError("a name stands twice")  # parsers differ in which one they take
+        raise UserError("a name occurs twice")  # parsers differ in which one they take
     if _FILE_KEYS & set(found):
         raise _RefusedRequestError(403, "this demo takes no files")
     return found
@@ -165,7 +165,7 @@ def _is_deeper(value: Any, depth: int) -> bool:
 
 
 async def _refuse(incoming: _Incoming, send: Any, status: int, reason: str) -> None:
-    # Who is still sending would not hear the answer: let a body of bearable size pass first.
+    # A client that is still sending would not read the answer: consume a body of limited size first.
     passed = 0
     while incoming.more and passed < _MOST_IGNORED:
         passed += len(await incoming.part())

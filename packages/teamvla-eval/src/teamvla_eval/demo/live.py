@@ -1,4 +1,4 @@
-"""One policy at work in one world, in front of an audience: it can be pushed, its arms can be frozen."""
+"""Interactive episode of one policy in one world: objects can be pushed, arms can be frozen."""
 
 import io
 from collections.abc import Mapping
@@ -11,10 +11,12 @@ from teamvla_envs.demos.video import tile
 from teamvla_envs.env.vector import TeamVectorEnv
 from teamvla_envs.errors import UserError
 from teamvla_envs.policies import make_policy
+from teamvla_envs.rollout import Step
 
 from teamvla_eval.demo.protocol import View
 from teamvla_eval.demo.recording import Recorder
 from teamvla_eval.metrics.episode_meter import Meter
+from teamvla_eval.metrics.table import summarized_metrics
 
 OVERVIEW = "front"
 _ENV_DECIDED_HERE = ("task", "num_arms", "max_episode_steps", "render_mode", "device", "num_threads")
@@ -22,7 +24,7 @@ _JPEG_QUALITY = 85
 
 
 class LiveEpisode:
-    """A policy and a world of its own.
+    """Policy with its own world.
 
     Args:
         spec: Specification of the policy, already checked.
@@ -31,11 +33,11 @@ class LiveEpisode:
 
     Attributes:
         env: The environment, with one world.
-        told: What the policy is told.
+        told: Instruction of the policy.
         ended: Whether the episode has ended.
 
     Raises:
-        UserError: If the policy cannot act there.
+        UserError: If the policy does not fit the task or the number of arms.
     """
 
     def __init__(self, spec: str, task: str, num_arms: int):
@@ -44,7 +46,7 @@ class LiveEpisode:
         if needed.get("num_arms", num_arms) != num_arms:
             raise UserError(f"{spec} acts for {needed['num_arms']} arms, not for {num_arms}")
         if needed.get("task", task) != task:
-            raise UserError(f"{spec} learned {needed['task']}, not {task}")
+            raise UserError(f"{spec} was trained on {needed['task']}, not on {task}")
         wanted = {key: value for key, value in needed.items() if key not in _ENV_DECIDED_HERE}
         self.env = TeamVectorEnv(
             task, num_arms=num_arms, num_threads=1, autoreset_mode=AutoresetMode.DISABLED, **wanted
@@ -61,22 +63,22 @@ class LiveEpisode:
 
     @property
     def hears(self) -> bool:
-        """Whether the policy reads the sentence; else it knows the goal."""
+        """Whether the policy reads the instruction; otherwise it observes the goal in the state."""
         return not self._expert_knows
 
     def begin(self, seed: int, goal: str | None, sentence: str) -> None:
-        """Begin an episode; one with a sentence that tells no goal is not judged.
+        """Begin an episode; it is not judged if the instruction names no goal.
 
         Args:
             seed: Seed of the scene.
-            goal: Its goal; None for the seed's own.
-            sentence: What the policy is told; empty for the environment's own sentence.
+            goal: Goal; None for the one of the seed.
+            sentence: Instruction; empty for the one of the environment.
         """
         self._judged = goal is not None or not sentence
         self._obs, info = self.env.reset(seed=seed, options={"goal": goal})
         self.told = sentence or self.env.instructions[0]
         self._policy.reset(self._only)
-        self._meter.begin(self._only)
+        self._meter.begin(self.env, self._only, info)
         self._recorder = Recorder(self.env, self.spec, self.told, self._judged)
         self._note(info)
         self._steps, self._return = 0, 0.0
@@ -85,7 +87,7 @@ class LiveEpisode:
         self.ended = False
 
     def step(self, frozen: tuple[int, ...] = ()) -> None:
-        """Let the policy act once; ``frozen`` arms keep still with their grippers open."""
+        """Run one control step; ``frozen`` arms hold still with open grippers."""
         if self.ended:
             return
         env, before = self.env, self._recorder.observed(self._obs, self._phase)
@@ -93,31 +95,32 @@ class LiveEpisode:
         rows = action.reshape(env.num_arms, -1)
         for arm in frozen:
             rows[arm] = np.asarray(env.hold_actions(gripper=1.0)).reshape(rows.shape)[arm]
-        self._obs, reward, terminated, truncated, info = env.step(action)
-        self._meter.capture(self._only, action)
-        self.ended = bool(terminated[0] or truncated[0])
-        self._note(info)
-        self._recorder.add(before, np.clip(action, -1.0, 1.0), reward[0], self.ended, self._success)
+        step = Step(self._only, self._obs, action, *env.step(action))
+        self._obs = step.next_observation
+        self._meter.capture(env, step)
+        self.ended = bool(step.terminated[0] or step.truncated[0])
+        self._note(step.info)
+        self._recorder.add(before, np.clip(action, -1.0, 1.0), step.reward[0], self.ended, self._success)
         self._steps += 1
-        self._return += float(reward[0])
+        self._return += float(step.reward[0])
         self._seen.append(self._phase)
 
     def push(self, body: str, impulse: tuple[float, float, float]) -> None:
-        """Push an object, if there is one of that name and the episode goes on."""
+        """Push an object, if it exists and the episode is running."""
         if not self.ended:
             self.env.push(0, body, impulse)
             self._recorder.cut()
             self.mark(f"{body} pushed")
 
     def mark(self, event: str) -> None:
-        """Note that something happened to the episode."""
+        """Record an intervention."""
         self._events.append((self._steps * self.env.control_dt, event))
 
     def view(self, height: int) -> View:
-        """The present moment.
+        """View of the current state.
 
         Args:
-            height: Height of the picture [px].
+            height: Height of the image [px].
         """
         env = self.env
         side = height // len(self._wrists)
@@ -145,7 +148,7 @@ class LiveEpisode:
         return self._recorder.write(path)
 
     def close(self) -> None:
-        """Free the environment."""
+        """Close the environment."""
         self.env.close()
 
     def _hear(self, obs: Any) -> Any:
@@ -159,15 +162,10 @@ class LiveEpisode:
         if not self._steps:
             return {}
         found = self._meter.measure(0)
-        score = found["coordination_score"]
-        return {
-            "return": f"{self._return:.1f}" if self._judged else "–",
-            "coordination": "–" if score is None else f"{score:.0%}",
-            "collision cost": f"{found['collision_cost']:.2f} N·s",
-            "dropped objects": str(found["dropped_objects"]),
-            "idle time": " · ".join(f"{seconds:.1f}" for seconds in found["idle_time_s"]) + " s",
-            "energy": f"{found['energy']:.0f} J",
-        }
+        shown = {"return": f"{self._return:.1f}" if self._judged else "–"}
+        for metric in summarized_metrics():
+            shown[metric.title] = f"{metric.format(found[metric.name])} {metric.unit}".strip()
+        return shown
 
 
 def _jpeg(image: np.ndarray) -> bytes:

@@ -1,6 +1,6 @@
-"""The page: choices on the left, the moving picture on the right, pushes and downloads below it.
+"""Page of the demo: choices on the left, the moving image on the right, pushes and downloads below.
 
-What comes from a visitor is checked here before anything is done with it; the simulator checks the rest.
+Values from visitors are checked here before they are used; the simulator checks the rest.
 """
 
 import time
@@ -44,11 +44,11 @@ NO_SUGGESTION: Any = gr.update(visible=False)
 
 
 class Handlers:
-    """What the page's buttons do. Each answers in words, whatever it is given.
+    """Handlers of the page's buttons; invalid values are answered with a refusal.
 
     Args:
-        settings: What the operator decided.
-        visitors: Who is here.
+        settings: Settings of the operator.
+        visitors: Connected visitors.
     """
 
     def __init__(self, settings: DemoSettings, visitors: Visitors):
@@ -57,7 +57,7 @@ class Handlers:
     def look(
         self, task: Any, policy: Any, beside: Any, seed: Any, num_arms: Any, request: gr.Request
     ) -> Iterator[tuple[Any, ...]]:
-        """Show the scene; yields message, stage, suggestion, instruction, sentences to pick, objects, arms, counts."""
+        """Show the scene; yields message, stage, suggestion, instruction, choices, objects, arms, counts."""
         kept = (gr.skip(),) * 7
         entered = self._enter(task, policy, beside, seed, num_arms, request)
         if isinstance(entered, Refused):
@@ -75,7 +75,7 @@ class Handlers:
             _message(visitor),
             frame_html(scene.frame),
             NO_SUGGESTION,
-            gr.update(placeholder=scene.frame.sentence),  # what was typed stays
+            gr.update(placeholder=scene.frame.sentence),  # typed text stays
             gr.update(choices=pick, value=None),
             gr.update(choices=list(scene.bodies), value=scene.bodies[0], visible=len(scene.bodies) > 1),
             gr.update(choices=[(f"arm_{k}", k) for k in range(found.num_arms)], value=[]),
@@ -106,7 +106,7 @@ class Handlers:
                 yield (_message(visitor), frame_html(answer.frame), gr.skip(), *updates)
             else:
                 picture = frame_html(answer)
-                # Again without files: the run before may have ended only now.
+                # Without files again, because the previous run may have ended only now.
                 yield (
                     (gr.skip(), picture, gr.skip(), *kept)
                     if began
@@ -117,7 +117,7 @@ class Handlers:
     def run_first(
         self, task: Any, policy: Any, beside: Any, seed: Any, num_arms: Any, request: gr.Request
     ) -> Iterator[tuple[Any, ...]]:
-        """Let the policies act on the seed's own sentence, unless the visitor was faster; yields the same."""
+        """Run the instruction of the seed, unless the visitor has started a run; yields as :meth:`run`."""
         time.sleep(AT_REST_S)
         visitor = self._visitors.find(_session(request))
         if visitor is None or not visitor.has_run:
@@ -138,19 +138,19 @@ class Handlers:
             visitor.tell(Freeze(tuple(arm for arm in arms if isinstance(arm, int))))
 
     def stop(self, request: gr.Request) -> None:
-        """End what runs."""
+        """End the run."""
         visitor = self._visitors.find(_session(request))
         if visitor is not None:
             visitor.tell(Stop())
 
     def leave(self, request: gr.Request) -> None:
-        """The page was closed."""
+        """Free the place of a visitor who closed the page."""
         self._visitors.leave(_session(request))
 
     def _enter(
         self, task: Any, policy: Any, beside: Any, seed: Any, num_arms: Any, request: gr.Request
     ) -> tuple[Choice, Visitor] | Refused:
-        """Check what was chosen, and take a place."""
+        """Check the choice and take a place."""
         found = self._choice(task, policy, beside, seed, num_arms)
         if isinstance(found, Refused):
             return found
@@ -183,10 +183,10 @@ class Handlers:
 
 
 class _Page(gr.Blocks):
-    """Blocks that refuse values they do not offer without a traceback on the operator's console."""
+    """Blocks that refuse invalid values without a traceback in the operator's terminal."""
 
     async def preprocess_data(self, *args: Any, **kwargs: Any) -> list[Any]:
-        """Check a visitor's values; what fails here is the request's fault."""
+        """Check the values of a request."""
         try:
             return await super().preprocess_data(*args, **kwargs)
         except Exception:
@@ -194,9 +194,9 @@ class _Page(gr.Blocks):
 
 
 def make_page(settings: DemoSettings, handlers: Handlers, first: Choice) -> gr.Blocks:
-    """The page, with what is chosen at the start."""
+    """Make the page with the initial choice."""
     with _Page(title="TeamVLA", analytics_enabled=False) as page:
-        gr.Markdown("## TeamVLA\nSay what the arms should do. They share one scene and one sentence.")
+        gr.Markdown("## TeamVLA\nType what the arms should do. They share one scene and one instruction.")
         with gr.Row():
             with gr.Column(scale=1, min_width=300):
                 sentence = gr.Textbox(
@@ -219,12 +219,12 @@ def make_page(settings: DemoSettings, handlers: Handlers, first: Choice) -> gr.B
                     elem_id="beside",
                 )  # fmt: skip
                 with gr.Row():
-                    # Without bounds, because Gradio would answer for itself, and round.
+                    # Without bounds, because Gradio would clip and round the value itself.
                     seed = gr.Number(value=first.seed, label="Seed", elem_id="seed", min_width=90)
                     arms = gr.Radio(
                         list(get_task(first.task).arm_counts), value=first.num_arms, label="Arms", min_width=150
                     )
-                fine = gr.Checkbox(False, label="Larger pictures with shadows (slower)", elem_id="fine")
+                fine = gr.Checkbox(False, label="Larger images with shadows (slower)", elem_id="fine")
             with gr.Column(scale=3, min_width=480):
                 message = gr.HTML("", elem_id="message", js_on_load=None)
                 stage = gr.HTML("", elem_id="stage", js_on_load=None)
@@ -273,7 +273,7 @@ def _pusher(handlers: Handlers, direction: str) -> Any:
 
 
 def _message(visitor: Visitor) -> str:
-    """What stands above the picture once something is done."""
+    """Message above the image after a request."""
     return busy_html("preparing", stale=True) if visitor.is_busy else ""
 
 

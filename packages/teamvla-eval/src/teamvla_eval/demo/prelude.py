@@ -1,7 +1,6 @@
-"""What the first visitor sees while Gradio is still being imported, which takes longer than to load the simulator.
+"""Provisional page for the first visitor while Gradio is being imported, which takes longer than the simulator.
 
-A page of our own shows the first episode. When the real page is there and this one has shown some of the episode, it
-reloads itself and the real one takes over.
+It shows the first episode. When the main page is ready and some of the episode has been shown, it reloads itself.
 """
 
 import asyncio
@@ -18,9 +17,9 @@ from teamvla_eval.demo.visitors import Simulator, Visitor
 if TYPE_CHECKING:
     from fastapi import FastAPI
 
-_LEAST = 2.0  # how long pictures move before the real page takes over: it needs seconds to draw itself [s]
-_PATIENCE = 5.0  # after which it takes over without any [s]
-_PATH = "/prelude"  # of the moment that is shown; the real page does not have it
+_LEAST = 2.0  # [s] of moving images before the main page replaces this one
+_PATIENCE = 5.0  # [s] after which the main page replaces this one in any case
+_PATH = "/prelude"  # path of the current frame; the main page does not have it
 _PAGE = f"""<!doctype html><html lang="en"><meta charset="utf-8"><title>TeamVLA</title>
 <style>body {{ font-family: system-ui, sans-serif; max-width: 900px; margin: 24px auto; padding: 0 16px; }}
 {STYLE}</style>
@@ -39,11 +38,11 @@ show();
 
 
 class Prelude:
-    """Shows one run of the first episode to whoever comes, as a web application.
+    """Web application that shows one run of the first episode.
 
     Args:
-        simulator: Where the episode runs.
-        first: Which it is.
+        simulator: Simulator that runs the episode.
+        first: Choice of the first episode.
     """
 
     def __init__(self, simulator: Simulator, first: Choice):
@@ -64,12 +63,12 @@ class Prelude:
         await send({"type": "http.response.body", "body": body.encode()})
 
     def wait(self) -> None:
-        """Wait until pictures have moved for a moment, or none are to be expected."""
+        """Wait until moving images have been shown for a moment, or none are expected."""
         if self._begun.wait(_PATIENCE):
             self._ended.wait(_LEAST)
 
     def close(self) -> None:
-        """End the run, and let nobody wait for it."""
+        """End the run and release all waiting threads."""
         self._over = True
         self._begun.set()
         self._ended.set()
@@ -91,11 +90,11 @@ class Prelude:
 
 
 class Opening:
-    """A web application that is there at once: the prelude, until another one is made.
+    """Web application that is available immediately: the prelude, until the main application is made.
 
     Args:
-        make: Makes the other one, in a thread of its own.
-        prelude: What answers until then.
+        make: Function that makes the main application, called in its own thread.
+        prelude: Application until then.
     """
 
     def __init__(self, make: "Callable[[], FastAPI]", prelude: Prelude):
@@ -103,7 +102,7 @@ class Opening:
         self._app: Any = prelude
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
-        """Answer one request, or live from the server's start to its end."""
+        """Answer one request, or handle the lifespan of the server."""
         if scope["type"] == "lifespan":
             await self._live(receive, send)
         else:

@@ -1,7 +1,7 @@
-"""What the web server and the simulator tell each other over a connection, one connection per visitor.
+"""Messages between web server and simulator, over one connection per visitor.
 
 The server sends a :class:`Look` or a :class:`Run` and reads answers until a :class:`Scene`, an :class:`Ended` or a
-:class:`Refused`; while a run goes on it may send :class:`Push`, :class:`Freeze` and :class:`Stop`.
+:class:`Refused`; during a run it may send :class:`Push`, :class:`Freeze` and :class:`Stop`.
 """
 
 from dataclasses import dataclass, field
@@ -12,7 +12,7 @@ import numpy as np
 
 @dataclass(frozen=True)
 class Choice:
-    """What a visitor chose: which scene and who acts in it.
+    """Scene and policies that a visitor chose.
 
     Attributes:
         task: Registered task.
@@ -29,19 +29,19 @@ class Choice:
 
 @dataclass(frozen=True)
 class Look:
-    """Show the scene before anything moves, and tell which sentences are true of it."""
+    """Request: show the scene at rest and list the instructions of its goals."""
 
     choice: Choice
 
 
 @dataclass(frozen=True)
 class Run:
-    """Let the policies act on a sentence.
+    """Request: let the policies act on an instruction.
 
     Attributes:
         choice: Scene and policies.
-        sentence: What the visitor said; empty for the seed's own sentence.
-        fine: Larger pictures with shadows, which take longer.
+        sentence: Instruction of the visitor; empty for the one of the seed.
+        fine: Whether to render larger images with shadows, which takes longer.
     """
 
     choice: Choice
@@ -51,7 +51,7 @@ class Run:
 
 @dataclass(frozen=True)
 class Push:
-    """Push an object: ``impulse`` (x, y, z) in world axes [N·s]."""
+    """Command: push an object with ``impulse`` (x, y, z) in world axes [N·s]."""
 
     body: str
     impulse: tuple[float, float, float]
@@ -59,34 +59,34 @@ class Push:
 
 @dataclass(frozen=True)
 class Freeze:
-    """From now on these arms, and no others, keep still with their grippers open."""
+    """Command: freeze exactly these arms, with open grippers."""
 
     arms: tuple[int, ...]
 
 
 @dataclass(frozen=True)
 class Stop:
-    """End the run."""
+    """Command: end the run."""
 
 
 @dataclass(frozen=True)
 class View:
-    """One policy's world at one moment.
+    """World of one policy at one moment.
 
     Attributes:
         policy: Its specification.
-        picture: Overview and wrist cameras as one JPEG.
-        aspect: Width of the picture divided by its height.
-        goal: Goal variant that success is judged by.
+        picture: Overview and wrist images as one JPEG.
+        aspect: Width of the image divided by its height.
+        goal: Goal variant that is judged.
         time_s: Simulated time [s].
         phase: Index of the task's phase.
         success: Whether the episode ended in success.
-        end_reason: Why it ended; empty while it runs.
-        measures: What is measured: name to value with its unit, as text.
-        judged: Whether the sentence tells a goal that success can be judged by.
+        end_reason: Reason of the end; empty while the episode runs.
+        measures: Metric title to value with unit, as text.
+        judged: Whether the instruction names a goal of the scene.
         phases_seen: Phase of every step so far.
-        events: Times [s] and words of what the visitor did to it.
-        messages: What each arm said last, ``(A, width)``, if the policy's arms talk.
+        events: Times [s] and descriptions of the visitor's interventions.
+        messages: Last message of each arm, shape ``(A, width)``, if the arms communicate.
     """
 
     policy: str
@@ -106,14 +106,14 @@ class View:
 
 @dataclass(frozen=True)
 class Frame:
-    """One moment of all policies.
+    """Frame with all policies at one moment.
 
     Attributes:
         views: One per policy.
         phases: Names of the task's phases.
-        sentence: What the policies were told.
-        note: What the demo made of the sentence.
-        suggestion: A sentence of the scene that the visitor may have meant; empty if none is near.
+        sentence: Instruction of the policies.
+        note: Remark about the instruction.
+        suggestion: Similar instruction of the scene; empty for none.
     """
 
     views: tuple[View, ...]
@@ -125,11 +125,11 @@ class Frame:
 
 @dataclass(frozen=True)
 class Scene:
-    """The scene at rest.
+    """Answer: the scene at rest.
 
     Attributes:
-        frame: What it looks like.
-        sentences: Goal to the sentences that tell it.
+        frame: Frame of the scene.
+        sentences: Goal to its instructions.
         bodies: Objects that can be pushed.
     """
 
@@ -140,12 +140,12 @@ class Scene:
 
 @dataclass(frozen=True)
 class Ended:
-    """The run is over.
+    """Answer: the run has ended.
 
     Attributes:
-        frame: Its last moment.
+        frame: Last frame.
         demonstrations: Files of ``teamvla replay``, one per policy; none for a run without a step.
-        video: An mp4 of what was shown.
+        video: Video of the run (mp4).
     """
 
     frame: Frame
@@ -155,7 +155,7 @@ class Ended:
 
 @dataclass(frozen=True)
 class Refused:
-    """It cannot be done; ``reason`` is for the visitor's eyes, ``suggestion`` a sentence that can be."""
+    """Answer: the request is refused, with a reason for the visitor and perhaps a valid instruction."""
 
     reason: str
     suggestion: str = ""

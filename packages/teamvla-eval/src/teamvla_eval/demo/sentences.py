@@ -1,4 +1,4 @@
-"""Which goal a typed sentence tells, in the scene that is shown."""
+"""Goal of a typed instruction in the scene that is shown."""
 
 import difflib
 import unicodedata
@@ -11,14 +11,14 @@ if TYPE_CHECKING:
 
 
 def sentences_of_goals(env: "TeamVectorEnv", seed: int) -> dict[str, tuple[str, ...]]:
-    """Every sentence that is true of some goal in the scene of a seed, of both splits; resets the environment.
+    """All instructions of every goal in the scene of a seed, of both splits; resets the environment.
 
     Args:
         env: Environment with one world.
         seed: Seed of the scene.
 
     Returns:
-        Goal to its sentences, the seed's own goal first.
+        Goal to its instructions, the goal of the seed first.
     """
     from teamvla_envs.registration import get_task
     from teamvla_envs.tasks.base import SPLITS
@@ -35,27 +35,27 @@ def sentences_of_goals(env: "TeamVectorEnv", seed: int) -> dict[str, tuple[str, 
 
 
 def cleaned(text: str) -> str:
-    """What a visitor typed as one line of at most ``MAX_SENTENCE`` printable characters."""
+    """Normalize typed text to one line of at most ``MAX_SENTENCE`` printable characters."""
     text = unicodedata.normalize("NFKC", text[: 4 * MAX_SENTENCE])
     printable = "".join(" " if unicodedata.category(letter)[0] in "CZ" else letter for letter in text)
     return " ".join(printable.split())[:MAX_SENTENCE].strip()
 
 
 def goal_of(sentence: str, sentences: dict[str, tuple[str, ...]]) -> str | None:
-    """The goal that a sentence tells, if it is one of those sentences but for case and closing punctuation."""
+    """Goal of an instruction, ignoring case and closing punctuation; None for an unknown instruction."""
     heard = _plain(sentence)
     return next((goal for goal, told in sentences.items() if heard in map(_plain, told)), None)
 
 
 def nearest(sentence: str, sentences: dict[str, tuple[str, ...]]) -> str:
-    """The sentence of the scene that is most like what was said; empty if none is."""
+    """Most similar instruction of the scene; empty if none is similar."""
     every = {_plain(said): said for told in sentences.values() for said in told}
     near = difflib.get_close_matches(_plain(sentence), list(every), n=1, cutoff=0.5)
     return every[near[0]] if near else ""
 
 
 def hint(near: str, sentences: dict[str, tuple[str, ...]]) -> str:
-    """What to say instead: the nearest sentence; without one, a sentence of each goal."""
+    """Suggestion for the visitor: the most similar instruction, or an example for each goal."""
     if near:
         return f"Did you mean “{near}”?"
     examples = "; ".join(f"“{told[0]}”" for told in sentences.values())

@@ -1,4 +1,4 @@
-"""The page behind a web server that takes no files and loads nothing from elsewhere."""
+"""Web server of the demo, which accepts no files and loads nothing from other hosts."""
 
 import logging
 import os
@@ -24,21 +24,21 @@ if TYPE_CHECKING:
     import uvicorn
     from fastapi import FastAPI
 
-_SWEEP = 10.0  # [s] between looks for visitors who are idle
+_SWEEP = 10.0  # [s] between checks for idle visitors
 
 
 def serve(settings: DemoSettings, first: Choice, address: WebAddress) -> None:
     """Serve the demo until it is interrupted.
 
     Args:
-        settings: What the operator decided.
-        first: What is shown at the start.
-        address: Where to listen, and the names that requests may be for.
+        settings: Settings of the operator.
+        first: Choice shown at the start.
+        address: Address to listen on, and the host names that requests may use.
     """
     family = socket.AF_INET6 if ":" in address.host else socket.AF_INET
-    listener = socket.create_server((address.host, address.port), family=family)  # a browser that comes early waits
-    print(f"TeamVLA demo on {address.url} (Ctrl-C ends it)", flush=True)
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))  # tidy up when it is ended from outside, too
+    listener = socket.create_server((address.host, address.port), family=family)  # early requests wait
+    print(f"TeamVLA demo on {address.url} (Ctrl-C to stop)", flush=True)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))  # clean up on SIGTERM, too
     with tempfile.TemporaryDirectory(prefix="teamvla-demo-", ignore_cleanup_errors=True) as folder:
         simulator = SimulatorProcess(settings, first, Path(folder))  # loads Newton while this process loads Gradio
         try:
@@ -50,14 +50,14 @@ def serve(settings: DemoSettings, first: Choice, address: WebAddress) -> None:
 def make_server(
     settings: DemoSettings, first: Choice, address: WebAddress, simulator: Simulator, folder: Path
 ) -> "uvicorn.Server":
-    """The web server with everything behind it: the gate, the prelude, the page.
+    """Make the web server with the gate, the prelude and the page.
 
     Args:
-        settings: What the operator decided.
-        first: What is shown at the start.
-        address: The names that requests may be for.
-        simulator: What visitors are connected to.
-        folder: Where the simulator puts downloads; nothing else is served as a file.
+        settings: Settings of the operator.
+        first: Choice shown at the start.
+        address: Host names that requests may use.
+        simulator: Simulator that visitors are connected to.
+        folder: Folder of the simulator's downloads; no other file is served.
     """
     os.environ["GRADIO_TEMP_DIR"] = str(folder)
     os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
@@ -71,7 +71,7 @@ def make_server(
 
 
 def _quiet_server(config: "uvicorn.Config") -> "uvicorn.Server":
-    """A server that does not complain when it is ended while visitors are still watching."""
+    """Make a server that logs no errors when it ends with open connections."""
     import uvicorn
 
     class Quiet(uvicorn.Server):
@@ -83,7 +83,7 @@ def _quiet_server(config: "uvicorn.Config") -> "uvicorn.Server":
 
 
 def make_app(settings: DemoSettings, visitors: Visitors, first: Choice) -> "FastAPI":
-    """The page as a web application; it is served behind a :class:`Gate`."""
+    """Make the page as a web application, to be served behind a :class:`Gate`."""
     import gradio as gr
     from fastapi import FastAPI
 
@@ -97,8 +97,8 @@ def make_app(settings: DemoSettings, visitors: Visitors, first: Choice) -> "Fast
         css=CSS, footer_links=[], run_history=False, show_error=False, ssr_mode=False, mcp_server=False,
         max_file_size=1, enable_monitoring=False, app_kwargs={"openapi_url": None},
     )  # fmt: skip
-    # Until then Gradio takes any file that a request names for one of the application's own, and copies it to where
-    # visitors can read it; only ``launch()`` sets this.
+    # Before launch, Gradio treats any file named by a request as one of the application and copies it to where visitors
+    # can read it; only ``launch()`` sets this.
     page.has_launched = True
     return app
 

@@ -1,4 +1,4 @@
-"""What the operator of the demo decides: who may come, for how long, and which policies they may choose."""
+"""Settings of the demo's operator: limits and available policies."""
 
 import importlib.util
 from dataclasses import dataclass
@@ -6,25 +6,25 @@ from pathlib import Path
 
 from teamvla_envs.errors import UserError
 
-MAX_SENTENCE = 200  # characters of a typed sentence that are read
+MAX_SENTENCE = 200  # [characters] of a typed instruction that are read
 MAX_SEED = 2**31 - 1
 MAX_IMPULSE = 1.0  # [N·s] of one push
-MAX_PUSHES = 20  # of one episode: each begins a demonstration of its own
-AT_REST_S = 1.0  # [s] for which the first scene is shown, finely rendered, before the arms begin to move
+MAX_PUSHES = 20  # per episode: each begins a new demonstration
+AT_REST_S = 1.0  # [s] during which the first scene is shown at rest
 ALWAYS_OFFERED = ("expert", "random", "zero")
 
 
 @dataclass(frozen=True)
 class DemoSettings:
-    """Limits of the demo, and what it offers.
+    """Limits and available policies of the demo.
 
     Attributes:
         policies: Specifications that visitors may choose from; the first is chosen at the start.
         checkpoint_folders: Checkpoint folders inside these may be typed, too.
-        max_visitors: Visitors that are served at once.
-        idle_s: After so long without a click a visitor's place is given away [s].
-        max_run_s: After so long an episode is stopped [s].
-        height: Height of the moving picture [px].
+        max_visitors: Visitors that are served at the same time.
+        idle_s: Time without a click after which a visitor's place becomes free [s].
+        max_run_s: Time after which an episode is stopped [s].
+        height: Height of the moving image [px].
     """
 
     policies: tuple[str, ...] = ALWAYS_OFFERED
@@ -66,7 +66,7 @@ class DemoSettings:
 
 
 def offered() -> tuple[str, ...]:
-    """What a demo offers unless told otherwise: the expert, the baselines of teamvla-learn, and the rest."""
+    """Default policies: the expert, the baselines of teamvla-learn, random and zero."""
     if importlib.util.find_spec("teamvla_learn") is None:
         return ALWAYS_OFFERED
     from teamvla_learn.baselines.registry import PREFIX, baselines

@@ -1,7 +1,7 @@
-"""The simulator's process: every visitor is served by a thread with environments of its own.
+"""Simulation process: every visitor is served by a thread with its own environments.
 
-It is apart from the web server so that both start at the same time, and so that simulating never keeps the page
-waiting. Visitors share nothing but the processor; a visitor's environments are closed when the connection is.
+A separate process lets the web server start at the same time and stay responsive. Visitors share only the CPU; the
+environments of a visitor are closed with the connection.
 """
 
 import contextlib
@@ -25,26 +25,26 @@ from teamvla_eval.demo.settings import MAX_PUSHES, DemoSettings
 if TYPE_CHECKING:
     from teamvla_eval.demo.live import LiveEpisode
 
-STRIDE = 2  # control steps from one picture to the next
-STILL_HEIGHTS = (540, 360)  # [px] of a picture at rest, of one policy and of two: as large as the page shows it
+STRIDE = 2  # control steps per frame
+STILL_HEIGHTS = (540, 360)  # [px] of the still image with one policy and with two, as large as on the page
 _log = logging.getLogger(__name__)
-# One at a time: what loads Newton and compiles its kernels redirects the process's standard error.
+# Environments are made one at a time: loading Newton redirects the standard error of the process.
 _starting = threading.Lock()
 
 
 class SimulatorProcess:
-    """The process, seen from the web server.
+    """Handle of the simulation process in the web server.
 
     Args:
-        settings: What the operator decided.
-        first: What most visitors will look at first; it is prepared at once.
-        folder: Where visitors' files go, each visitor's into a folder inside.
+        settings: Settings of the operator.
+        first: Choice shown at the start; it is prepared immediately.
+        folder: Folder of the visitors' files, with a folder per visitor.
     """
 
     def __init__(self, settings: DemoSettings, first: Choice, folder: Path):
         context = get_context("spawn")
         self._ready, started = context.Pipe(duplex=False)
-        # As a daemon it ends with this process.
+        # A daemon ends with this process.
         self._process = context.Process(target=_serve, args=(started, settings, first, folder), daemon=True)
         self._process.start()
         started.close()
@@ -52,7 +52,7 @@ class SimulatorProcess:
         self._lock = threading.Lock()
 
     def connect(self) -> "connection.Connection[Any, Any]":
-        """Open a visitor's connection.
+        """Open the connection of a visitor.
 
         Raises:
             ConnectionError: If the process has ended.
@@ -75,7 +75,7 @@ class SimulatorProcess:
 
 
 def _serve(started: Any, settings: DemoSettings, first: Choice, folder: Path) -> None:
-    """Serve visitors until the web server's process ends, or ends this one."""
+    """Serve visitors until the process of the web server ends or terminates this one."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     server = parent_process()
@@ -96,7 +96,7 @@ def _accept(listener: connection.Listener, settings: DemoSettings, folder: Path)
 
 
 def _warm_up(first: Choice) -> None:
-    """Load what the first picture needs."""
+    """Load the modules and models of the first image."""
     from teamvla_eval.demo.live import LiveEpisode
 
     with _starting:
@@ -107,12 +107,12 @@ def _warm_up(first: Choice) -> None:
 
 
 class _Visitor:
-    """Serves one connection.
+    """Server of one connection.
 
     Args:
         pipe: The connection.
-        settings: What the operator decided.
-        folder: Where this visitor's files go.
+        settings: Settings of the operator.
+        folder: Folder of this visitor's files.
     """
 
     def __init__(self, pipe: "connection.Connection[Any, Any]", settings: DemoSettings, folder: Path):
@@ -124,7 +124,7 @@ class _Visitor:
         self._runs = 0
 
     def serve(self) -> None:
-        """Answer until the visitor leaves."""
+        """Answer requests until the visitor leaves."""
         try:
             while True:
                 request = self._pipe.recv()
@@ -144,16 +144,16 @@ class _Visitor:
             answer = self._look(request.choice) if isinstance(request, Look) else self._run(request)
         except (EOFError, OSError):
             raise
-        except ValueError as error:  # what does not fit, told in words
+        except ValueError as error:  # invalid choices
             answer = Refused(one_line(error))
         except Exception:
             _log.exception("the demo failed at %s", request)
             self._close()
-            answer = Refused("something went wrong in the simulator; the operator finds it in the log")
+            answer = Refused("internal error of the simulator; details are in the log of the operator")
         self._pipe.send(answer)
 
     def _prepare(self, choice: Choice) -> None:
-        """Make the environments of a choice, unless they are there."""
+        """Make the environments of a choice, unless they exist."""
         made_for = (choice.task, choice.num_arms, choice.policies)
         if made_for == self._made_for:
             return
@@ -196,7 +196,7 @@ class _Visitor:
         return self._play(2 * self._settings.height if run.fine else self._settings.height)
 
     def _play(self, height: int) -> Ended:
-        """Simulate no faster than real time, show every ``STRIDE`` steps, and do what the visitor asks for."""
+        """Simulate at most in real time, send a frame every ``STRIDE`` steps, and execute the visitor's commands."""
         lives = self._lives
         control_dt, shown = lives[0].env.control_dt, []
         began, step, pushes = time.monotonic(), 0, 0
@@ -223,7 +223,7 @@ class _Visitor:
                     live.step(self._frozen)
             step += STRIDE
             time.sleep(max(began + step * control_dt - time.monotonic(), 0.0))
-        is_last = not self._pipe.poll()  # else the visitor already waits for something else
+        is_last = not self._pipe.poll()  # else another request is waiting
         last = self._frame(max(height, self._still_height)) if is_last else frame
         return self._finish(last, shown, 1 / (STRIDE * control_dt))
 
@@ -252,7 +252,7 @@ class _Visitor:
         return Frame(views, tuple(lives[0].env.phases), told, self._note, self._suggestion)
 
     def _mark_frozen(self) -> None:
-        """Leave out arms that do not exist, and note it in the episodes."""
+        """Ignore arms that do not exist, and record the frozen ones in the episodes."""
         self._frozen = tuple(arm for arm in self._frozen if 0 <= arm < self._lives[0].env.num_arms)
         for live in self._lives:
             if self._frozen:
@@ -265,10 +265,10 @@ class _Visitor:
 
 
 def _not_judged(lives: "tuple[LiveEpisode, ...]", advice: str) -> str:
-    """What becomes of a sentence that tells none of the scene's goals."""
-    note = f"This is not one of the task's sentences, so {_listed(lives, True)} is not judged. {advice}"
+    """Remark about an instruction that names none of the scene's goals."""
+    note = f"This is not one of the task's instructions, so {_listed(lives, True)} is not judged. {advice}"
     if not all(live.hears for live in lives):
-        note += f" {_listed(lives, False)} does not read sentences and acts on the seed's own goal."
+        note += f" {_listed(lives, False)} does not read instructions and acts on the seed's own goal."
     return note
 
 

@@ -1,4 +1,4 @@
-"""The web server's side of every visitor: who is here, who finds all places taken, who has left."""
+"""Visitors of the web server: their connections, places and idle times."""
 
 import contextlib
 import threading
@@ -9,29 +9,29 @@ from typing import Any, Protocol
 
 from teamvla_eval.demo.protocol import Choice, Ended, Frame, Freeze, Look, Push, Refused, Run, Scene, Stop
 
-_CLOSED = (EOFError, OSError, TypeError)  # what reading raises; the last if this side is closed during it
+_CLOSED = (EOFError, OSError, TypeError)  # raised by reading; TypeError if this side is closed meanwhile
 _PATIENCE = 60.0  # [s] for an earlier request of the same visitor to finish
 GONE = Refused("the simulator has ended; the operator has to start the demo again")
 BUSY = Refused("your last request is still being worked on; try again in a moment")
 
 
 class Simulator(Protocol):
-    """What visitors are connected to."""
+    """Simulator that visitors are connected to."""
 
     def connect(self) -> "connection.Connection[Any, Any]":
-        """Open a visitor's connection; ConnectionError if that is not possible."""
+        """Open the connection of a visitor; ConnectionError if the simulator has ended."""
         ...
 
 
 class Visitor:
-    """One visitor's connection to the simulator. What is asked of it twice at once is done one after the other.
+    """Connection of one visitor to the simulator; concurrent requests are executed one after another.
 
     Args:
         pipe: The connection.
 
     Attributes:
-        last_seen: When the visitor last did something, in monotonic time [s].
-        has_run: Whether a run was asked for.
+        last_seen: Time of the last activity, monotonic [s].
+        has_run: Whether a run was requested.
     """
 
     def __init__(self, pipe: "connection.Connection[Any, Any]"):
@@ -41,12 +41,12 @@ class Visitor:
         self.last_seen, self.has_run = time.monotonic(), False
 
     def look(self, choice: Choice) -> Scene | Refused:
-        """Show a scene; what runs is stopped."""
+        """Show a scene; a running episode is stopped."""
         *_, answer = self._ask(Look(choice))
         return answer
 
     def run(self, run: Run) -> Generator[Frame | Ended | Refused]:
-        """Let policies act; what runs is stopped. The last answer is no :class:`Frame`."""
+        """Let policies act; a running episode is stopped. The last answer is not a :class:`Frame`."""
         self.has_run = True
         return self._ask(run)
 
@@ -56,16 +56,16 @@ class Visitor:
         return bool(self._unanswered)
 
     def tell(self, word: Push | Freeze | Stop) -> None:
-        """Do something to what runs."""
+        """Send a command to the running episode."""
         self.last_seen = time.monotonic()
         try:
             with self._sending:
                 self._pipe.send(word)
         except _CLOSED:
-            pass  # whoever reads the answers finds out
+            pass  # the reader of the answers notices
 
     def close(self) -> None:
-        """Leave."""
+        """Close the connection."""
         self._pipe.close()
 
     def _ask(self, request: Look | Run) -> Generator[Any]:
@@ -99,7 +99,7 @@ class Visitor:
             waiting = False
             yield GONE
         finally:
-            if waiting:  # nobody reads on: the page was closed
+            if waiting:  # the page was closed
                 self.tell(Stop())
                 self._drain()
             self._asking.release()
@@ -113,16 +113,16 @@ class Visitor:
 
 
 class NoPlaceError(Exception):
-    """More visitors than the operator allows."""
+    """Raised when all places are taken."""
 
 
 class Visitors:
-    """Everybody who is here, by the session of their page.
+    """Connected visitors by the session of their page.
 
     Args:
-        simulator: What they are connected to.
-        places: How many may be here at once.
-        idle_s: A visitor who did nothing for so long loses the place [s]; the next click takes one again.
+        simulator: Simulator that they are connected to.
+        places: Largest number of visitors.
+        idle_s: Idle time after which a visitor loses the place [s]; the next click takes one again.
     """
 
     def __init__(self, simulator: Simulator, places: int, idle_s: float):
@@ -134,10 +134,10 @@ class Visitors:
         return len(self._here)
 
     def get(self, session: str) -> Visitor:
-        """The visitor of a session, who takes a place if need be.
+        """Visitor of a session; a new visitor takes a place.
 
         Raises:
-            NoPlaceError: If there is none.
+            NoPlaceError: If all places are taken.
             ConnectionError: If the simulator has ended.
         """
         with self._lock:
@@ -151,18 +151,18 @@ class Visitors:
             return visitor
 
     def find(self, session: str) -> Visitor | None:
-        """The visitor of a session who has a place."""
+        """Visitor of a session, if it has a place."""
         return self._here.get(session)
 
     def leave(self, session: str) -> None:
-        """Give a visitor's place away."""
+        """Free the place of a visitor."""
         with self._lock:
             visitor = self._here.pop(session, None)
         if visitor is not None:
             visitor.close()
 
     def leave_idle(self) -> None:
-        """Give the places of those away who did nothing for too long."""
+        """Free the places of idle visitors."""
         with self._lock:
             self._leave_idle()
 

@@ -1,4 +1,4 @@
-"""Two policies on the same seeds: what differs between them, and whether that could be chance."""
+"""Paired comparison of two policies on the same seeds, with intervals and a significance test."""
 
 import math
 import statistics
@@ -14,14 +14,14 @@ RESAMPLES = 10_000
 
 @dataclass(frozen=True)
 class Comparison:
-    """A pair of policies A and B on the same episodes.
+    """Paired comparison of policies A and B on the same episodes.
 
     Attributes:
         episodes: Number of episodes.
-        both: How many both solved.
-        only_a: How many only A solved.
-        only_b: How many only B solved.
-        neither: How many neither solved.
+        both: Number of episodes that both solved.
+        only_a: Number that only A solved.
+        only_b: Number that only B solved.
+        neither: Number that neither solved.
         difference: Success rate of A minus that of B.
         difference_95: 95% bootstrap interval of that difference.
         p_value: Exact two-sided McNemar test of equal success.
@@ -73,7 +73,7 @@ def bootstrap_mean(
     Args:
         values: Shape ``(n,)``, at least one.
         level: Confidence level.
-        resamples: How many samples of n values are drawn with replacement.
+        resamples: Number of samples of n values, drawn with replacement.
         seed: Seed of the draws; the same seed gives the same interval.
 
     Returns:

@@ -1,41 +1,20 @@
-"""Measures episodes while they run: what the metrics need of every step is kept in arrays, in one write a step.
+"""Measurement of episodes while they run: the quantities of every step are stored in preallocated arrays.
 
-Everything is a function of single worlds, so a record does not depend on which worlds ran beside it.
+Every quantity is a function of a single world, so a record does not depend on the other worlds.
 """
 
-from dataclasses import dataclass
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from teamvla_envs.rollout import Step
 
-from teamvla_eval.metrics.episode_metrics import (
-    action_change,
-    collision_cost,
-    coordination_score,
-    dropped_objects,
-    energy,
-    idle_time,
-    position_actuator_torque,
-)
+from teamvla_eval.metrics.table import all_metrics
+from teamvla_eval.metrics.trace import Actuators, EpisodeTrace
 
 if TYPE_CHECKING:
     from teamvla_envs.env.vector import TeamVectorEnv
     from teamvla_envs.scene.compose import Scene
-
-
-@dataclass(frozen=True)
-class Actuators:
-    """Nominal parameters of the arms' position actuators, each ``(A, J)``.
-
-    Attributes:
-        stiffness: [N·m/rad].
-        damping: [N·m·s/rad].
-        limit: Largest torque [N·m].
-    """
-
-    stiffness: np.ndarray
-    damping: np.ndarray
-    limit: np.ndarray
 
 
 def actuators_of(scene: "Scene") -> Actuators:
@@ -58,7 +37,7 @@ def actuators_of(scene: "Scene") -> Actuators:
 
 
 class Meter:
-    """Measures the episodes of an environment.
+    """Observer of a rollout that measures its episodes.
 
     Args:
         env: The environment.
@@ -68,7 +47,7 @@ class Meter:
         task = env.task
         robots: Any = env.env_kwargs["robot"]
         scene = task.scene(tuple(robots))
-        self._env, self._dt, self._phases = env, env.control_dt, task.phases
+        self._dt, self._phases = env.control_dt, task.phases
         self._actuators = actuators_of(scene)
         pairs = task.contact_pairs()
         arms, bodies = range(env.num_arms), task.bodies
@@ -78,13 +57,12 @@ class Meter:
         self._steps = np.zeros(env.num_envs, np.int64)
         self._kept: dict[str, np.ndarray] = {}
 
-    def begin(self, worlds: np.ndarray) -> None:
-        """Start measuring new episodes in the (N,) masked worlds."""
+    def begin(self, env: "TeamVectorEnv", worlds: np.ndarray, info: Mapping[str, Any]) -> None:
+        """Start measuring new episodes in ``worlds``, shape ``(N,)`` bool."""
         self._steps[worlds] = 0
 
-    def capture(self, worlds: np.ndarray, actions: np.ndarray) -> None:
-        """Keep what matters of the step that the (N,) masked worlds just made with actions ``(N, A * D)``."""
-        env = self._env
+    def capture(self, env: "TeamVectorEnv", step: Step) -> None:
+        """Store the quantities of a step that metrics depend on."""
         world, signals = env.world, env.signals
         now = {
             "phase": np.asarray(env.task.phase(signals)),
@@ -95,35 +73,42 @@ class Meter:
             "joint_pos": np.asarray(world.joint_pos),
             "joint_vel": np.asarray(world.joint_vel),
             "joint_target": np.asarray(world.joint_target),
-            "actions": np.asarray(actions).reshape(env.num_envs, env.num_arms, -1).clip(-1.0, 1.0),
+            "tool_pos": np.asarray(world.tool_pos),
+            "actions": np.asarray(step.actions).reshape(env.num_envs, env.num_arms, -1).clip(-1.0, 1.0),
         }
         if not self._kept:
             shape = (env.num_envs, env.max_episode_steps)
             self._kept = {key: np.empty((*shape, *value.shape[1:]), value.dtype) for key, value in now.items()}
-        rows = np.flatnonzero(worlds)
+        rows = np.flatnonzero(step.worlds)
         steps = self._steps[rows]
         for key, value in now.items():
             self._kept[key][rows, steps] = value[rows]
         self._steps[rows] += 1
 
     def measure(self, world: int) -> dict[str, Any]:
-        """Metrics of the episode that ended in a world, as arguments of :class:`EpisodeRecord`."""
+        """Value of every metric of the episode in a world, up to the last captured step."""
+        trace = self.trace(world)
+        values = ((metric.name, metric.compute(trace)) for metric in all_metrics())
+        return {name: value.item() if isinstance(value, np.generic) else value for name, value in values}
+
+    def trace(self, world: int) -> EpisodeTrace:
+        """Trace of the episode in a world, up to the last captured step."""
         t = {key: values[world, : self._steps[world]] for key, values in self._kept.items()}
-        contact = t["force"] > 0
-        torque = position_actuator_torque(
-            t["joint_target"], t["joint_pos"], t["joint_vel"], *vars(self._actuators).values()
+        return EpisodeTrace(
+            dt=self._dt,
+            phases=self._phases,
+            phase=t["phase"],
+            cooperative=t["joint"],
+            roles=t["roles"],
+            contact_force=t["force"],
+            body_height=t["height"],
+            tool_pos=t["tool_pos"],
+            joint_pos=t["joint_pos"],
+            joint_vel=t["joint_vel"],
+            joint_target=t["joint_target"],
+            actions=t["actions"],
+            actuators=self._actuators,
+            collisions=self._collisions,
+            pair_arms=self._of_hand,
+            pair_bodies=self._of_body,
         )
-        return {
-            "furthest_phase": self._phases[int(t["phase"].max())],
-            "coordination_score": coordination_score(t["roles"], t["joint"]),
-            "collision_cost": collision_cost(t["force"][:, self._collisions], self._dt),
-            "dropped_objects": dropped_objects(_any_pair(contact, self._of_body), t["height"]),
-            "idle_time_s": tuple(idle_time(t["joint_vel"], _any_pair(contact, self._of_hand), self._dt).tolist()),
-            "action_change": action_change(t["actions"]),
-            "energy": energy(torque, t["joint_vel"], self._dt),
-        }
-
-
-def _any_pair(contact: np.ndarray, belongs: np.ndarray) -> np.ndarray:
-    """Whether any pair ``(T, W)`` that belongs to a column of ``(W, k)`` is in contact, shape ``(T, k)`` bool."""
-    return (contact[..., None] & belongs).any(axis=1)

@@ -1,17 +1,17 @@
-r"""Metrics of one episode: pure functions from arrays over its control steps to numbers.
+r"""Formulas of the metrics of one episode: pure functions from arrays over its control steps to numbers.
 
 An episode of T control steps of :math:`\Delta t` seconds with A arms of J joints, W watched contact pairs and B free
-bodies. A formula stands in the docstring of the function that computes it.
+bodies.
 """
 
 import numpy as np
 
-STILL = 0.05  # [rad/s] an arm whose joints are all slower does not move
-FALL = 0.02  # [m] a body that was let go and sinks further was dropped
+STILL = 0.05  # [rad/s] joint speed below which an arm does not move
+FALL = 0.02  # [m] height difference above which a released body was dropped
 
 
 def time_to_success(success: np.ndarray, dt: float) -> float | None:
-    r"""Simulated time until success was established [s]: :math:`\Delta t \cdot \min \{t : s_t\}`, steps counted from 1.
+    r"""Simulated time to success [s]: :math:`\Delta t \cdot \min \{t : s_t\}`, steps counted from 1.
 
     Args:
         success: Whether the goal was reached and held at the end of each step, shape ``(T,)`` bool.
@@ -24,25 +24,25 @@ def time_to_success(success: np.ndarray, dt: float) -> float | None:
 
 
 def coordination_score(roles: np.ndarray, joint: np.ndarray) -> float | None:
-    r"""Share of the steps of joint work in which every arm does its part.
+    r"""Share of the cooperative steps in which every arm satisfies its role.
 
     .. math:: \frac{\sum_t j_t \prod_k r_{tk}}{\sum_t j_t}
 
-    What the parts are and when work is joint, :math:`j_t`, is told by the task; see ``Task.roles``.
+    The task defines the roles :math:`r_{tk}` and the cooperative steps :math:`j_t`; see ``Task.roles``.
 
     Args:
         roles: Whether each arm satisfies the constraints of its role, shape ``(T, A)`` bool.
         joint: Whether the arms depend on one another, shape ``(T,)`` bool.
 
     Returns:
-        In [0, 1]; None for an episode in which it never came to joint work.
+        In [0, 1]; None for an episode without cooperative steps.
     """
     steps = int(np.sum(joint))
     return float(np.sum(np.all(roles, axis=-1) & joint) / steps) if steps else None
 
 
 def collision_cost(force: np.ndarray, dt: float) -> float:
-    r"""Impulse of contacts that should not be, :math:`\sum_t \sum_w F_{tw} \Delta t` [N·s].
+    r"""Impulse of undesired contacts, :math:`\sum_t \sum_w F_{tw} \Delta t` [N·s].
 
     Args:
         force: Contact force of each pair that should not touch, averaged over the step, shape ``(T, W)`` [N].
@@ -52,7 +52,7 @@ def collision_cost(force: np.ndarray, dt: float) -> float:
 
 
 def dropped_objects(touched: np.ndarray, height: np.ndarray, fall: float = FALL) -> int:
-    r"""How often a body fell after a hand had let it go.
+    r"""Number of times that a body fell after a hand had released it.
 
     Let u be the last step before t in which a hand touched body b. It was dropped after u if it sinks by more than
     ``fall`` below :math:`h_{ub}` before a hand touches it again. Each release counts once.
@@ -60,7 +60,7 @@ def dropped_objects(touched: np.ndarray, height: np.ndarray, fall: float = FALL)
     Args:
         touched: Whether any hand touched each body during the step, shape ``(T, B)`` bool.
         height: Height of each body's center at the end of the step, shape ``(T, B)`` [m].
-        fall: Height difference [m] from which on it was not laid down but dropped.
+        fall: Height difference above which a released body was dropped [m].
     """
     steps = np.arange(len(touched))[:, None]
     last = np.maximum.accumulate(np.where(touched, steps, -1), axis=0)
@@ -70,11 +70,11 @@ def dropped_objects(touched: np.ndarray, height: np.ndarray, fall: float = FALL)
 
 
 def idle_time(joint_vel: np.ndarray, touching: np.ndarray, dt: float, still: float = STILL) -> np.ndarray:
-    r"""For how long each arm neither moved nor touched anything with its hand [s].
+    r"""Time during which each arm neither moved nor touched anything with its hand [s].
 
     .. math:: \Delta t \cdot \# \{t : \max_j |\dot q_{tkj}| < \mathrm{still} \wedge \neg c_{tk}\}
 
-    An arm that holds a drawer open rests, but is not idle.
+    An arm that holds a drawer open does not move, but is not idle.
 
     Args:
         joint_vel: Shape ``(T, A, J)`` [rad/s].
@@ -90,7 +90,7 @@ def idle_time(joint_vel: np.ndarray, touching: np.ndarray, dt: float, still: flo
 
 
 def action_change(actions: np.ndarray) -> float:
-    r"""Roughness of control: root mean square change of an action entry from step to step; 0 is smoothest.
+    r"""Roughness of control: root mean square change of an action entry between steps; 0 is smoothest.
 
     .. math:: \sqrt{\frac{1}{(T-1) A D} \sum_{t=2}^{T} \lVert a_t - a_{t-1} \rVert^2}
 
@@ -103,7 +103,7 @@ def action_change(actions: np.ndarray) -> float:
 
 
 def energy(torque: np.ndarray, joint_vel: np.ndarray, dt: float) -> float:
-    r"""Mechanical work of the arms' actuators, whatever its sign, :math:`\sum_{tkj} |\tau \dot q| \Delta t` [J].
+    r"""Absolute mechanical work of the arms' actuators, :math:`\sum_{tkj} |\tau \dot q| \Delta t` [J].
 
     Args:
         torque: Actuator torques at the end of the step, shape ``(T, A, J)`` [N·m].

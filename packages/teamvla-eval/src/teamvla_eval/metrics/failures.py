@@ -1,4 +1,4 @@
-"""Why episodes failed, in words that a table can count."""
+"""Failure reasons of episodes."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -11,7 +11,7 @@ END_UNSTABLE = "unstable"  # the end reason of such an episode
 
 
 def failure_kind(record: EpisodeRecord) -> str:
-    """Why a failed episode failed: what went wrong, else the phase in which time ran out.
+    """Reason of a failure: the event that ended the episode, else the phase in which time ran out.
 
     Raises:
         ValueError: If the episode succeeded.
@@ -22,17 +22,17 @@ def failure_kind(record: EpisodeRecord) -> str:
         return UNSTABLE
     if record.end_reason == "object_left_table":
         return LEFT
-    if record.dropped_objects:
+    if record.metrics["dropped_objects"]:
         return DROPPED
     return f"stuck in {record.final_phase}"
 
 
 def failure_counts(records: Sequence[EpisodeRecord]) -> dict[str, int]:
-    """Kind of failure to number of episodes, the most frequent first."""
+    """Failure reason to number of episodes, the most frequent first."""
     counts = Counter(failure_kind(record) for record in records if not record.success)
     return dict(sorted(counts.items(), key=lambda item: (-item[1], item[0])))
 
 
 def outcome(record: EpisodeRecord) -> str:
-    """How a failed episode ended, in a word or two: its last phase, or that the physics became unstable."""
+    """Short form of the failure: the last phase, or ``unstable``."""
     return END_UNSTABLE if record.end_reason == END_UNSTABLE else record.final_phase

@@ -1,16 +1,18 @@
-"""Metrics over finished episodes: pure functions from records to numbers.
+"""Summaries over finished episodes: pure functions from records to numbers.
 
-A formula stands in the docstring of the function that computes it. What is measured inside an episode is in
-``trajectory_metrics``; two policies on the same seeds are compared in ``comparison``.
+Formulas of the metrics of one episode are in ``episode_metrics``; ``comparison`` compares two policies.
 """
 
 import math
 import statistics
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Any
 
 from teamvla_eval.metrics.episode_record import EpisodeRecord
 from teamvla_eval.metrics.failures import END_UNSTABLE
+from teamvla_eval.metrics.metric import mean_or_zero
+from teamvla_eval.metrics.table import summarized_metrics
 
 
 @dataclass(frozen=True)
@@ -32,14 +34,8 @@ class SuccessSummary:
         wilson_95: 95% Wilson score interval of the success probability, (low, high).
         time_to_success: Median and mean over the successful episodes [s].
         mean_return: Mean undiscounted return; 0 for no episodes.
-        coordination_score: Mean over the episodes with joint work; None without one.
-        joint_episodes: In how many episodes it came to joint work.
-        collision_cost: Mean impulse of contacts that should not be [N·s].
-        dropped_objects: Mean number of dropped objects.
-        idle_time_s: Mean idle time of each arm [s]; empty when it was not measured.
-        action_change: Mean root mean square change of an action entry from step to step.
-        energy: Mean work of the actuators [J].
-        said_success_rate: Success under the goal that the sentence told, where that was another; else None.
+        metrics: Name to aggregate, for every summarized metric, and the counts of episodes that have a value.
+        said_success_rate: Success rate under the goal of the instruction, if it differs from the goal; else None.
         unstable: Number of episodes that ended because the physics diverged; they count as failures.
     """
 
@@ -49,13 +45,7 @@ class SuccessSummary:
     wilson_95: tuple[float, float]
     time_to_success: TimeToSuccess
     mean_return: float
-    coordination_score: float | None = None
-    joint_episodes: int = 0
-    collision_cost: float = 0.0
-    dropped_objects: float = 0.0
-    idle_time_s: tuple[float, ...] = ()
-    action_change: float = 0.0
-    energy: float = 0.0
+    metrics: Mapping[str, Any] = field(default_factory=dict)
     said_success_rate: float | None = None
     unstable: int = 0
 
@@ -103,7 +93,7 @@ def wilson_interval(successes: int, n: int, z: float = 1.96) -> tuple[float, flo
 
     Args:
         successes: Number of successes ``k``, 0 <= k <= n.
-        n: Number of trials; with 0 trials nothing is known and the interval is (0, 1).
+        n: Number of trials; the interval of 0 trials is (0, 1).
         z: Normal quantile of the confidence level; 1.96 for 95%.
 
     Returns:
@@ -128,7 +118,7 @@ def wilson_interval(successes: int, n: int, z: float = 1.96) -> tuple[float, flo
 def time_to_success(records: Iterable[EpisodeRecord]) -> TimeToSuccess:
     """Median and mean time to success over the successful episodes [s].
 
-    Failures carry no time and are left out, so read these figures together with the success rate.
+    Failures have no time and are left out, so read these figures together with the success rate.
     """
     times = [record.time_to_success_s for record in records if record.time_to_success_s is not None]
     if not times:
@@ -137,33 +127,33 @@ def time_to_success(records: Iterable[EpisodeRecord]) -> TimeToSuccess:
 
 
 def summarize(records: Sequence[EpisodeRecord]) -> SuccessSummary:
-    """Success, its interval and the time it took, and the means of what was measured, over a set of episodes."""
+    """Success rate with its interval, time to success and aggregated metrics of a set of episodes."""
     successes = sum(record.success for record in records)
     n = len(records)
-    scores = [record.coordination_score for record in records if record.coordination_score is not None]
     said = [record.said_success for record in records if record.said_success is not None]
-    idle = zip(*(record.idle_time_s for record in records), strict=True)
-
-    def mean(name: str) -> float:
-        return statistics.fmean(getattr(record, name) for record in records) if n else 0.0
-
     return SuccessSummary(
         episodes=n,
         successes=successes,
         success_rate=successes / n if n else 0.0,
         wilson_95=wilson_interval(successes, n),
         time_to_success=time_to_success(records),
-        mean_return=mean("episode_return"),
-        coordination_score=statistics.fmean(scores) if scores else None,
-        joint_episodes=len(scores),
-        collision_cost=mean("collision_cost"),
-        dropped_objects=mean("dropped_objects"),
-        idle_time_s=tuple(statistics.fmean(times) for times in idle),
-        action_change=mean("action_change"),
-        energy=mean("energy"),
+        mean_return=mean_or_zero([record.episode_return for record in records]),
+        metrics=_aggregates(records),
         said_success_rate=sum(said) / len(said) if said else None,
         unstable=sum(record.end_reason == END_UNSTABLE for record in records),
     )
+
+
+def _aggregates(records: Sequence[EpisodeRecord]) -> dict[str, Any]:
+    """Aggregate of every summarized metric, each followed by its count of episodes if it has one."""
+    found: dict[str, Any] = {}
+    for metric in summarized_metrics():
+        assert metric.aggregate is not None
+        values = [record.metrics[metric.name] for record in records]
+        found[metric.name] = metric.aggregate(values)
+        if metric.counted_as:
+            found[metric.counted_as] = sum(value is not None for value in values)
+    return found
 
 
 def aggregate_results(summaries: Mapping[str, SuccessSummary]) -> MeanSuccess:

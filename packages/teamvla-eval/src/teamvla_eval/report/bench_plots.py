@@ -1,4 +1,4 @@
-"""Plots of a benchmark: when episodes were solved, how far they got, why they failed, and all of it over time."""
+"""Plots of a benchmark: success over time, phases reached, failure reasons, and the history of runs."""
 
 import math
 from collections.abc import Collection, Mapping, Sequence
@@ -17,7 +17,7 @@ from teamvla_eval.report.plots import LINE, MUTED, SERIES, draw_svg, short_label
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-    from teamvla_eval.commands.history import HistoryEntry
+    from teamvla_eval.results.history_file import HistoryEntry
 
 Suites = Mapping[str, Sequence[EpisodeRecord]]  # policy to its episodes of one task
 
@@ -61,7 +61,7 @@ def phase_bars(suites: Suites, phases: Sequence[str]) -> Markup:
 
     def draw(axes: "Axes") -> None:
         for number, (policy, records) in enumerate(suites.items()):
-            furthest = np.array([rank.get(record.furthest_phase, -1) for record in records])
+            furthest = np.array([rank.get(record.metrics["furthest_phase"], -1) for record in records])
             shares = [100 * float(np.mean(furthest >= k)) for k in range(len(phases))]
             places = np.arange(len(phases)) + (number - (len(suites) - 1) / 2) * thickness
             axes.barh(places, shares, thickness * 0.9, color=SERIES[number % len(SERIES)], label=policy, alpha=0.85)
@@ -77,7 +77,7 @@ def phase_bars(suites: Suites, phases: Sequence[str]) -> Markup:
 
 
 def failure_bars(suites: Suites) -> Markup:
-    """How many episodes failed for which reason; an ``<svg>`` element, or a sentence when none failed."""
+    """Number of failed episodes by reason; an ``<svg>`` element, or a text if none failed."""
     counts = {policy: failure_counts(records) for policy, records in suites.items()}
     kinds = sorted({kind for of_policy in counts.values() for kind in of_policy})
     if not kinds:
@@ -107,7 +107,7 @@ def failure_bars(suites: Suites) -> Markup:
 
 
 def success_over_time(entries: "Sequence[HistoryEntry]") -> Markup:
-    """Success with 95% whiskers, run by run; a dotted line where a version changed; an ``<svg>`` element.
+    """Success rates with 95% whiskers over runs, with a dotted line at changes of versions; an ``<svg>`` element.
 
     Args:
         entries: Runs of one task, oldest first.
@@ -141,7 +141,7 @@ def success_over_time(entries: "Sequence[HistoryEntry]") -> Markup:
 
 
 def speed_over_time(entries: "Sequence[HistoryEntry]") -> Markup:
-    """Episodes per second of wall-clock time, run by run; an ``<svg>`` element.
+    """Episodes per second of wall-clock time over runs; an ``<svg>`` element.
 
     Args:
         entries: Runs of one task, oldest first.
@@ -199,7 +199,7 @@ def _legend(axes: "Axes") -> None:
 
 
 def _legend_columns(labels: Collection[str]) -> int:
-    """How many columns of the legend, at most three, fit into the width of a plot."""
+    """Number of legend columns that fit into the width of a plot, at most three."""
     longest = max(len(short_label(label)) for label in labels)
     return int(np.clip(320 / (5.5 * longest + 34), 1, 3))  # [pt]: the plot, a character, the rest of a column
 

@@ -1,28 +1,39 @@
-"""The report of a benchmark: every policy on every task in one HTML file, with plots, videos, tables, the command."""
+"""HTML report of a benchmark: plots, videos and tables of every policy on every task, in one file."""
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from teamvla_eval.commands.benchmark import BenchRun
+from teamvla_envs.files import write_text
+
 from teamvla_eval.metrics.episode_record import EpisodeRecord
 from teamvla_eval.metrics.failures import outcome
 from teamvla_eval.metrics.summary import MeanSuccess, aggregate_results, summarize, summarize_by_goal
+from teamvla_eval.metrics.table import summarized_metrics
 from teamvla_eval.report.bench_plots import failure_bars, phase_bars, survival_curves
-from teamvla_eval.report.format import interval, p_value, percent, percent_points, seconds, share
+from teamvla_eval.report.format import interval, p_value, percent, percent_points, seconds
 from teamvla_eval.report.html import render_page
 from teamvla_eval.report.plots import success_bars
+from teamvla_eval.report.videos import Clip
 from teamvla_eval.results.protocol import deviations
-from teamvla_eval.results.results import BenchResults, write_atomically
+from teamvla_eval.results.results import BenchResults
+
+Phases = Mapping[str, Sequence[str]]
 
 
-def write_bench_report(run: BenchRun, path: Path) -> None:
-    """Write the page, complete or not at all."""
-    write_atomically(path, render_bench_report(run))
+def write_bench_report(results: BenchResults, phases: Phases, clips: Sequence[Clip], path: Path) -> None:
+    """Write the report atomically; arguments as of :func:`render_bench_report`."""
+    write_text(path, render_bench_report(results, phases, clips))
 
 
-def render_bench_report(run: BenchRun) -> str:
-    """The page as HTML text without any reference to something outside of it."""
-    results = run.results
+def render_bench_report(results: BenchResults, phases: Phases, clips: Sequence[Clip] = ()) -> str:
+    """The report as one self-contained HTML page.
+
+    Args:
+        results: The results of the run.
+        phases: Task to the names of its phases, in order.
+        clips: Videos of some episodes.
+    """
     policies = ", ".join(results.policies)
     return render_page(
         "bench_report.html",
@@ -42,8 +53,9 @@ def render_bench_report(run: BenchRun) -> str:
         policies=list(results.policies),
         tiles=[_tile(results, policy) for policy in results.policies],
         deviations=deviations(results),
-        tasks=[_task(run, task) for task in results.tasks],
+        tasks=[_task(results, task, phases[task], clips) for task in results.tasks],
         comparisons=_comparisons(results),
+        metric_headers=[metric.header for metric in summarized_metrics()],
         measured=_measured(results),
         command=results.command,
     )
@@ -56,23 +68,22 @@ def _settings(results: BenchResults) -> str:
         f"split {settings.get('split')}"
     )
     if settings.get("swap_instruction"):
-        text += "; the sentence tells another goal than the seed's"
+        text += "; the instruction names another goal than the seed's"
     for name in ("freeze_arm", "drop_messages"):
         if settings.get(name) is not None:
             text += f"; {name.replace('_', ' ')} {settings[name]}"
-    return text + ("; the cameras show black" if settings.get("blind") else "")
+    return text + ("; the camera images are black" if settings.get("blind") else "")
 
 
 def _tile(results: BenchResults, policy: str) -> tuple[str, MeanSuccess, str]:
-    """Policy, its mean success and that on each task in one line."""
+    """Policy, its mean success, and its success on each task as one line."""
     summaries = {suite.task: summarize(suite.records) for suite in results.suites if suite.policy == policy}
     by_task = " · ".join(f"{task} {percent(summary.success_rate)}" for task, summary in summaries.items())
     return policy, aggregate_results(summaries), by_task
 
 
-def _task(run: BenchRun, task: str) -> dict[str, Any]:
-    """What the page shows of a task."""
-    results = run.results
+def _task(results: BenchResults, task: str, phases: Sequence[str], clips: Sequence[Clip]) -> dict[str, Any]:
+    """Template values of the section of a task."""
     suites = {policy: results.suite(policy, task).records for policy in results.policies}
     summaries = {policy: summarize(records) for policy, records in suites.items()}
     first = results.policies[0]
@@ -82,7 +93,7 @@ def _task(run: BenchRun, task: str) -> dict[str, Any]:
         "Success": success_bars(summaries, [first]),
         f"Success by goal ({first})": success_bars(by_goal, list(by_goal)),
         "Not solved yet": survival_curves(suites, max(horizon * 1.05, 1.0)),
-        "Phase reached": phase_bars(suites, run.phases[task]),
+        "Phase reached": phase_bars(suites, phases),
         "Failures": failure_bars(suites),
     }
     said = [(p, percent(s.success_rate), percent(s.said_success_rate or 0.0)) for p, s in summaries.items()]
@@ -90,7 +101,7 @@ def _task(run: BenchRun, task: str) -> dict[str, Any]:
         "name": task,
         "plots": plots,
         "said": said if any(s.said_success_rate is not None for s in summaries.values()) else [],
-        "clips": [clip for clip in run.clips if clip.episode.task == task],
+        "clips": [clip for clip in clips if clip.episode.task == task],
         "episodes": [
             [str(row[0].seed), row[0].instruction, *map(_outcome, row)] for row in zip(*suites.values(), strict=True)
         ],
@@ -115,9 +126,8 @@ def _measured(results: BenchResults) -> list[list[str]]:
         rows.append(
             [
                 suite.policy, suite.task, percent(s.success_rate), interval(s.wilson_95),
-                seconds(s.time_to_success.median_s), share(s.coordination_score), f"{s.collision_cost:.2f}",
-                f"{s.dropped_objects:.2f}", " / ".join(f"{time:.1f}" for time in s.idle_time_s) or "–",
-                f"{s.action_change:.3f}", f"{s.energy:.0f}", str(s.unstable),
+                seconds(s.time_to_success.median_s),
+                *(metric.format(s.metrics[metric.name]) for metric in summarized_metrics()), str(s.unstable),
                 "–" if not suite.wall_s else f"{s.episodes / suite.wall_s:.1f}",
             ]
         )  # fmt: skip

@@ -1,4 +1,4 @@
-"""Videos of a run as files: which episodes are worth one, and one ``POLICY_SEED.mp4`` for each."""
+"""Video files of a run: the choice of episodes, and one ``POLICY_SEED.mp4`` per episode."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -11,12 +11,12 @@ from teamvla_eval.results.results import BenchResults
 
 
 def choose_episodes(records: Sequence[EpisodeRecord], count: int, failures: int) -> list[EpisodeRecord]:
-    """The episodes to show: successes of as many goal variants as possible, then failures.
+    """Choose the episodes to show: successes of as many goal variants as possible, then failures.
 
     Args:
         records: All episodes.
-        count: How many to choose.
-        failures: How many of them show failures; where one kind is short, the other fills up.
+        count: Number of episodes to choose.
+        failures: Number of failures among them; if one kind is short, the other takes its place.
     """
     succeeded = _one_goal_after_another([record for record in records if record.success])
     failed = _one_goal_after_another([record for record in records if not record.success])

@@ -1,4 +1,4 @@
-"""What a benchmark shows in the terminal: a progress bar while it runs, a table when it is done."""
+"""Terminal output of a benchmark: a progress bar while it runs, tables when it has finished."""
 
 from collections.abc import Generator, Sequence
 from contextlib import contextmanager, suppress
@@ -15,17 +15,17 @@ if TYPE_CHECKING:
     from rich.table import Table
     from rich.text import Text
 
-    from teamvla_eval.commands.history import HistoryEntry
     from teamvla_eval.metrics.episode_record import EpisodeRecord
+    from teamvla_eval.results.history_file import HistoryEntry
 
 _WIDEST = 10_000  # [characters]
 
 
 @contextmanager
 def episode_progress(title: str, episodes: int) -> Generator[EpisodeCallback]:
-    """A progress bar over episodes, on standard error; yields the callback that moves it on.
+    """Show a progress bar over episodes on standard error; yields the callback that advances it.
 
-    Where standard error cannot be written, there is no bar.
+    There is no bar if standard error cannot be written.
     """
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
@@ -41,7 +41,7 @@ def episode_progress(title: str, episodes: int) -> Generator[EpisodeCallback]:
     task = bar.add_task(printable(title, console.encoding).plain, total=episodes, solved=0)
     solved = 0
 
-    def move_on(record: "EpisodeRecord") -> None:
+    def advance(record: "EpisodeRecord") -> None:
         nonlocal solved
         solved += record.success
         bar.update(task, advance=1, solved=solved)
@@ -49,20 +49,20 @@ def episode_progress(title: str, episodes: int) -> Generator[EpisodeCallback]:
     with suppress(OSError, UnicodeError):
         bar.start()
     try:
-        yield move_on
+        yield advance
     finally:
         with suppress(OSError, UnicodeError):
             bar.stop()
 
 
 def print_results(results: BenchResults) -> None:
-    """Show the results on standard output: one table over policies and tasks, goal variants below each."""
+    """Print the results: one table over policies and tasks, with the goal variants of each."""
     table = _table("policy", "task", "goal")
     swapped = bool(results.settings.get("swap_instruction"))
     unstable = any(record.end_reason == END_UNSTABLE for suite in results.suites for record in suite.records)
     for title in ("episodes", "success", "95% CI", "median time"):
         table.add_column(title, justify="right")
-    for title, wanted in (("success as said", swapped), ("unstable", unstable)):
+    for title, wanted in (("success (instruction)", swapped), ("unstable", unstable)):
         if wanted:
             table.add_column(title, justify="right")
     for suite in results.suites:
@@ -86,7 +86,7 @@ def print_results(results: BenchResults) -> None:
 
 
 def print_comparisons(results: BenchResults) -> None:
-    """Show the first policy against each other one, episode by episode; nothing for a single policy."""
+    """Print the paired comparison of the first policy with each other one; nothing for a single policy."""
     table = _table("policies", "task")
     for title in ("only the first", "only the second", "difference", "95% CI", "McNemar p"):
         table.add_column(title, justify="right")
@@ -99,7 +99,7 @@ def print_comparisons(results: BenchResults) -> None:
 
 
 def print_history(entries: "Sequence[HistoryEntry]") -> None:
-    """Show runs of the history, one row each."""
+    """Print runs of the history, one row each."""
     table = _table("when (UTC)", "policy", "task")
     for title in ("episodes", "success", "95% CI", "per s"):
         table.add_column(title, justify="right")
@@ -118,11 +118,11 @@ def print_history(entries: "Sequence[HistoryEntry]") -> None:
 
 
 def printable(name: str, encoding: str = "utf-8") -> "Text":
-    """A name as text to show: brackets are no markup, and control characters do not reach the terminal.
+    """Convert a name to text without markup and control characters.
 
     Args:
         name: The name.
-        encoding: Of the terminal.
+        encoding: Encoding of the terminal.
     """
     from rich.text import Text
 
@@ -131,7 +131,7 @@ def printable(name: str, encoding: str = "utf-8") -> "Text":
 
 
 def _table(*names: str) -> "Table":
-    """A table whose first columns are names, which are not broken into several lines."""
+    """Make a table whose first columns are names, which are not wrapped."""
     from rich.table import Table
 
     table = Table()
@@ -147,7 +147,7 @@ def _add_row(table: "Table", *cells: str, style: str | None = None) -> None:
 
 
 def _print(table: "Table") -> None:
-    """Print a table on standard output, as wide as its names need, even if the terminal is not."""
+    """Print a table on standard output, wider than the terminal if its names need it."""
     console = make_console()
     options = console.options.update(max_width=_WIDEST)
     widest = []

@@ -1,4 +1,4 @@
-"""Names and texts in Markdown, LaTeX and CSV: what has a meaning there is escaped, line breaks become spaces."""
+"""Escaping of names and texts for Markdown, LaTeX and CSV; line breaks become spaces."""
 
 import re
 
@@ -16,7 +16,7 @@ _LATEX = {
     "]": "{]}",
     "*": "{*}",
 } | {character: f"\\{character}" for character in "&%$#_{}"}
-_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")  # spreadsheets run cells that begin so
+_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")  # beginnings of formulas in spreadsheets
 
 
 def single_line(text: str) -> str:
@@ -25,7 +25,7 @@ def single_line(text: str) -> str:
 
 
 def markdown(text: str) -> str:
-    """The text for a Markdown paragraph or table cell; also raw HTML is only text there."""
+    """The text for a Markdown paragraph or table cell; raw HTML is escaped as well."""
     text = "".join(_HTML.get(character, character) for character in single_line(text))
     return _MARKDOWN.sub(r"\\\g<0>", text)
 
@@ -45,5 +45,5 @@ def latex(text: str) -> str:
 
 
 def csv_cell(text: str) -> str:
-    """The text for a CSV cell; one that a spreadsheet would run as a formula begins with an apostrophe."""
+    """The text for a CSV cell; an apostrophe is put before a formula."""
     return f"'{text}" if text.startswith(_FORMULA) else text

@@ -1,4 +1,4 @@
-"""How numbers read in tables, on screen and in the report."""
+"""Text formats of numbers for tables, the terminal and reports."""
 
 _ASCII = str.maketrans({"–": "-", "−": "-", "·": "|", "…": "...", "�": "?"})
 
@@ -44,11 +44,11 @@ def p_value(probability: float) -> str:
 
 
 def encodable(text: str, encoding: str) -> str:
-    """A text as a console can show it: in an encoding other than Unicode's, plain signs and escapes for the rest.
+    """Replace characters that an encoding lacks by ASCII signs or escapes.
 
     Args:
-        text: What to show.
-        encoding: Of the console, such as ``"utf-8"`` or ``"ascii"``.
+        text: Text to show.
+        encoding: Encoding of the console, such as ``"utf-8"`` or ``"ascii"``.
     """
     if encoding.startswith("utf"):
         return text

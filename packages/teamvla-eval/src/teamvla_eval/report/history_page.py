@@ -1,14 +1,14 @@
-"""The history as an HTML page: success and speed over runs, task by task, and all runs in a table."""
+"""HTML page of the history: success and speed over runs by task, and a table of all runs."""
 
 from collections.abc import Sequence
 from typing import Any
 
-from teamvla_eval.commands.history import HistoryEntry
 from teamvla_eval.report.bench_plots import speed_over_time, success_over_time
 from teamvla_eval.report.format import interval, percent, seconds
 from teamvla_eval.report.html import render_page
+from teamvla_eval.results.history_file import HistoryEntry
 
-# What makes runs comparable: runs with other values are drawn apart.
+# Settings that make runs comparable; runs with other values are drawn separately.
 _SAME = (
     "seed_set", "num_arms", "randomization", "split", "freeze_arm", "drop_messages", "swap_instruction", "blind",
 )  # fmt: skip
@@ -38,7 +38,7 @@ def render_history(entries: Sequence[HistoryEntry]) -> str:
         "history.html",
         eyebrow="TeamVLA history",
         title=f"{runs} run{'s' * (runs != 1)}",
-        lead="Success with 95% Wilson intervals and speed, run by run. A dotted line stands where a version changed.",
+        lead="Success with 95% Wilson intervals and speed, run by run. A dotted line marks a change of versions.",
         footer=f"{entries[0].started} to {entries[-1].started}",
         sections=sections,
         rows=_rows(entries),

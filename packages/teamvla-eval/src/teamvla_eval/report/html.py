@@ -1,4 +1,4 @@
-"""HTML pages from the package's Jinja2 templates: all values are escaped, no scripts, nothing from outside."""
+"""Self-contained HTML pages from the package's Jinja2 templates: all values are escaped, no scripts."""
 
 import base64
 from functools import cache
@@ -22,7 +22,7 @@ def render_page(template: str, *, eyebrow: str, title: str, lead: str, footer: s
         title: Headline.
         lead: One or two sentences below it.
         footer: Last line.
-        values: What else the template shows; only ``markupsafe.Markup``, such as a plot, is taken as HTML.
+        values: Further values of the template; only ``markupsafe.Markup``, such as a plot, is taken as HTML.
     """
     page = _environment().get_template(template)
     return page.render(eyebrow=eyebrow, title=title, lead=lead, footer=footer, **values)
@@ -54,6 +54,6 @@ def _video_url(mp4: bytes) -> str:
 
 
 def _poster_url(mp4: bytes) -> str | None:
-    """The first frame, which a browser shows until the video is played."""
+    """Data URL of the first frame, which a browser shows until the video is played."""
     image = poster(mp4)
     return None if image is None else f"data:image/jpeg;base64,{base64.b64encode(image).decode('ascii')}"

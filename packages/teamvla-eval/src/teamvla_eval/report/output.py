@@ -1,4 +1,4 @@
-"""Output to a terminal, pipe or file that may fail: what is already saved stays valid, so a failure is a warning."""
+"""Output to a terminal, pipe or file that may fail: results are already saved, so a failure is only a warning."""
 
 import contextlib
 import errno
@@ -32,7 +32,7 @@ def tolerant_stdout() -> Generator[None]:
 
 
 def make_console(stderr: bool = False, width: int | None = None) -> "Console":
-    """A Rich console that raises BrokenPipeError when nobody reads, where Rich's own ends the process."""
+    """Make a Rich console that raises BrokenPipeError for a closed pipe, instead of ending the process."""
     from rich.console import Console
 
     class RaisingConsole(Console):
@@ -43,13 +43,13 @@ def make_console(stderr: bool = False, width: int | None = None) -> "Console":
 
 
 def warn(message: str) -> None:
-    """Log a warning; where standard error fails as well, do nothing."""
+    """Log a warning; do nothing if standard error fails as well."""
     with contextlib.suppress(OSError, UnicodeError):
         logger.warning("warning: %s", message)
 
 
 def _discard_stdout() -> None:
-    """Send what is still buffered, and all that follows, to the null device; else Python reports it again at exit."""
+    """Redirect buffered and further output to the null device; else Python would report the failure again at exit."""
     with contextlib.suppress(OSError, ValueError):
         null = os.open(os.devnull, os.O_WRONLY)
         os.dup2(null, sys.stdout.fileno())

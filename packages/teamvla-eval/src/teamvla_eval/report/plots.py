@@ -1,4 +1,4 @@
-"""The plots of the report, as SVG elements that take their colors and fonts from the page around them.
+"""Plots of the reports as SVG elements that take their colors and fonts from the surrounding page.
 
 Matplotlib draws with placeholder colors, which are then replaced by CSS variables of the page, so that one
 drawing serves the light and the dark appearance.
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 INK, MUTED, ACCENT, LINE = "#010203", "#020304", "#030405", "#040506"
-SERIES = tuple(f"#0a0b0{number}" for number in range(6))  # colors that tell policies apart
+SERIES = tuple(f"#0a0b0{number}" for number in range(6))  # colors of the policies
 _CSS = {INK: "var(--ink)", MUTED: "var(--muted)", ACCENT: "var(--accent)", LINE: "var(--line)"}
 _CSS |= {color: f"var(--series-{number})" for number, color in enumerate(SERIES)}
 _STYLE: dict[Any, Any] = {
@@ -114,7 +114,7 @@ def learning_curve(minutes: Sequence[float], losses: Mapping[str, Sequence[float
 
 
 def short_label(label: str) -> str:
-    """A label that leaves room for its plot: a long one lacks its middle, as in ``runs/2026-11…step_20000``."""
+    """Label without the middle part if it is long, as in ``runs/2026-11…step_20000``."""
     if len(label) <= LONGEST_LABEL:
         return label
     end = LONGEST_LABEL // 2
@@ -122,7 +122,7 @@ def short_label(label: str) -> str:
 
 
 def draw_svg(description: str, height: float, draw: Callable[["Axes"], None]) -> Markup:
-    """Draw on fresh axes of a height [in] and return them as an SVG element that can stand inside a page."""
+    """Draw on new axes of a height [in] and return them as an SVG element for an HTML page."""
     import matplotlib
     from matplotlib.figure import Figure
 

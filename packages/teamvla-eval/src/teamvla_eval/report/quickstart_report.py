@@ -1,24 +1,26 @@
-"""The report: one HTML file that holds everything it shows, to open from disk or to mail around."""
+"""Report of the quickstart: one self-contained HTML file."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from teamvla_envs.files import write_text
+
 from teamvla_eval.metrics.summary import summarize, summarize_by_goal
 from teamvla_eval.report.html import render_page
 from teamvla_eval.report.plots import learning_curve, success_bars
 from teamvla_eval.report.videos import Clip
-from teamvla_eval.results.results import BenchResults, write_atomically
+from teamvla_eval.results.results import BenchResults
 
 
 @dataclass(frozen=True)
 class Training:
-    """How a policy was trained.
+    """Training of a policy.
 
     Attributes:
         minutes: (L,) training time of each log line [min].
         losses: Label to (L,) losses; None where a line has none.
-        stages: What was done and how long each part took [s].
+        stages: Name of each stage to its duration [s].
     """
 
     minutes: Sequence[float]
@@ -28,7 +30,7 @@ class Training:
 
 @dataclass(frozen=True)
 class Report:
-    """What the page says; the results' first policy is the one it is about.
+    """Content of the report; the first policy of the results is its subject.
 
     Attributes:
         eyebrow: Line above the title.
@@ -37,7 +39,7 @@ class Report:
         results: All policies on one task, over the same seeds.
         clips: Videos to show.
         commands: Command lines that repeat the work.
-        training: How the first policy was trained.
+        training: Training of the first policy.
     """
 
     eyebrow: str
@@ -51,7 +53,7 @@ class Report:
 
 def write_report(report: Report, path: Path) -> None:
     """Write the page, complete or not at all."""
-    write_atomically(path, render_report(report))
+    write_text(path, render_report(report))
 
 
 def render_report(report: Report) -> str:

@@ -4,17 +4,19 @@ import csv
 import io
 from collections.abc import Sequence
 from string import Template
+from typing import Any
 
-from teamvla_eval.metrics.episode_record import EpisodeRecord
+from teamvla_eval.metrics.episode_record import record_keys
 from teamvla_eval.metrics.summary import SuccessSummary, aggregate_results, summarize, summarize_by_goal
+from teamvla_eval.metrics.table import summarized_metrics
 from teamvla_eval.report.escaping import csv_cell, latex, markdown, markdown_code, single_line
-from teamvla_eval.report.format import interval, p_value, percent, percent_points, seconds, share
+from teamvla_eval.report.format import interval, p_value, percent, percent_points, seconds
 from teamvla_eval.report.html import read_template
 from teamvla_eval.results.results import BenchResults
 
 
 def markdown_table(results: BenchResults) -> str:
-    """The results as Markdown: policies and tasks, goals, what was measured, comparisons, and how to repeat them."""
+    """Results as Markdown: success by policy, task and goal, metrics, comparisons, and the command."""
     template = Template(read_template("results.md"))
     compared = _compared(results)
     return template.substitute(
@@ -25,6 +27,7 @@ def markdown_table(results: BenchResults) -> str:
             for suite in results.suites
             for goal, summary in summarize_by_goal(suite.records).items()
         ),
+        measured_head=_measured_head(),
         measured="\n".join(_measured(suite.policy, suite.task, summarize(suite.records)) for suite in results.suites),
         comparisons="".join(f"\n{table}\n" for table in (_said(results), compared) if table),
         command=markdown_code(results.command),
@@ -63,20 +66,23 @@ def latex_table(results: BenchResults) -> str:
 
 
 def episodes_csv(results: BenchResults) -> str:
-    """One row per episode with the fields of its record; idle times of several arms are joined by a semicolon.
+    """One row per episode with the fields of its record; numbers per arm are joined by semicolons.
 
-    Texts that a spreadsheet would take for a formula begin with an apostrophe.
+    Texts that a spreadsheet would interpret as a formula begin with an apostrophe.
     """
     text = io.StringIO()
-    names = ["return" if name == "episode_return" else name for name in EpisodeRecord.__dataclass_fields__]
-    writer = csv.DictWriter(text, ["policy", *names], lineterminator="\n")
+    writer = csv.DictWriter(text, ["policy", *record_keys()], lineterminator="\n")
     writer.writeheader()
     for suite in results.suites:
         for record in suite.records:
-            idle = ";".join(map(repr, record.idle_time_s))
-            row = {"policy": suite.policy, **record.to_json(), "idle_time_s": idle}
-            writer.writerow({name: csv_cell(v) if isinstance(v, str) else v for name, v in row.items()})
+            writer.writerow({name: _csv_value(v) for name, v in {"policy": suite.policy, **record.to_json()}.items()})
     return text.getvalue()
+
+
+def _csv_value(value: Any) -> Any:
+    if isinstance(value, list):
+        return ";".join(map(repr, value))
+    return csv_cell(value) if isinstance(value, str) else value
 
 
 def _row(names: Sequence[str], summary: SuccessSummary) -> str:
@@ -89,16 +95,16 @@ def _row(names: Sequence[str], summary: SuccessSummary) -> str:
     )
 
 
+def _measured_head() -> str:
+    titles = ["policy", "task", *(metric.header for metric in summarized_metrics()), "unstable"]
+    return f"| {' | '.join(titles)} |\n|---|---|{'---:|' * (len(titles) - 2)}"
+
+
 def _measured(policy: str, task: str, summary: SuccessSummary) -> str:
     return _cells(
         policy,
         task,
-        share(summary.coordination_score),
-        f"{summary.collision_cost:.2f}",
-        f"{summary.dropped_objects:.2f}",
-        " / ".join(f"{time:.1f}" for time in summary.idle_time_s) or "–",
-        f"{summary.action_change:.3f}",
-        f"{summary.energy:.0f}",
+        *(metric.format(summary.metrics[metric.name]) for metric in summarized_metrics()),
         str(summary.unstable),
     )
 
@@ -127,7 +133,13 @@ def _said(results: BenchResults) -> str:
             rows.append(_cells(suite.policy, suite.task, original, said))
     if not rows:
         return ""
-    return "\n".join(["| policy | task | success as the seed's goal | success as said |", "|---|---|---:|---:|", *rows])
+    return "\n".join(
+        [
+            "| policy | task | success as the seed's goal | success as said |",
+            "|---|---|---:|---:|",
+            *rows,
+        ]
+    )
 
 
 def _cells(*cells: str) -> str:

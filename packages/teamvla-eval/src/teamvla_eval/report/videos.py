@@ -16,11 +16,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Clip:
-    """One episode to look at.
+    """Video of one episode.
 
     Attributes:
         policy: Name of the policy that acted.
-        episode: What happened.
+        episode: Record of the episode.
         mp4: The video file.
     """
 
@@ -41,7 +41,7 @@ def make_clip(
     """Render and encode one recorded episode at its own speed.
 
     Args:
-        env: The environment that recorded the trajectory; its present state is lost.
+        env: The environment that recorded the trajectory; its current state is overwritten.
         trajectory: T + 1 recorded states.
         policy: Name of the policy that acted.
         episode: Record of the same episode.
@@ -60,17 +60,17 @@ def render_trajectory(
     size: tuple[int, int] = (240, 360),
     stride: int = 1,
 ) -> np.ndarray:
-    """Images of the recorded states.
+    """Render the recorded states.
 
     The worlds of the environment show consecutive moments, so N worlds render N moments per call.
-    The environment's present state is overwritten: reset it before using it again.
+    The current state of the environment is overwritten: reset it before using it again.
 
     Args:
         env: An environment with the same task, arms and scene options as the recorded one.
         trajectory: T + 1 recorded states.
         camera: Name of the camera.
         size: Height and width [px].
-        stride: Show every so many-th state; the last one is always shown.
+        stride: Control steps per frame; the last state is always shown.
 
     Returns:
         (T / stride + 1, height, width, 3) uint8 frames.
@@ -111,7 +111,7 @@ def encode_mp4(frames: np.ndarray, fps: float, quality: int = 27) -> bytes:
 
 
 def poster(mp4: bytes) -> bytes | None:
-    """The first frame of a video as a JPEG, which a page shows until the video is played; None if it has none."""
+    """First frame of a video as a JPEG; None if the video cannot be decoded."""
     import imageio.v3 as iio
 
     try:

@@ -1,4 +1,4 @@
-"""Append-only text files: a line is appended whole or not at all, even on a full disk or next to other processes."""
+"""Append-only text files: a line is appended whole or not at all, also on a full disk and by several processes."""
 
 import contextlib
 import errno
@@ -26,7 +26,7 @@ def append_line(path: Path, line: str) -> None:
 def write_line(handle: int, path: Path, line: str, alone: bool = True) -> None:
     """Append a line to a file that is open for reading and appending.
 
-    Part of a line that an earlier process left at the end of the file becomes a line of its own, which readers skip.
+    An incomplete line at the end of the file becomes a line of its own, which readers skip.
 
     Args:
         handle: File descriptor.

@@ -1,7 +1,7 @@
-"""The journal of a measurement: every episode as a line of a file, written as it ends, so that a later run goes on.
+"""Journal of a measurement: one line per finished episode, from which an interrupted run is resumed.
 
 The first line is a header with everything that records depend on: settings, tasks, policies with the checksums of their
-files, and versions. Each further line is the record of an episode with a checksum of the line.
+files, versions and metrics. Each further line is the record of an episode with a checksum of the line.
 """
 
 import contextlib
@@ -19,21 +19,23 @@ from pathlib import Path
 from typing import Any
 
 from teamvla_envs.errors import UserError
+from teamvla_envs.policies import MODULE, PolicySpec
 
 from teamvla_eval.metrics.episode_record import EpisodeRecord, Measured
+from teamvla_eval.metrics.table import registered_metrics
 from teamvla_eval.results.append_only import write_line
 from teamvla_eval.results.schema import MAX_BYTES, check_episode
 
 JOURNAL = "episodes.jsonl"
 SCHEMA_VERSION = 1
 _FORMAT = "teamvla journal"
-_CHECKPOINT = ("config.json", "model.safetensors")  # what acts; the rest of the folder is for training
+_CHECKPOINT = ("config.json", "model.safetensors")  # the files that determine the actions
 
 logger = logging.getLogger(__name__)
 
 
 class Journal:
-    """Keeps the records of a measurement in a file until its results are written.
+    """File with the records of a measurement, kept until the results are written.
 
     Args:
         path: The file. Nothing is written before :meth:`start`.
@@ -69,12 +71,12 @@ class Journal:
         return sum(map(len, self._records.values()))
 
     def known(self, policy: str, task: str) -> Measured:
-        """The episodes of a policy on a task that are measured already."""
+        """Episodes of a policy on a task that an earlier run measured."""
         suite = policy, task
         return Measured(dict(self._records.get(suite, {})), self._wall_s.get(suite, 0.0))
 
     def start(self) -> None:
-        """Make the file ready for records.
+        """Open the file for records.
 
         Raises:
             OSError: If it cannot be written.
@@ -90,12 +92,12 @@ class Journal:
             self._fresh = False
 
     def add(self, policy: str, record: EpisodeRecord, wall_s: float) -> None:
-        """Keep a record.
+        """Append a record.
 
         Args:
             policy: Name of the policy.
-            record: What happened.
-            wall_s: How long the episodes of this policy on this task have taken so far [s].
+            record: Record of the episode.
+            wall_s: Wall-clock time of the policy's episodes on this task so far [s].
 
         Raises:
             OSError: If it cannot be written, for example because the disk is full; earlier records are not affected.
@@ -105,12 +107,12 @@ class Journal:
         self._keep(policy, record, wall_s)
 
     def remove(self) -> None:
-        """Delete the file, once the results are written elsewhere."""
+        """Delete the file, because the results are written."""
         self.path.unlink(missing_ok=True)
         self.close()
 
     def close(self) -> None:
-        """Flush the file to the disk and let other processes write to it; one without records is deleted."""
+        """Flush and unlock the file; one without records is deleted."""
         if self._handle is not None:
             if not len(self) and not self._fresh:
                 self.path.unlink(missing_ok=True)
@@ -131,7 +133,7 @@ class Journal:
             logger.warning("%s cannot be locked (%s); start no second run with the same --out", self.path, error)
 
     def _read(self, overwrite: bool) -> None:
-        """Take the records of an earlier run, unless they are to be discarded."""
+        """Read the records of an earlier run, unless they are to be discarded."""
         assert self._handle is not None
         if overwrite or not (size := os.fstat(self._handle).st_size):
             return
@@ -139,7 +141,7 @@ class Journal:
             raise UserError(f"{self.path} has {size} bytes, a journal has at most {MAX_BYTES}; pass another --out")
         content = self.path.read_bytes()
         lines = content.split(b"\n")[:-1]
-        if not lines:  # killed while it wrote the header
+        if not lines:  # the process was killed while writing the header
             return
         self._check_header(lines[0])
         damaged = [number for number, line in enumerate(lines[1:], start=2) if not self._read_line(line)]
@@ -148,11 +150,11 @@ class Journal:
                 "%s: %d damaged lines, the first is line %d; these episodes are measured again",
                 self.path, len(damaged), damaged[0],
             )  # fmt: skip
-        os.ftruncate(self._handle, content.rfind(b"\n") + 1)  # part of a line: killed while it wrote
+        os.ftruncate(self._handle, content.rfind(b"\n") + 1)  # incomplete line: the process was killed
         self._fresh = False
 
     def _check_header(self, line: bytes) -> None:
-        instead = "pass --overwrite to discard it, or another --out"
+        advice = "pass --overwrite to discard it, or another --out"
         try:
             header = json.loads(line)
             started = str(header["started"])
@@ -160,7 +162,7 @@ class Journal:
         except (ValueError, KeyError, TypeError, RecursionError):
             known = False
         if not known:
-            raise UserError(f"{self.path} is damaged or no journal of this version of TeamVLA; {instead}")
+            raise UserError(f"{self.path} is damaged or no journal of this version of TeamVLA; {advice}")
         difference = _difference(header, self._measurement)
         if difference:
             raise UserError(
@@ -170,7 +172,7 @@ class Journal:
         self.started = started
 
     def _read_line(self, line: bytes) -> bool:
-        """Take the record of a line; False for a damaged one."""
+        """Read the record of a line; False for a damaged line."""
         try:
             values = json.loads(line)
             if values.pop("crc32") != _checksum(values):
@@ -198,10 +200,10 @@ def measurement(
     policies: Sequence[str],
     versions: Mapping[str, str],
 ) -> dict[str, Any]:
-    """Everything that the records of a measurement depend on.
+    """Header of a journal: everything that the records of a measurement depend on.
 
     Args:
-        program: What measures.
+        program: Name of the measuring program.
         settings: Settings that all policies share.
         tasks: Task names.
         policies: Specifications of the policies, which have been loaded.
@@ -213,6 +215,7 @@ def measurement(
         "tasks": list(tasks),
         "policies": {name: policy_checksum(name) for name in policies},
         "versions": dict(versions),
+        "metrics": [metric.name for metric in registered_metrics()],
     }
 
 
@@ -220,19 +223,15 @@ def policy_checksum(spec: str) -> str | None:
     """SHA-256 of the files that determine a policy; None for one that is part of an installed distribution.
 
     Args:
-        spec: What the user typed: of a checkpoint, a file, or ``module:attribute``.
+        spec: Specification of the policy.
     """
-    from teamvla_envs.policies import policy_factories
-
-    name, _, argument = spec.partition(":")
-    known = name in policy_factories()
-    path = Path(argument if known else spec)
-    if not known and not path.is_dir():
-        return _module_checksum(name) if argument else None
-    if not argument and known:
+    parsed = PolicySpec.parse(spec)
+    if parsed.kind == MODULE:
+        return _module_checksum(spec.partition(":")[0])
+    if parsed.path is None:
         return None
-    files = [path / name for name in _CHECKPOINT] if path.is_dir() else [path]
-    if not all(file.is_file() for file in files):  # an argument that is no path, as in random:7
+    files = [parsed.path / name for name in _CHECKPOINT] if parsed.path.is_dir() else [parsed.path]
+    if not all(file.is_file() for file in files):
         return None
     checksum = hashlib.sha256()
     for file in files:
@@ -251,7 +250,7 @@ def _module_checksum(name: str) -> str | None:
 
 
 def _difference(before: Mapping[str, Any], now: Mapping[str, Any]) -> str:
-    """The first value in which two measurements differ; empty if there is none."""
+    """Description of the first difference between two headers; empty if there is none."""
     for part, wanted in now.items():
         found = before.get(part)
         if not isinstance(wanted, dict) or not isinstance(found, dict):

@@ -1,6 +1,6 @@
-"""TeamVLA-Bench v0: what a run must be to count, as data. ``docs/benchmark.md`` says it in words.
+"""Protocol of TeamVLA-Bench v0 as data; ``docs/benchmark.md`` describes it.
 
-Whatever changes a number changes the version: tasks, seeds, horizon, physics settings, metrics.
+Tasks, seeds, horizon, physics settings and metrics are part of the version.
 """
 
 from collections.abc import Mapping
@@ -27,7 +27,7 @@ SETTINGS: Final[Mapping[str, Any]] = {
 
 
 def deviations(results: BenchResults) -> list[str]:
-    """Where a run differs from the protocol, one sentence each; nothing for a run that counts."""
+    """Deviations of a run from the protocol, one text each; empty for a valid run."""
     found = []
     if results.protocol != PROTOCOL:
         found.append(f"protocol is {results.protocol!r}, this version has {PROTOCOL!r}")

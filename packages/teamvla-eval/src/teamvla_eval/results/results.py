@@ -1,4 +1,4 @@
-"""Benchmark results: what ``results.json`` holds, and reading and writing it safely.
+"""Benchmark results: content of ``results.json``, and validated reading.
 
 ``results.json`` (schema version 2) holds
 
@@ -7,7 +7,7 @@
 - ``policy`` and ``tasks``: the first policy of the command and its figures per task. Each task has
   ``episodes``, ``successes``, ``success_rate``, ``wilson_95`` ([low, high]), ``time_to_success_s`` (median
   over the successful episodes, null without one), ``time_to_success_mean_s``, ``mean_return``, the means of the
-  measured metrics, ``wall_s`` (how long the episodes took), and under ``goals`` the same per goal variant;
+  measured metrics, ``wall_s`` (wall-clock time of the episodes), and under ``goals`` the same per goal variant;
 - ``policies``: policy name to such a ``tasks`` object, for every policy of the command;
 - ``comparisons``: the first policy against each other one, per task, on the same episodes;
 - ``episodes``: one record per episode, ``policy`` and the fields of :class:`EpisodeRecord`.
@@ -17,7 +17,6 @@ A file is checked when it is read, key by key, and its figures are computed agai
 
 import json
 import os
-import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -26,42 +25,25 @@ from typing import Any
 from teamvla_envs.errors import UserError
 
 from teamvla_eval.metrics.comparison import Comparison, compare
-from teamvla_eval.metrics.episode_record import EpisodeRecord
+from teamvla_eval.metrics.episode_record import EpisodeRecord, Suite
 from teamvla_eval.metrics.summary import SuccessSummary, summarize, summarize_by_goal
-from teamvla_eval.results.schema import MAX_BYTES, OPTIONAL, SCHEMA_VERSION, check_results
+from teamvla_eval.results.schema import MAX_BYTES, SCHEMA_VERSION, check_results, optional_keys
 
 PROTOCOL = "TeamVLA-Bench v0"
 
 
 @dataclass(frozen=True)
-class Suite:
-    """All episodes of one policy on one task.
-
-    Attributes:
-        policy: Name of the policy as the user gave it, e.g. ``"expert"`` or ``"runs/x"``.
-        task: Task name.
-        records: One record per seed, in seed order.
-        wall_s: How long the episodes took [s]; None where nobody measured it.
-    """
-
-    policy: str
-    task: str
-    records: tuple[EpisodeRecord, ...]
-    wall_s: float | None = field(default=None, compare=False)
-
-
-@dataclass(frozen=True)
 class BenchResults:
-    """Everything a benchmark run found.
+    """Results of a benchmark run.
 
     Attributes:
-        command: The command that repeats it.
+        command: Command that repeats the run.
         versions: Distribution name to installed version.
         settings: Settings that all suites share, e.g. seed set and number of arms.
         suites: Policy-major, in the order of the command.
-        git: ``commit`` and ``dirty`` of the working tree it ran in; empty outside of one.
-        hardware: What it ran on.
-        started: When it began, UTC in ISO 8601.
+        git: ``commit`` and ``dirty`` of the working tree; empty outside of a repository.
+        hardware: Description of the machine.
+        started: Start of the run, UTC in ISO 8601.
         protocol: Name and version of the benchmark's protocol.
     """
 
@@ -86,7 +68,7 @@ class BenchResults:
         return tuple(dict.fromkeys(suite.task for suite in self.suites))
 
     def suite(self, policy: str, task: str) -> Suite:
-        """The episodes of one policy on one task.
+        """Episodes of one policy on one task.
 
         Raises:
             KeyError: If this policy did not run on this task.
@@ -107,7 +89,7 @@ class BenchResults:
         ]
 
     def to_json(self) -> dict[str, Any]:
-        """The content of ``results.json``."""
+        """Content of ``results.json``."""
         policies: dict[str, dict[str, Any]] = {}
         for suite in self.suites:
             policies.setdefault(suite.policy, {})[suite.task] = task_figures(suite.records) | {"wall_s": suite.wall_s}
@@ -163,7 +145,7 @@ def task_figures(records: Sequence[EpisodeRecord]) -> dict[str, Any]:
 
 
 def check_folder(out: Path) -> None:
-    """Make sure, before the work begins, that results can be written into a folder.
+    """Check, before the work begins, that results can be written into a folder.
 
     Raises:
         UserError: If the path is a file or cannot be written.
@@ -173,26 +155,6 @@ def check_folder(out: Path) -> None:
         raise UserError(f"out is {out}, but {existing} is a file")
     if not os.access(existing, os.W_OK | os.X_OK):
         raise UserError(f"out is {out}, but {existing} cannot be written")
-
-
-def write_results(results: BenchResults, folder: Path) -> None:
-    """Write ``results.json``, ``results.md``, ``results.tex`` and ``episodes.csv``, each complete or not at all.
-
-    Args:
-        results: What to write.
-        folder: Created when it does not exist; files of an earlier run are replaced.
-    """
-    from teamvla_eval.report.tables import episodes_csv, latex_table, markdown_table
-
-    files = {
-        "results.md": markdown_table(results),
-        "results.tex": latex_table(results),
-        "episodes.csv": episodes_csv(results),
-        "results.json": json.dumps(results.to_json(), indent=2, allow_nan=False) + "\n",
-    }
-    folder.mkdir(parents=True, exist_ok=True)
-    for name, text in files.items():
-        write_atomically(folder / name, text)
 
 
 def read_results(path: Path) -> BenchResults:
@@ -213,38 +175,16 @@ def read_results(path: Path) -> BenchResults:
         raise UserError(f"{path}: {error}") from error
 
 
-def write_atomically(path: Path, text: str) -> None:
-    """Write a text file so that a reader finds the old content or the new one, never a part.
-
-    Raises:
-        OSError: If it cannot be written, for example because the disk is full; names the file.
-    """
-    temporary: str | None = None
-    try:
-        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        os.chmod(temporary, 0o644)
-        os.replace(temporary, path)
-    except BaseException as error:
-        if temporary is not None:
-            Path(temporary).unlink(missing_ok=True)
-        if isinstance(error, OSError):
-            raise OSError(error.errno, error.strerror, str(path)) from error
-        raise
-
-
 def _refuse(constant: str) -> float:
     raise UserError(f"{constant} is not a JSON number")
 
 
 def _agrees(found: Any, computed: Any, key: str) -> bool:
-    """Whether a figure of a file is what its episodes give; keys that are newer than the file may be missing."""
+    """Whether a figure of a file follows from its episodes; a file can lack optional keys and have unknown ones."""
     if isinstance(found, dict) and isinstance(computed, dict):
-        return not set(found) - set(computed) and all(_agrees(found.get(k), v, k) for k, v in computed.items())
-    return bool(found == computed) or (found is None and key in OPTIONAL)
+        same = key != "goals" or set(found) == set(computed)
+        return same and all(_agrees(found.get(k), v, k) for k, v in computed.items())
+    return bool(found == computed) or (found is None and key in optional_keys())
 
 
 def _figures(summary: SuccessSummary) -> dict[str, Any]:
@@ -256,13 +196,7 @@ def _figures(summary: SuccessSummary) -> dict[str, Any]:
         "time_to_success_s": summary.time_to_success.median_s,
         "time_to_success_mean_s": summary.time_to_success.mean_s,
         "mean_return": summary.mean_return,
-        "coordination_score": summary.coordination_score,
-        "joint_episodes": summary.joint_episodes,
-        "collision_cost": summary.collision_cost,
-        "dropped_objects": summary.dropped_objects,
-        "idle_time_s": list(summary.idle_time_s),
-        "action_change": summary.action_change,
-        "energy": summary.energy,
+        **{name: list(v) if isinstance(v, tuple) else v for name, v in summary.metrics.items()},
         "said_success_rate": summary.said_success_rate,
         "unstable": summary.unstable,
     }

@@ -1,37 +1,47 @@
-"""The schema of ``results.json`` as a table of keys and types, and the check of a file that comes from anywhere."""
+"""Schema of ``results.json`` as tables of keys and checks, applied to files from untrusted sources."""
 
 import json
-import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
+from functools import cache
 from typing import Any
 
 from teamvla_envs.errors import UserError
 
+from teamvla_eval.metrics.table import all_metrics, registered_metrics, summarized_metrics
+from teamvla_eval.metrics.value_checks import (
+    SURROGATE,
+    Check,
+    amount,
+    boolean,
+    count,
+    interval,
+    mapping,
+    number,
+    or_null,
+    sequence,
+    share,
+    text,
+    texts,
+)
+
 SCHEMA_VERSION = 2
 MAX_BYTES = 200_000_000  # a record has some 500 bytes
 MAX_EPISODES = 200_000
-MAX_TEXT = 4_000
-MAX_NUMBER = 1e100  # sums and squares of larger ones overflow
-MAX_COUNT = 2**63 - 1
-OPTIONAL = ("unstable",)  # keys that files of earlier versions do not have
-
-_SURROGATE = re.compile("[\ud800-\udfff]")  # JSON can hold unpaired ones, no file can
-
-Check = Callable[[Any], str | None]  # what was expected, None when the value is that
+UNSTABLE = "unstable"  # figure that files of earlier versions do not have
 
 
 def check_results(values: Any) -> None:
     """Check types, ranges and required keys of a results file's content.
 
     Raises:
-        UserError: Names the key, what was found and what was expected.
+        UserError: Names the key, the value and the expectation.
     """
     if not isinstance(values, dict):
         raise UserError(f"results are {type(values).__name__}, expected an object")
     version = values.get("schema_version")
     if version != SCHEMA_VERSION:
         raise UserError(f"results have schema_version {version!r}, expected {SCHEMA_VERSION}")
-    if _SURROGATE.search(json.dumps(values, ensure_ascii=False)):
+    if SURROGATE.search(json.dumps(values, ensure_ascii=False)):
         raise UserError("results have a text that is not valid Unicode")
     check_object("", values, _TOP)
     for policy, tasks in values["policies"].items():
@@ -39,9 +49,9 @@ def check_results(values: Any) -> None:
             raise UserError(f"policies.{policy} is {_shown(tasks)}, expected an object of tasks")
         for task, figures in tasks.items():
             place = f"policies.{policy}.{task}"
-            check_object(place, figures, _TASK)
+            check_object(place, figures, _figure_checks() | _TASK)
             for goal, of_goal in figures["goals"].items():
-                check_object(f"{place}.goals.{goal}", of_goal, _FIGURES)
+                check_object(f"{place}.goals.{goal}", of_goal, _figure_checks())
     if len(values["episodes"]) > MAX_EPISODES:
         raise UserError(f"episodes has {len(values['episodes'])} records, at most {MAX_EPISODES} are read")
     seen = set()
@@ -57,9 +67,9 @@ def check_episode(values: Any, place: str = "episode") -> None:
     """Check the record of an episode.
 
     Raises:
-        UserError: Names the key, what was found and what was expected.
+        UserError: Names the key, the value and the expectation.
     """
-    check_object(place, values, _EPISODE)
+    check_object(place, values, _episode_checks())
     if values["success"] != (values["time_to_success_s"] is not None):
         raise UserError(f"{place}.time_to_success_s must be null exactly for failures")
 
@@ -70,16 +80,16 @@ def check_object(place: str, values: Any, checks: Mapping[str, Check]) -> None:
     Args:
         place: Its name for the error message; empty for a whole file.
         values: What was read.
-        checks: Key to check; these keys must be there, unless they are in ``OPTIONAL``.
+        checks: Key to check; these keys must be there, except the :func:`optional_keys`.
 
     Raises:
-        UserError: Names the key, what was found and what was expected.
+        UserError: Names the key, the value and the expectation.
     """
     if not isinstance(values, dict):
         raise UserError(f"{place} is {_shown(values)}, expected an object")
     for key, check in checks.items():
         name = f"{place}.{key}" if place else key
-        if key not in values and key in OPTIONAL:
+        if key not in values and key in optional_keys():
             continue
         if key not in values:
             raise UserError(f"{name} is missing")
@@ -93,80 +103,6 @@ def _shown(value: Any) -> str:
     return shown if len(shown) <= 60 else shown[:57] + "…"
 
 
-def text(value: Any) -> str | None:
-    """Check a text."""
-    good = isinstance(value, str) and len(value) <= MAX_TEXT and not _SURROGATE.search(value)
-    return None if good else f"text of at most {MAX_TEXT} characters"
-
-
-def _bool(value: Any) -> str | None:
-    return None if isinstance(value, bool) else "true or false"
-
-
-def count(value: Any) -> str | None:
-    """Check a number of things."""
-    good = isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= MAX_COUNT
-    return None if good else "a whole number that is not negative"
-
-
-def _number(value: Any) -> str | None:
-    good = isinstance(value, (int, float)) and not isinstance(value, bool) and -MAX_NUMBER <= value <= MAX_NUMBER
-    return None if good else "a finite number"
-
-
-def amount(value: Any) -> str | None:
-    """Check a number that is not negative."""
-    return None if _number(value) is None and value >= 0 else "a finite number that is not negative"
-
-
-def share(value: Any) -> str | None:
-    """Check a number from 0 to 1."""
-    return None if _number(value) is None and 0 <= value <= 1 else "a number in [0, 1]"
-
-
-def _numbers(value: Any) -> str | None:
-    return None if isinstance(value, list) and not any(map(amount, value)) else "a list of numbers"
-
-
-def interval(value: Any) -> str | None:
-    """Check an interval of shares."""
-    good = isinstance(value, list) and len(value) == 2 and not any(map(share, value)) and value[0] <= value[1]
-    return None if good else "[low, high] in [0, 1]"
-
-
-def mapping(value: Any) -> str | None:
-    """Check an object."""
-    return None if isinstance(value, dict) else "an object"
-
-
-def sequence(value: Any) -> str | None:
-    """Check a list."""
-    return None if isinstance(value, list) else "a list"
-
-
-def texts(value: Any) -> str | None:
-    """Check an object whose values are texts."""
-    good = isinstance(value, dict) and not any(map(text, value.values()))
-    return None if good else "an object of texts"
-
-
-def or_null(check: Check) -> Check:
-    """The check, but null passes as well."""
-
-    def either(value: Any) -> str | None:
-        expected = None if value is None else check(value)
-        return f"{expected}, or null" if expected else None
-
-    return either
-
-
-_MEASURED: dict[str, Check] = {
-    "coordination_score": or_null(share),
-    "collision_cost": amount,
-    "idle_time_s": _numbers,
-    "action_change": amount,
-    "energy": amount,
-}
 _TOP: dict[str, Check] = {
     "protocol": text,
     "command": text,
@@ -181,36 +117,50 @@ _TOP: dict[str, Check] = {
     "comparisons": sequence,
     "episodes": sequence,
 }
-_FIGURES: dict[str, Check] = {
-    "episodes": count,
-    "successes": count,
-    "success_rate": share,
-    "wilson_95": interval,
-    "time_to_success_s": or_null(amount),
-    "time_to_success_mean_s": or_null(amount),
-    "mean_return": _number,
-    "joint_episodes": count,
-    "dropped_objects": amount,
-    "said_success_rate": or_null(share),
-    "unstable": count,
-    **_MEASURED,
-}
-_TASK: dict[str, Check] = {**_FIGURES, "goals": mapping, "wall_s": or_null(amount)}
-_EPISODE: dict[str, Check] = {
-    "policy": text,
-    "task": text,
-    "seed": count,
-    "goal": text,
-    "instruction": text,
-    "success": _bool,
-    "steps": count,
-    "time_to_success_s": or_null(amount),
-    "return": _number,
-    "final_phase": text,
-    "end_reason": text,
-    "furthest_phase": text,
-    "dropped_objects": count,
-    "said_goal": or_null(text),
-    "said_success": or_null(_bool),
-    **_MEASURED,
-}
+_TASK: dict[str, Check] = {"goals": mapping, "wall_s": or_null(amount)}
+
+
+@cache
+def optional_keys() -> frozenset[str]:
+    """Keys of records and figures that a valid file can lack."""
+    return frozenset((UNSTABLE, *(metric.name for metric in registered_metrics())))
+
+
+@cache
+def _figure_checks() -> dict[str, Check]:
+    checks: dict[str, Check] = {
+        "episodes": count,
+        "successes": count,
+        "success_rate": share,
+        "wilson_95": interval,
+        "time_to_success_s": or_null(amount),
+        "time_to_success_mean_s": or_null(amount),
+        "mean_return": number,
+        "said_success_rate": or_null(share),
+        UNSTABLE: count,
+    }
+    for metric in summarized_metrics():
+        checks[metric.name] = metric.check_aggregate
+        if metric.counted_as:
+            checks[metric.counted_as] = count
+    return checks
+
+
+@cache
+def _episode_checks() -> dict[str, Check]:
+    return {
+        "policy": text,
+        "task": text,
+        "seed": count,
+        "goal": text,
+        "instruction": text,
+        "success": boolean,
+        "steps": count,
+        "time_to_success_s": or_null(amount),
+        "return": number,
+        "final_phase": text,
+        "end_reason": text,
+        "said_goal": or_null(text),
+        "said_success": or_null(boolean),
+        **{metric.name: metric.check for metric in all_metrics()},
+    }

@@ -1,4 +1,4 @@
-"""What is handed in to the leaderboard: a small JSON file that says what a policy is, beside its results files."""
+"""Submissions to the leaderboard: a JSON file that describes a policy, next to its results files."""
 
 import json
 from collections.abc import Mapping
@@ -21,19 +21,19 @@ _TEXTS = ("name", "authors", "date", "observations", "training_data", "training_
 
 @dataclass(frozen=True)
 class Submission:
-    """A policy that was handed in.
+    """Submitted policy.
 
     Attributes:
-        name: What the leaderboard calls it.
-        authors: Who made it.
+        name: Name on the leaderboard.
+        authors: Authors of the policy.
         date: Day of the submission, ISO 8601.
-        url: Where it is described; empty for nowhere.
-        observations: What it sees: one of ``OBSERVATIONS``.
-        training_data: What it was trained on, in words.
-        training_hours: How long it was trained [h].
-        training_hardware: On what.
-        policy: Its name in the results files.
-        results: Split to results; ``"train"`` is there always, ``"unseen"`` may be.
+        url: Address of a description; may be empty.
+        observations: Observation mode, one of ``OBSERVATIONS``.
+        training_data: Description of the training data.
+        training_hours: Duration of the training [h].
+        training_hardware: Hardware of the training.
+        policy: Name of the policy in the results files.
+        results: Split to results; ``"train"`` is required, ``"unseen"`` is optional.
     """
 
     name: str
@@ -54,7 +54,7 @@ def read_submission(path: Path) -> Submission:
     ``results`` of the file maps a split to the path of a ``results.json``, relative to the file and inside its folder.
 
     Raises:
-        UserError: Names the file, the key, what was found and what was expected.
+        UserError: Names the file, the key, the value and the expectation.
     """
     try:
         return _read(path)

@@ -1,4 +1,4 @@
-"""Policies with something taken away from them: an arm, their eyes, some of their messages."""
+"""Ablations of policies: a frozen arm, black camera images, lost messages."""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def ablated(policy: "Policy", settings: "EvaluationSettings") -> "Policy":
-    """The policy with what the settings take away from it, and with the arithmetic that they ask for."""
+    """Wrap a policy in the ablations of the settings, and in per-world decisions if they ask for them."""
     from teamvla_eval.rollout.per_world import OneByOne
 
     if settings.drop_messages is not None:
@@ -31,7 +31,7 @@ def ablated(policy: "Policy", settings: "EvaluationSettings") -> "Policy":
 
 
 class FrozenArm:
-    """A policy of whose actions one arm executes none: it keeps its posture, with an open gripper.
+    """Ablation: one arm holds its posture with an open gripper instead of acting.
 
     Args:
         policy: The policy.
@@ -44,22 +44,22 @@ class FrozenArm:
 
     @property
     def env_kwargs(self) -> Mapping[str, Any]:
-        """Those of the policy."""
+        """Environment arguments of the wrapped policy."""
         return self._policy.env_kwargs
 
     def bind(self, env: "TeamVectorEnv") -> None:
-        """Take the environment; ValueError if it lacks the arm."""
+        """Bind to an environment; UserError if it lacks the arm."""
         if not 0 <= self._arm < env.num_arms:
             raise UserError(f"freeze-arm is {self._arm}, the arms are 0 to {env.num_arms - 1}")
         self._env = env
         self._policy.bind(env)
 
     def reset(self, mask: np.ndarray) -> None:
-        """Tell the policy."""
+        """Reset the wrapped policy."""
         self._policy.reset(mask)
 
     def act(self, obs: Any) -> np.ndarray:
-        """The policy's actions (N, A*D), except for the frozen arm."""
+        """Return the actions, shape ``(N, A * D)``, with those of the frozen arm replaced."""
         env = self._env
         assert env is not None, "bind(env) comes before act"
         actions = np.array(self._policy.act(obs), dtype=np.float32).reshape(env.num_envs, env.num_arms, -1)
@@ -68,10 +68,10 @@ class FrozenArm:
 
 
 class Blind:
-    """A policy whose cameras show black.
+    """Ablation: all camera images are black.
 
     Args:
-        policy: The policy; it must see cameras.
+        policy: A policy that observes images.
     """
 
     def __init__(self, policy: "Policy"):
@@ -79,21 +79,21 @@ class Blind:
 
     @property
     def env_kwargs(self) -> Mapping[str, Any]:
-        """Those of the policy."""
+        """Environment arguments of the wrapped policy."""
         return self._policy.env_kwargs
 
     def bind(self, env: "TeamVectorEnv") -> None:
-        """Take the environment; ValueError if it shows no images."""
+        """Bind to an environment; UserError if it has no images."""
         if env.obs_mode == "state":
             raise UserError("blind: it acts on the state and sees no cameras")
         self._policy.bind(env)
 
     def reset(self, mask: np.ndarray) -> None:
-        """Tell the policy."""
+        """Reset the wrapped policy."""
         self._policy.reset(mask)
 
     def act(self, obs: Any) -> np.ndarray:
-        """The policy's actions (N, A*D) in the dark."""
+        """Return the actions for black images, shape ``(N, A * D)``."""
         dark = {
             key: {camera: np.zeros_like(image) for camera, image in value.items()}
             for key, value in obs.items()
@@ -103,7 +103,7 @@ class Blind:
 
 
 class LossyMessages:
-    """A policy whose arms lose some of what they tell one another.
+    """Ablation: a share of the messages between arms gets lost.
 
     Args:
         policy: A policy with a ``channel`` (:class:`teamvla_envs.env.messages.ChannelSettings`) and, once bound, a
@@ -117,12 +117,12 @@ class LossyMessages:
 
     @property
     def env_kwargs(self) -> Mapping[str, Any]:
-        """Those of the policy."""
+        """Environment arguments of the wrapped policy."""
         kwargs: Mapping[str, Any] = self._policy.env_kwargs
         return kwargs
 
     def bind(self, env: "TeamVectorEnv") -> None:
-        """Take the environment; ValueError if the policy sends no messages."""
+        """Bind to an environment; UserError if the policy sends no messages."""
         if hasattr(self._policy, "channel"):
             self._policy.channel = replace(self._policy.channel, drop_rate=self._drop_rate)
         self._policy.bind(env)
@@ -130,10 +130,10 @@ class LossyMessages:
             raise UserError("drop-messages: its arms send no messages")
 
     def reset(self, mask: np.ndarray) -> None:
-        """Tell the policy."""
+        """Reset the wrapped policy."""
         self._policy.reset(mask)
 
     def act(self, obs: Any) -> np.ndarray:
-        """The policy's actions (N, A*D)."""
+        """Return the actions of the wrapped policy, shape ``(N, A * D)``."""
         actions: np.ndarray = self._policy.act(obs)
         return actions

@@ -1,4 +1,4 @@
-"""Policies of single arms in the vector environment: each arm sees what the PettingZoo view would show it, no more."""
+"""Policies of single arms in the vector environment: each arm gets the observation of the PettingZoo view."""
 
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Protocol
@@ -14,21 +14,21 @@ WRIST = "wrist_"
 
 
 class ArmPolicy(Protocol):
-    """Acts for one arm of one world."""
+    """Policy of one arm of one world."""
 
     def reset(self) -> None:
-        """Forget the past: a new episode begins."""
+        """Forget the past, because a new episode begins."""
 
     def act(self, obs: Any) -> np.ndarray:
-        """Return the arm's action (D,) in [-1, 1] for its observation, as ``teamvla_envs.parallel_env`` gives it."""
+        """Return the arm's action in [-1, 1], shape ``(D,)``, for its observation in ``teamvla_envs.parallel_env``."""
 
 
 class Decentralized:
-    """A team of arm policies that know nothing of one another; implements ``teamvla_envs.policies.Policy``.
+    """Team of independent arm policies; implements ``teamvla_envs.policies.Policy``.
 
     Args:
         make_arm: Makes the policy of an agent, ``"arm_0"``, ``"arm_1"`` …; called once for each arm of each world.
-        env_kwargs: What the environment must be made with.
+        env_kwargs: Arguments that the environment must be made with.
     """
 
     def __init__(self, make_arm: Callable[[str], ArmPolicy], env_kwargs: Mapping[str, Any]):
@@ -39,23 +39,23 @@ class Decentralized:
 
     @property
     def env_kwargs(self) -> Mapping[str, Any]:
-        """What the environment must be made with."""
+        """Arguments that the environment must be made with."""
         return self._env_kwargs
 
     def bind(self, env: "TeamVectorEnv") -> None:
-        """Take the environment and make a policy for every arm of every world."""
+        """Bind to an environment and make a policy for every arm of every world."""
         agents = [f"arm_{k}" for k in range(env.num_arms)]
         self._env = env
         self._arms = [{agent: self._make_arm(agent) for agent in agents} for _ in range(env.num_envs)]
 
     def reset(self, mask: np.ndarray) -> None:
-        """Tell the arms of the worlds in ``mask`` (N,) bool that an episode begins."""
+        """Reset the policies of the worlds in ``mask``, shape ``(N,)`` bool."""
         for world in np.flatnonzero(mask):
             for policy in self._arms[world].values():
                 policy.reset()
 
     def act(self, obs: Any) -> np.ndarray:
-        """Return actions (N, A*D) float32, each arm's from its own observation.
+        """Return actions, shape ``(N, A * D)`` float32, each arm's from its own observation.
 
         Raises:
             UserError: If an arm's action has another shape than (D,); names the arm.
@@ -73,11 +73,11 @@ class Decentralized:
 
 
 def arm_observations(env: "TeamVectorEnv", obs: Any) -> list[dict[str, Any]]:
-    """What every arm of every world observes, with the keys and values of the parallel view.
+    """Observation of every arm of every world, with the keys and values of the parallel view.
 
     Args:
         env: The environment.
-        obs: Its present observation of N worlds.
+        obs: Current observation of the N worlds.
 
     Returns:
         Agent to observation, for each of the N worlds.
@@ -85,28 +85,28 @@ def arm_observations(env: "TeamVectorEnv", obs: Any) -> list[dict[str, Any]]:
     n, arms = env.num_envs, env.num_arms
     agent_pos = env.agent_pos().reshape(n, arms, -1)
     peers = peer_summary(env.world)
-    pictures = (
+    image_keys = (
         [key for key in obs if key not in ("agent_pos", "instruction", "environment_state")] if _dict(obs) else []
     )
     shared = [name for name in env.cameras if not name.startswith(WRIST)]
     worlds: list[dict[str, Any]] = [{} for _ in range(n)]
     for k in range(arms):
-        told = env.instruction_for in ("all", f"arm_{k}")
+        instructed = env.instruction_for in ("all", f"arm_{k}")
         state = None
         if env.obs_mode != "vision":
             own = np.concatenate([agent_pos[:, k], peers[:, k]], axis=-1)
-            state = environment_state(own, env.state_parts(told))
+            state = environment_state(own, env.state_parts(instructed))
         for world in range(n):
             seen: dict[str, Any] = {} if state is None else {"environment_state": state[world]}
             if env.obs_mode == "state":
                 worlds[world][f"arm_{k}"] = seen["environment_state"]
                 continue
-            for key in pictures:
+            for key in image_keys:
                 seen[key] = {name: obs[key][name][world] for name in shared}
                 if f"{WRIST}{k}" in obs[key]:
                     seen[key]["wrist"] = obs[key][f"{WRIST}{k}"][world]
             seen["agent_pos"], seen["peers"] = agent_pos[world, k], peers[world, k]
-            seen["instruction"] = obs["instruction"][world] if told else ""
+            seen["instruction"] = obs["instruction"][world] if instructed else ""
             worlds[world][f"arm_{k}"] = seen
     return worlds
 

@@ -1,5 +1,6 @@
-"""Evaluate one policy on one task: make the environment both need, run the seeds, close it."""
+"""Evaluation of one policy on one task: settings, environment and episodes."""
 
+import os
 import sys
 import time
 from collections.abc import Generator, Iterator, Sequence
@@ -8,11 +9,11 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 from teamvla_envs.errors import UserError
+from teamvla_envs.policies import make_policy
 from teamvla_envs.seeds import episode_seeds
 
 from teamvla_eval.metrics.episode_meter import Meter
-from teamvla_eval.metrics.episode_record import NOTHING_MEASURED, EpisodeRecord, Measured
-from teamvla_eval.results.results import Suite
+from teamvla_eval.metrics.episode_record import NOTHING_MEASURED, EpisodeRecord, Measured, Suite
 from teamvla_eval.rollout.suite import EpisodeCallback, finished_episodes
 from teamvla_eval.rollout.swapped_goals import SwappedGoals
 
@@ -22,31 +23,30 @@ if TYPE_CHECKING:
 
     from teamvla_eval.rollout.recorder import StateRecorder
 
-# A checkpoint tells everything its demonstrations were made with; of these the benchmark has its own values.
+# A checkpoint lists all environment arguments of its demonstrations; for these the benchmark has its own values.
 _BENCHMARK_DECIDES = ("task", "max_episode_steps", "reward_mode", "render_mode", "device")
 
 
 @dataclass(frozen=True)
 class EvaluationSettings:
-    """What all policies of a comparison share.
+    """Settings that all policies of a comparison share.
 
     Attributes:
         episodes: Episodes per policy and task.
-        seed_set: ``"test"``, ``"validation"`` or ``"train"``; the sets are disjoint.
-        offset: How many seeds of the set to leave out first.
+        seed_set: test, validation or train; the sets are disjoint.
+        offset: Number of seeds of the set to skip.
         num_arms: Arms in the scene.
         randomization: Randomization of the scene.
-        split: ``"train"`` or ``"unseen"`` sentences, sizes, shades and arrangements of colors.
-        num_envs: Worlds that run side by side. The episodes are the same for any number; the actions of a
-            network can still differ in the last digits, because it rounds differently in another batch size.
-        threads: CPU threads for physics and networks; None lets each library choose.
+        split: Instructions, sizes, shades and arrangements of colors: train or unseen.
+        num_envs: Worlds that run at the same time; the episodes are the same for any number. The actions of a network
+            can differ in the last digits, because it rounds differently in another batch size.
+        threads: CPU threads for physics and networks; by default each library chooses.
         device: Device of the simulation.
-        deterministic: Whether policies decide on one world at a time, so that records are the same for any number of
-            worlds.
-        freeze_arm: Arm that does not move; None for none.
-        drop_messages: Share of the messages between arms that get lost; None leaves the policy's channel alone.
-        swap_instruction: Whether the sentence tells another goal of the same scene.
-        blind: Whether the cameras show black.
+        deterministic: Let policies decide on one world at a time: slower, and records are the same for any num-envs.
+        freeze_arm: Ablation: this arm does not move.
+        drop_messages: Ablation: share of the messages between arms that get lost.
+        swap_instruction: Ablation: the instruction names another goal of the same scene; both goals are judged.
+        blind: Ablation: the camera images are black.
     """
 
     episodes: int = 100
@@ -83,7 +83,7 @@ class EvaluationSettings:
 
 @contextmanager
 def open_env(policy: "Policy", name: str, task: str, settings: EvaluationSettings) -> Generator["TeamVectorEnv"]:
-    """The environment that settings and policy ask for together, with the policy bound; closed on leaving.
+    """Open the environment that settings and policy require, with the policy bound; closed on exit.
 
     Raises:
         UserError: If the policy cannot act in this task under these settings.
@@ -122,11 +122,11 @@ def evaluate(
     Args:
         env: Environment from :func:`open_env`.
         policy: The policy.
-        name: What the results call it.
-        settings: Which seeds.
+        name: Name of the policy in the results.
+        settings: Settings with the seeds.
         progress: Called with each record as its episode ends.
         record: Keeps the states of chosen episodes.
-        known: Episodes that were measured before and are not run again.
+        known: Episodes of an earlier run, which are not run again.
     """
     seeds = episode_seeds(settings.seed_set, settings.episodes, settings.offset).tolist()
     records = {seed: known.records[seed] for seed in seeds if seed in known.records}
@@ -152,23 +152,39 @@ def measured_episodes(
     Args:
         env: Environment from :func:`open_env`.
         policy: The policy.
-        settings: What else varies from run to run.
-        seeds: Which episodes.
+        settings: Settings of the evaluation.
+        seeds: Seeds of the episodes.
         record: Keeps the states of chosen episodes.
     """
     swap = SwappedGoals(env) if settings.swap_instruction else None
     return finished_episodes(env, policy, seeds, record, Meter(env), swap)
 
 
+def load_policy(spec: str, trust: bool = False) -> "Policy":
+    """Make a policy for evaluation; see :func:`teamvla_envs.policies.make_policy`.
+
+    Raises:
+        UserError: If there is no such policy, its files cannot be read, or it needs trust; names the policy.
+    """
+    # Waiting threads of OpenMP must not spin: physics and rendering need the cores. Read when OpenMP is loaded.
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    try:
+        return make_policy(spec, trust)
+    except (ValueError, OSError) as error:
+        if isinstance(error, UserError) and spec in str(error):
+            raise
+        raise UserError(f"policy {spec}: {error}") from error
+
+
 def limit_network_threads(threads: int | None) -> None:
-    """Let torch use this many threads, if a policy brought torch with it; None leaves its choice."""
+    """Set the number of torch threads, if torch is loaded; None leaves the default."""
     torch = sys.modules.get("torch")
     if torch is not None and threads is not None:
         torch.set_num_threads(threads)
 
 
 def _env_kwargs(policy: "Policy", name: str, settings: EvaluationSettings) -> dict[str, Any]:
-    """What the policy sees and how it acts is its own; everything else is the benchmark's."""
+    """Environment arguments: observations and action mode of the policy, everything else from the settings."""
     needed = {key: value for key, value in policy.env_kwargs.items() if key not in _BENCHMARK_DECIDES}
     if needed.get("num_arms", settings.num_arms) != settings.num_arms:
         raise UserError(

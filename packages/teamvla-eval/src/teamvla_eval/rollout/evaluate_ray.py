@@ -1,4 +1,4 @@
-"""Evaluating one policy on one task in the processes of a Ray cluster."""
+"""Evaluation of one policy on one task in the processes of a Ray cluster."""
 
 import logging
 import platform
@@ -6,28 +6,25 @@ import time
 from collections.abc import Generator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
-from pathlib import Path
 
 from teamvla_envs.cluster.engine import check_versions
 from teamvla_envs.cluster.workers import WorkerPool, chunk_size
 from teamvla_envs.errors import UserError
 from teamvla_envs.interrupts import check_interrupt
-from teamvla_envs.policies import CHECKPOINT, policy_factories
+from teamvla_envs.policies import PolicySpec
 from teamvla_envs.provenance import installed_versions
 from teamvla_envs.seeds import episode_seeds
 
-from teamvla_eval.metrics.episode_record import NOTHING_MEASURED, EpisodeRecord, Measured
-from teamvla_eval.results.results import Suite
-from teamvla_eval.rollout.evaluate import EvaluationSettings, measured_episodes, open_env
+from teamvla_eval.metrics.episode_record import NOTHING_MEASURED, EpisodeRecord, Measured, Suite
+from teamvla_eval.rollout.evaluate import EvaluationSettings, load_policy, measured_episodes, open_env
 from teamvla_eval.rollout.suite import EpisodeCallback
 
-_FROM_FILES = (CHECKPOINT, "sb3")  # policies NAME:PATH
-_CHUNK = 16  # seeds that a worker gets at once; twice as many as it has worlds if those are more
+_CHUNK = 16  # seeds per task of a worker; at least twice its number of worlds
 
 _log = logging.getLogger(__name__)
 
 
-def evaluate_spread(
+def evaluate_on_ray(
     pool: WorkerPool,
     name: str,
     task: str,
@@ -36,19 +33,19 @@ def evaluate_spread(
     progress: EpisodeCallback | None = None,
     known: Measured = NOTHING_MEASURED,
 ) -> Suite:
-    """Run a policy over the seeds of the settings; the records are those of ``evaluate``.
+    """Run a policy over the seeds of the settings, with the same records as ``evaluate``.
 
     Every process has as many worlds as ``evaluate`` would have, because a network rounds differently in another batch
     size. So at most ``episodes / num_envs`` processes have work.
 
     Args:
-        pool: The processes.
-        name: What the user typed for the policy; every process loads it anew.
+        pool: Worker processes.
+        name: Specification of the policy; every process loads it.
         task: Task name.
-        settings: Which seeds; ``num_envs`` and ``threads`` are those of each process.
+        settings: Settings; ``num_envs`` and ``threads`` are those of each process.
         trust: Whether files that can run code may be read.
         progress: Called with each record as its episode ends.
-        known: Episodes that were measured before and are not run again.
+        known: Episodes of an earlier run, which are not run again.
     """
     began = time.perf_counter()
     seeds = episode_seeds(settings.seed_set, settings.episodes, settings.offset).tolist()
@@ -58,10 +55,11 @@ def evaluate_spread(
     size = max(chunk_size(max(len(missing), 1), pool.size, max(2 * worlds, _CHUNK)), worlds)
     starts = range(0, len(missing), size)
     if len(starts) < pool.size:
-        _log.info("%d of %d workers have work; a smaller num-envs spreads further", len(starts), pool.size)
+        _log.info("%d of %d workers have work; a smaller num-envs uses more", len(starts), pool.size)
     chunks = iter([missing[start : start + size] for start in starts])
-    spec, path = _locate(name)
-    work = partial(_evaluate_seeds, spec, path, name, task, settings, trust, installed_versions())
+    work = partial(
+        _evaluate_seeds, PolicySpec.parse(name).absolute(), name, task, settings, trust, installed_versions()
+    )
     for seed, record in pool.run(work, lambda: next(chunks, [])) if missing else ():
         check_interrupt()
         records[seed] = record
@@ -72,8 +70,7 @@ def evaluate_spread(
 
 
 def _evaluate_seeds(
-    spec: str,
-    path: Path | None,
+    spec: PolicySpec,
     name: str,
     task: str,
     settings: EvaluationSettings,
@@ -82,29 +79,16 @@ def _evaluate_seeds(
     seeds: Sequence[int],
 ) -> Generator[tuple[int, EpisodeRecord]]:
     """Evaluate some seeds in a worker and yield each with its record as its episode ends."""
-    from teamvla_eval.commands.bench import load_policy
     from teamvla_eval.rollout.ablations import ablated
 
     check_versions(versions, installed_versions())
-    if path is not None and not path.exists():
+    if spec.path is not None and not spec.path.exists():
         raise UserError(
-            f"policy {name}: the Ray worker on {platform.node()} has no {path}; "
+            f"policy {name}: the Ray worker on {platform.node()} has no {spec.path}; "
             "a checkpoint must be reachable under the same path on every machine of the cluster"
         )
     whole = replace(settings, threads=settings.threads or 1)
-    policy = ablated(load_policy(spec, trust), whole)
+    policy = ablated(load_policy(spec.text, trust), whole)
     with open_env(policy, name, task, whole) as env:
         for record in measured_episodes(env, policy, whole, seeds):
             yield record.seed, record
-
-
-def _locate(spec: str) -> tuple[str, Path | None]:
-    """Name a policy from files by their whole path, because a worker can have another working folder."""
-    name, _, argument = spec.partition(":")
-    if name in _FROM_FILES and argument:
-        path = Path(argument).resolve()
-        return f"{name}:{path}", path
-    if name not in policy_factories() and Path(spec).is_dir():
-        path = Path(spec).resolve()
-        return str(path), path
-    return spec, None

@@ -1,7 +1,7 @@
-"""A batched policy asked for one world at a time, so that its arithmetic cannot depend on how many worlds there are.
+"""Per-world decisions of a batched policy, which make its arithmetic independent of the number of worlds.
 
 A matrix product rounds differently in a batch of another size, and after some hundred control steps a grasp can fail
-because of the last digit. Each world gets a copy of the policy of its own and sees an environment of one world.
+because of the last digit. Each world gets its own copy of the policy, bound to an environment of one world.
 """
 
 import copy
@@ -16,10 +16,10 @@ if TYPE_CHECKING:
 
 
 class OneByOne:
-    """A policy whose every world is decided on alone.
+    """Policy that decides on each world in a batch of one.
 
     Args:
-        policy: The policy; it is copied once for each world.
+        policy: Policy; it is copied once per world.
     """
 
     def __init__(self, policy: "Policy"):
@@ -28,11 +28,11 @@ class OneByOne:
 
     @property
     def env_kwargs(self) -> Mapping[str, Any]:
-        """Those of the policy."""
+        """Environment arguments of the wrapped policy."""
         return self._policy.env_kwargs
 
     def bind(self, env: "TeamVectorEnv") -> None:
-        """Take the environment and make a copy of the policy for each of its worlds."""
+        """Bind a copy of the policy to each world of an environment."""
         experts = _Experts(env)
         self._copies = [copy.deepcopy(self._policy) for _ in range(env.num_envs)]
         for world, policy in enumerate(self._copies):
@@ -40,17 +40,17 @@ class OneByOne:
             policy.bind(view)
 
     def reset(self, mask: np.ndarray) -> None:
-        """Tell the copies whose world begins a new episode."""
+        """Reset the copies of the worlds in ``mask``, shape ``(N,)`` bool."""
         for world in np.flatnonzero(mask):
             self._copies[world].reset(np.ones(1, dtype=bool))
 
     def act(self, obs: Any) -> np.ndarray:
-        """Actions (N, A*D), each from a batch of one."""
+        """Return actions, shape ``(N, A * D)``, each from a batch of one."""
         return np.concatenate([policy.act(_row(obs, world)) for world, policy in enumerate(self._copies)])
 
 
 class _OneWorld:
-    """World ``world`` of an environment, as an environment of one world; what is not per world is the same."""
+    """One world of an environment as an environment of one world; other attributes are shared."""
 
     num_envs = 1
 

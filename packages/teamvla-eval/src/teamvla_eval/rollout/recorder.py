@@ -1,14 +1,15 @@
-"""Simulator states of whole episodes, kept while a rollout runs; only episodes one wants to see are rendered.
+"""Recording of the simulator states of whole episodes, from which videos are rendered afterwards.
 
-A state is some hundreds of numbers and an image is some hundred thousand, so keeping every state of every
-episode is cheap, and nobody has to know beforehand which episode will be worth a video.
+A state has hundreds of numbers and an image hundreds of thousands, so recording every state is cheap, and the episodes
+to render can be chosen when all have ended.
 """
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from teamvla_envs.rollout import Step
 
 if TYPE_CHECKING:
     from teamvla_envs.env.vector import TeamVectorEnv
@@ -35,7 +36,7 @@ class Trajectory:
 
 
 class StateRecorder:
-    """Keeps the states of chosen episodes during :func:`teamvla_eval.rollout.suite.run_suite`.
+    """Observer that records the states of chosen episodes during :func:`teamvla_eval.rollout.suite.run_suite`.
 
     Args:
         seeds: Seeds of the episodes to keep; None keeps all.
@@ -52,7 +53,7 @@ class StateRecorder:
         return tuple(self._episodes)
 
     def trajectory(self, seed: int) -> Trajectory:
-        """The kept episode of a seed; of a seed that ran several times, the one that began last.
+        """Recorded episode of a seed; of a seed that ran several times, the one that began last.
 
         Raises:
             KeyError: If no episode of this seed was kept.
@@ -62,17 +63,20 @@ class StateRecorder:
         states = self._episodes[seed]
         return Trajectory(seed, {key: np.stack([state[key] for state in states]) for key in states[0]})
 
-    def begin(self, env: "TeamVectorEnv", worlds: np.ndarray) -> None:
-        """Start an episode in each of the (N,) masked worlds with its present state."""
+    def begin(self, env: "TeamVectorEnv", worlds: np.ndarray, info: Mapping[str, Any]) -> None:
+        """Start an episode in each of ``worlds``, shape ``(N,)`` bool, with its present state."""
         for world in np.flatnonzero(worlds).tolist():
             seed = int(env.seeds[world])
             self._running.pop(world, None)
             if self._seeds is None or seed in self._seeds:
                 self._running[world] = self._episodes[seed] = []
-        self.capture(env, worlds)
+        self._append(env, worlds)
 
-    def capture(self, env: "TeamVectorEnv", worlds: np.ndarray) -> None:
-        """Append the present state of the (N,) masked worlds to their episodes."""
+    def capture(self, env: "TeamVectorEnv", step: Step) -> None:
+        """Append the present state of the running worlds to their episodes."""
+        self._append(env, step.worlds)
+
+    def _append(self, env: "TeamVectorEnv", worlds: np.ndarray) -> None:
         kept = [world for world in np.flatnonzero(worlds).tolist() if world in self._running]
         if not kept:
             return

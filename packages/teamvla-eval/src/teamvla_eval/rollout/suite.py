@@ -1,18 +1,11 @@
-"""Rollouts: a policy in the vector environment, over exactly the seeds that were asked for.
-
-Each world is a slot. When the episode in a slot ends, the slot is reset with the next seed of the queue; when
-the queue is empty it stays finished, and the environment no longer simulates it. So the number of worlds
-decides how long the episodes take, not which episodes there are.
-"""
+"""Episode records of a policy over exactly the requested seeds."""
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
-from gymnasium.vector import AutoresetMode
-from teamvla_envs.errors import UserError
-from teamvla_envs.interrupts import check_interrupt
+from teamvla_envs.rollout import FinishedEpisode, Observer, rollout
 
 from teamvla_eval.metrics.episode_record import EpisodeRecord
 
@@ -25,7 +18,6 @@ if TYPE_CHECKING:
     from teamvla_eval.rollout.swapped_goals import SwappedGoals
 
 EpisodeCallback = Callable[[EpisodeRecord], None]
-_NO_EPISODE = -1
 
 
 def run_suite(
@@ -42,11 +34,11 @@ def run_suite(
     Args:
         env: Vector environment made with ``autoreset_mode=AutoresetMode.DISABLED``.
         policy: Policy; it is bound to the environment here.
-        seeds: (E,) seeds, one per episode. Any number, whatever the number of worlds.
+        seeds: Seeds, shape ``(E,)``, one per episode. Any number, whatever the number of worlds.
         progress: Called with each record as its episode ends.
         record: Keeps the simulator states of chosen episodes, to render them afterwards.
-        meter: Measures what happens inside the episodes.
-        swap: Lets the sentences tell another goal than the seed's, and judges both.
+        meter: Measures the metrics of the episodes.
+        swap: Replaces the goal that the instruction names, and judges both goals.
 
     Returns:
         E records in the order of ``seeds``.
@@ -75,6 +67,13 @@ def finished_episodes(
         yield finished
 
 
+def run_episode(
+    env: "TeamVectorEnv", policy: "Policy", seed: int, record: "StateRecorder | None" = None
+) -> EpisodeRecord:
+    """Run the episode of one seed; see :func:`run_suite`."""
+    return run_suite(env, policy, [seed], record=record)[0]
+
+
 def _numbered_episodes(
     env: "TeamVectorEnv",
     policy: "Policy",
@@ -84,81 +83,35 @@ def _numbered_episodes(
     swap: "SwappedGoals | None",
 ) -> Iterator[tuple[int, EpisodeRecord]]:
     """Yield the index in ``seeds`` and the record of each episode as it ends."""
-    if env.metadata.get("autoreset_mode") != AutoresetMode.DISABLED:
-        raise UserError(
-            "run_suite needs an environment made with autoreset_mode=AutoresetMode.DISABLED, "
-            f"got {env.metadata.get('autoreset_mode')}"
-        )
+    observers: list[Observer] = [observer for observer in (meter, swap, record) if observer is not None]
+    reset = None if swap is None else swap.reset
     policy.bind(env)
-    episode_seeds = [int(seed) for seed in seeds]
-    if not episode_seeds:
-        return
-    slots = _Slots(env.num_envs, episode_seeds)
-
-    def begin(worlds: np.ndarray) -> Any:
-        seeds = slots.seeds.tolist()
-        observation, info = (
-            env.reset(seed=seeds, options={"reset_mask": worlds}) if swap is None else swap.reset(seeds, worlds)
-        )
-        policy.reset(worlds)
-        slots.begin(info, worlds)
+    for end in rollout(env, policy, map(int, seeds), observers, reset):
+        finished = _record(env, end)
         if meter is not None:
-            meter.begin(worlds)
-        if record is not None:
-            record.begin(env, worlds & slots.active)
-        return observation
-
-    observation = begin(np.ones(env.num_envs, dtype=bool))
-    while slots.active.any():
-        check_interrupt()
-        actions = policy.act(observation)
-        observation, reward, terminated, truncated, info = env.step(actions)
-        if meter is not None:
-            meter.capture(slots.active, actions)
+            finished = replace(finished, metrics=meter.measure(end.world))
         if swap is not None:
-            swap.judge(slots.active)
-        if record is not None:
-            record.capture(env, slots.active)
-        slots.advance(reward)
-        ended = slots.active & (terminated | truncated)
-        for world in np.flatnonzero(ended).tolist():
-            success, phase = bool(info["is_success"][world]), env.phases[int(info["phase"][world])]
-            finished = _finished_episode(env, slots, world, success, phase)
-            finished = replace(finished, end_reason=str(info["end_reason"][world]))
-            if meter is not None:
-                finished = replace(finished, **meter.measure(world))
-            if swap is not None:
-                finished = _judged_twice(finished, swap, world, env.control_dt)
-            yield int(slots.episode[world]), finished
-        refilled = slots.refill(ended)
-        if refilled.any():
-            observation = begin(refilled)
+            finished = _judged_twice(finished, swap, end.world, env.control_dt)
+        yield end.index, finished
 
 
-def run_episode(
-    env: "TeamVectorEnv", policy: "Policy", seed: int, record: "StateRecorder | None" = None
-) -> EpisodeRecord:
-    """Run the episode of one seed; see :func:`run_suite`."""
-    return run_suite(env, policy, [seed], record=record)[0]
-
-
-def _finished_episode(env: "TeamVectorEnv", slots: "_Slots", world: int, success: bool, phase: str) -> EpisodeRecord:
-    steps = int(slots.steps[world])
+def _record(env: "TeamVectorEnv", end: FinishedEpisode) -> EpisodeRecord:
     return EpisodeRecord(
         task=env.task_name,
-        seed=int(slots.seeds[world]),
-        goal=slots.goals[world],
-        instruction=slots.instructions[world],
-        success=success,
-        steps=steps,
-        time_to_success_s=round(steps * env.control_dt, 6) if success else None,
-        episode_return=float(slots.returns[world]),
-        final_phase=phase,
+        seed=end.seed,
+        goal=end.goal,
+        instruction=end.instruction,
+        success=end.success,
+        steps=end.steps,
+        time_to_success_s=round(end.steps * env.control_dt, 6) if end.success else None,
+        episode_return=end.episode_return,
+        final_phase=env.phases[end.final_phase],
+        end_reason=end.end_reason,
     )
 
 
 def _judged_twice(said: EpisodeRecord, swap: "SwappedGoals", world: int, dt: float) -> EpisodeRecord:
-    """The record under the seed's goal, of one under the goal that was said."""
+    """Convert a record judged by the goal of the instruction to one judged by the goal of the seed."""
     step = int(swap.success_step[world])
     return replace(
         said,
@@ -168,51 +121,3 @@ def _judged_twice(said: EpisodeRecord, swap: "SwappedGoals", world: int, dt: flo
         said_goal=said.goal,
         said_success=said.success,
     )
-
-
-class _Slots:
-    """Which episode every world is running, and its running totals."""
-
-    def __init__(self, worlds: int, seeds: Sequence[int]):
-        self._queue = seeds
-        started = min(worlds, len(seeds))
-        self._next = started
-        self.episode = np.full(worlds, _NO_EPISODE)
-        self.episode[:started] = np.arange(started)
-        # A world without an episode still needs a valid scene: it repeats the last seed and is never counted.
-        self.seeds = np.array([seeds[min(world, len(seeds) - 1)] for world in range(worlds)])
-        self.steps = np.zeros(worlds, dtype=np.int64)
-        self.returns = np.zeros(worlds)
-        self.goals = [""] * worlds
-        self.instructions = [""] * worlds
-
-    @property
-    def active(self) -> np.ndarray:
-        """(N,) bool: worlds that run a requested episode."""
-        return self.episode != _NO_EPISODE
-
-    def begin(self, info: dict, worlds: np.ndarray) -> None:
-        """Note goal and sentence of the worlds that were just reset."""
-        for world in np.flatnonzero(worlds):
-            self.goals[world] = str(info["goal"][world])
-            self.instructions[world] = str(info["task_description"][world])
-        self.steps[worlds] = 0
-        self.returns[worlds] = 0.0
-
-    def advance(self, reward: np.ndarray) -> None:
-        """Count one control step."""
-        self.steps[self.active] += 1
-        self.returns[self.active] += np.asarray(reward, dtype=np.float64)[self.active]
-
-    def refill(self, ended: np.ndarray) -> np.ndarray:
-        """Give the next seeds to the worlds that ended; returns the (N,) mask of those that got one."""
-        refilled = np.zeros_like(ended)
-        for world in np.flatnonzero(ended):
-            if self._next < len(self._queue):
-                self.episode[world] = self._next
-                self.seeds[world] = self._queue[self._next]
-                self._next += 1
-                refilled[world] = True
-            else:
-                self.episode[world] = _NO_EPISODE
-        return refilled

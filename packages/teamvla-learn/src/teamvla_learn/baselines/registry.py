@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 from teamvla_envs.errors import UserError
+from teamvla_envs.policies import BASELINE, PolicySpec
 
 if TYPE_CHECKING:
     from teamvla_envs.policies import Policy
 
-PREFIX = "baseline"
 _HERE = Path(__file__).parent
 
 
@@ -63,7 +63,7 @@ def get_baseline(name: str) -> Baseline:
     """
     known = baselines()
     if name not in known:
-        raise UserError(f"policy {PREFIX}:{name} does not exist, allowed are {PREFIX}:NAME with {', '.join(known)}")
+        raise UserError(f"policy {BASELINE}:{name} does not exist, allowed are {BASELINE}:NAME with {', '.join(known)}")
     return known[name]
 
 
@@ -73,8 +73,8 @@ def checkpoint_folder(name: str | Path) -> Path:
     Raises:
         UserError: When there is no such baseline.
     """
-    prefix, colon, baseline = str(name).partition(":")
-    return get_baseline(baseline).folder if colon and prefix == PREFIX else Path(name)
+    spec = PolicySpec.parse(str(name))
+    return get_baseline(spec.argument).folder if spec.kind == BASELINE else Path(name)
 
 
 def baseline_policy(name: str) -> "Policy":

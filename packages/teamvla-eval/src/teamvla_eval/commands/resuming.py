@@ -1,4 +1,4 @@
-"""Interrupting and resuming a measurement: Ctrl-C and SIGTERM keep the measured episodes."""
+"""Interruption and resumption of a measurement: Ctrl-C and SIGTERM keep the measured episodes."""
 
 import time
 from collections.abc import Generator
@@ -14,10 +14,10 @@ from teamvla_eval.rollout.suite import EpisodeCallback
 
 @contextmanager
 def resumable(journal: Journal | None) -> Generator[None]:
-    """Close the journal in any case; after an interrupt, say what is kept and how to resume.
+    """Close the journal on exit; after an interrupt, report the kept episodes and how to resume.
 
     Raises:
-        KeyboardInterrupt: With that message.
+        KeyboardInterrupt: With the report as its message.
     """
     try:
         yield
@@ -45,17 +45,17 @@ def finishing(journal: Journal | None) -> Generator[None]:
 def journaled(
     journal: Journal | None, policy: str, task: str, episodes: int, title: str
 ) -> Generator[tuple[Measured, EpisodeCallback]]:
-    """Keep the records of a policy on a task as they come, and show the progress.
+    """Append the records of a policy on a task to the journal as episodes end, and show the progress.
 
     Args:
-        journal: Where to; None keeps nothing.
+        journal: Journal; None keeps nothing.
         policy: Name of the policy.
         task: Task name.
-        episodes: How many there are in all.
-        title: Of the progress bar.
+        episodes: Total number of episodes.
+        title: Title of the progress bar.
 
     Yields:
-        The episodes that were measured before, and the callback that takes each new record.
+        The episodes of an interrupted run, and the callback for each new record.
     """
     known = NOTHING_MEASURED
     if journal is not None:

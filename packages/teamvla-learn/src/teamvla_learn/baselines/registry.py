@@ -79,6 +79,6 @@ def checkpoint_folder(name: str | Path) -> Path:
 
 def baseline_policy(name: str) -> "Policy":
     """Load a baseline, ready to act (the entry point ``baseline``)."""
-    from teamvla_learn.policies.checkpoint import policy_from_folder
+    from teamvla_learn.policies.checkpoint_policy import policy_from_folder
 
     return policy_from_folder(str(get_baseline(name).folder))

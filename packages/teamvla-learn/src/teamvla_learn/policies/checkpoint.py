@@ -12,7 +12,7 @@ from collections.abc import Generator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
@@ -27,9 +27,6 @@ from teamvla_learn.encoders.factory import Tokenizer, make_tokenizer
 from teamvla_learn.policies.base import LearnedPolicy
 from teamvla_learn.policies.checkpoint_info import CheckpointInfo, check_info
 from teamvla_learn.policies.registry import find_architecture
-
-if TYPE_CHECKING:
-    from teamvla_envs.policies import Policy
 
 SCHEMA_VERSION = 2
 MODEL_FILE = "model.safetensors"
@@ -46,17 +43,6 @@ class Checkpoint:
     policy: LearnedPolicy
     tokenizer: Tokenizer | None
     info: CheckpointInfo
-
-
-def policy_from_folder(path: str) -> "Policy":
-    """Load the policy of a checkpoint folder, ready to act (the entry point ``checkpoint``).
-
-    Raises:
-        UserError: When the folder is missing, incomplete, foreign or damaged.
-    """
-    from teamvla_learn.policies.checkpoint_policy import CheckpointPolicy
-
-    return CheckpointPolicy(load_checkpoint(Path(path)))
 
 
 def save_checkpoint(folder: Path, policy: LearnedPolicy, info: CheckpointInfo, half: bool = False) -> None:

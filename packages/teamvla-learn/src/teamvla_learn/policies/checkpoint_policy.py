@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import gymnasium as gym
@@ -16,7 +17,7 @@ from teamvla_learn.data.batch import PolicyInput
 from teamvla_learn.data.layout import PartLayout
 from teamvla_learn.encoders.factory import Tokenizer
 from teamvla_learn.encoders.language import LanguageConfig
-from teamvla_learn.policies.checkpoint import Checkpoint
+from teamvla_learn.policies.checkpoint import Checkpoint, load_checkpoint
 from teamvla_learn.policies.ensembling import TemporalEnsemble, make_ensemble
 from teamvla_learn.policies.messages import through
 
@@ -164,6 +165,15 @@ class CheckpointPolicy:
         for row, tokens in zip(padded, rows, strict=True):
             row[: len(tokens)] = tokens
         return padded
+
+
+def policy_from_folder(path: str) -> CheckpointPolicy:
+    """Load the policy of a checkpoint folder, ready to act (the entry point ``checkpoint``).
+
+    Raises:
+        UserError: When the folder is missing, incomplete, foreign or damaged.
+    """
+    return CheckpointPolicy(load_checkpoint(Path(path)))
 
 
 def warn_of_length(tokenizer: Tokenizer, sentence: str, language: LanguageConfig) -> None:

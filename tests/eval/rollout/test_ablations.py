@@ -1,4 +1,5 @@
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -62,7 +63,7 @@ def test_who_sees_no_cameras_cannot_be_blinded(make_lift):
 
 @pytest.mark.parametrize(("drop_rate", "low", "high"), [(0.0, 1.0, 1.0), (0.25, 0.65, 0.85), (1.0, 0.0, 0.0)])
 def test_messages_are_lost_at_the_given_rate(drop_rate, low, high, make_lift, tmp_path):
-    team = make_policy(str(save_team(make_team(), tmp_path / "team")))
+    team: Any = make_policy(str(save_team(make_team(), tmp_path / "team")))
     team.channel = replace(team.channel, noise=0.1)
     policy = LossyMessages(team, drop_rate)
     env = make_lift(4, **policy.env_kwargs)

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from teamvla_learn.data.loader import make_dataloader
     from teamvla_learn.policies.arm_process import arm_processes
     from teamvla_learn.policies.checkpoint import load_checkpoint, save_checkpoint
-    from teamvla_learn.policies.checkpoint import policy_from_folder as load_policy
+    from teamvla_learn.policies.checkpoint_policy import policy_from_folder as load_policy
     from teamvla_learn.policies.decentralized import ArmController, team_actions
     from teamvla_learn.train.config import TrainConfig
     from teamvla_learn.train.run import TrainingJob, run_training
@@ -45,7 +45,7 @@ _EXPORTS = {
     "make_dataloader": "data.loader:make_dataloader",
     "arm_processes": "policies.arm_process:arm_processes",
     "load_checkpoint": "policies.checkpoint:load_checkpoint",
-    "load_policy": "policies.checkpoint:policy_from_folder",
+    "load_policy": "policies.checkpoint_policy:policy_from_folder",
     "save_checkpoint": "policies.checkpoint:save_checkpoint",
     "ArmController": "policies.decentralized:ArmController",
     "team_actions": "policies.decentralized:team_actions",

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from teamvla_envs.errors import UserError
+from teamvla_envs.policies import BASELINE
 
 MAX_SENTENCE = 200  # [characters] of a typed instruction that are read
 MAX_SEED = 2**31 - 1
@@ -69,7 +70,7 @@ def offered() -> tuple[str, ...]:
     """Default policies: the expert, the baselines of teamvla-learn, random and zero."""
     if importlib.util.find_spec("teamvla_learn") is None:
         return ALWAYS_OFFERED
-    from teamvla_learn.baselines.registry import PREFIX, baselines
+    from teamvla_learn.baselines.registry import baselines
 
     expert, *rest = ALWAYS_OFFERED
-    return expert, *(f"{PREFIX}:{name}" for name in baselines()), *rest
+    return expert, *(f"{BASELINE}:{name}" for name in baselines()), *rest

@@ -83,7 +83,7 @@ def measure(
         action = torch.zeros(count, env.num_arms * env.action_size, device=env.world.tool_pos.device)
         for _ in range(WARM_UP):
             env.step(env.expert_actions())
-        sim: Any = env.simulator  # what it costs below the environment
+        sim: Any = env.simulator  # measured below the environment
         physics = rate(lambda: sim.advance(sim.joint_target, sim.gripper_target), device, seconds)
         env.reset(seed=0)
         step = rate(lambda: env.step(action), device, seconds)

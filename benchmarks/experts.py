@@ -117,7 +117,7 @@ def run(case: Case, episodes: int, seed_offset: int) -> tuple[np.ndarray, np.nda
             rng = np.random.default_rng(first)
             for _ in range(case.wander):
                 env.step(rng.uniform(-1, 1, env.action_space.shape))
-            # Where the random arm pushed the object off the table there is nothing left to do.
+            # Episodes whose object was pushed off the table by random actions are excluded.
             wanted = ~env.task.is_lost(env.world)
             act = case.act(env)
             info: dict[str, Any] = {}

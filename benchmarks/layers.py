@@ -36,7 +36,7 @@ def make_env(task: str, num_envs: int, num_threads: int | None = None, **kwargs:
 
 def make_simulator(env: TeamVectorEnv, start: Mapping[str, np.ndarray], num_threads: int) -> HostSimulator:
     """A simulator of its own with the worlds of the environment."""
-    scene = env.scene  # with the arms that it was made with
+    scene = env.scene  # with the robots of the environment
     sim = HostSimulator(scene, env.task.bodies, env.num_envs, num_threads, env.task.joints)
     fields = {}
     for key, values in start.items():

@@ -54,7 +54,7 @@ def record(env: TeamVectorEnv) -> Recording:
     for _ in range((LONGEST - steps) // 2):
         env.step(env.expert_actions())
     start = env.get_state()
-    sim: Any = env.simulator  # the controls that it hands to MuJoCo are nobody else's business
+    sim: Any = env.simulator  # for MuJoCo's controls, which only the simulator has
     actions, joints, grippers, controls = [], [], [], []
     for _ in range(steps):
         action = env.expert_actions()

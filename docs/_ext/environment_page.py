@@ -96,7 +96,7 @@ def _actions(name: str, mode: str) -> str:
             )
         )
         start += length
-    header = (*(f"`arm_{arm}`" for arm in range(env.num_arms)), "part", "1.0 stands for", "meaning")
+    header = (*(f"`arm_{arm}`" for arm in range(env.num_arms)), "part", "unit of 1.0", "meaning")
     env.close()
     return f'`action_mode="{mode}"`\n\n{table(header, rows)}'
 
@@ -106,7 +106,7 @@ def _observations(env: TeamVectorEnv) -> str:
     parts = {part.name: part for part in (*ARM_PARTS, *env.task.parts)}
     for part, length in env.environment_state_parts:
         known = parts[part.rpartition("/")[2]]
-        hidden = " (gives the goal away)" if known.goal else ""
+        hidden = " (contains the goal)" if known.goal else ""
         rows.append((_span(start, length), f"`{part}`", length, known.unit, known.frame, known.description + hidden))
         start += length
     return table(("index", "part", "length", "unit", "frame", "meaning"), rows)
@@ -156,7 +156,7 @@ def _sentences(task: Task) -> str:
 
 def _examples(env: TeamVectorEnv) -> str:
     rows = zip(EXAMPLE_SEEDS, env.goal_names, env.instructions, strict=True)
-    return table(("seed", "goal", "sentence"), [(seed, f"`{goal}`", sentence) for seed, goal, sentence in rows])
+    return table(("seed", "goal", "instruction"), [(seed, f"`{goal}`", sentence) for seed, goal, sentence in rows])
 
 
 def _state(env: TeamVectorEnv) -> str:

@@ -1,6 +1,6 @@
 """Meanings of the names in the tables of the environment pages; a name without one fails the build."""
 
-# Part of an action -> (what 1.0 stands for, meaning)
+# Part of an action -> (unit of 1.0, meaning)
 ACTION_PARTS: dict[str, tuple[str, str]] = {
     "joint_delta": ("{JOINT_STEP} rad", "displacement of the commanded position of joint 1 to {length}"),
     "joint_pos": ("joint limit", "commanded position of joint 1 to {length}, -1 and +1 at its limits"),
@@ -10,7 +10,7 @@ ACTION_PARTS: dict[str, tuple[str, str]] = {
 }
 
 # The part that only agents of the parallel view observe.
-PEERS = "for each other arm in order: its tool relative to the own, and its gripper's opening"
+PEERS = "for each other arm in order: its tool relative to the own tool, and its gripper opening"
 
 # First word of a state array's name -> content
 STATE_ARRAYS: dict[str, str] = {
@@ -18,15 +18,15 @@ STATE_ARRAYS: dict[str, str] = {
     "joint_target": "commanded joint positions [rad]",
     "gripper_target": "commanded distances between the pads [m]",
     "contacts": "count and mean force [N] of each watched pair of bodies",
-    "held": "control steps in a row for which the goal was reached",
+    "held": "consecutive control steps in which the goal was reached",
     "steps": "control steps of the episode",
-    "end": "why the episode has ended: 0 not yet, 1 success, 2 object left the table, 3 time limit",
-    "pending": "actions that have not taken effect yet (only when actions can come late)",
+    "end": "end reason: 0 running, 1 success, 2 object left the table, 3 time limit",
+    "pending": "actions that have not taken effect yet (only with an action delay)",
     "seed": "seed of the episode, -1 without one",
     "generator": "state of the world's random generator",
-    "episode": "what was drawn for the episode: {name}",
-    "memory": "what the task remembers: {name}",
-    "field": "model field that differs from world to world: {name}",
+    "episode": "fact of the episode: {name}",
+    "memory": "memory of the task: {name}",
+    "field": "model field that differs between worlds: {name}",
 }
 
 REWARD_TERMS: dict[str, dict[str, str]] = {
@@ -34,27 +34,27 @@ REWARD_TERMS: dict[str, dict[str, str]] = {
         "reach": "mean over the arms of exp(-4 d), d the distance from tool to grasp point [m]; 1 once the bar lies on "
         "its stand",
         "grasp": "share of the arms that hold the bar; 1 once the bar lies on its stand",
-        "lift": "how far the bar is raised, as a share of the height of the goal; 1 on its stand",
+        "lift": "height of the bar, as a share of the height of the goal; 1 on its stand",
         "level": "`lift` times exp(-25 t²), t the bar's tilt [rad]",
         "goal": "`lift` times exp(-4 d), d the distance to the goal [m]",
-        "release": "exp(-5 d), d the horizontal distance to the goal [m], while the bar lies on its stand and nobody "
-        "touches it; for the goal `hold`, while somebody touches it",
+        "release": "exp(-5 d), d the horizontal distance to the goal [m], while the bar lies on its stand and no "
+        "finger touches it; for the goal `hold`, while a finger touches it",
     },
     "handoff": {
         "reach": "exp(-4 d), d the distance from the leading tool to its grasp point [m]; 1 once the stick is held",
         "pass_on": "share of the hands that have held the stick alone",
-        "meet": "how near the stick is to the meeting place and the next arm to its free end; 1 for the last arm",
-        "goal": "exp(-3 d), d the distance from the stick to its place on the pad [m], once the last arm has it",
-        "release": "the stick lies on its pad and nobody touches it",
+        "meet": "proximity of the stick to the meeting place and of the next arm to its free end; 1 for the last arm",
+        "goal": "exp(-3 d), d the distance from the stick to its place on the pad [m], once the last arm holds it",
+        "release": "the stick lies on its pad and no finger touches it",
     },
     "drawer": {
         "reach": "mean over the arms of exp(-4 d), d from tool to grasp point [m]; 1 once the cube is inside",
-        "open": "how far the named drawer is open, as a share of what counts as open; 1 once the cube is inside",
+        "open": "opening of the named drawer, as a share of the open position; 1 once the cube is inside",
         "grasp": "an arm holds the cube; 1 once it is inside",
-        "carry": "`grasp` times exp(-4 d), d the distance from the cube to where it should be let go [m]",
+        "carry": "`grasp` times exp(-4 d), d the distance from the cube to its release position [m]",
         "place": "the cube lies in the drawer",
-        "shut": "how far the drawer is shut again, once the cube is inside",
-        "release": "the cube lies in the shut drawer and nobody touches either",
+        "shut": "share by which the drawer is shut again, once the cube is inside",
+        "release": "the cube lies in the shut drawer and no finger touches either",
     },
 }
 
@@ -65,7 +65,7 @@ PHASES: dict[str, dict[str, str]] = {
         "carry": "all arms hold the bar",
         "place": "all arms hold the bar over its stand",
         "release": "the bar lies on its stand, a finger still touches it",
-        "done": "the bar lies on its stand and nobody touches it",
+        "done": "the bar lies on its stand and no finger touches it",
     },
     "handoff": {
         "approach": "the leading arm is on its way to the stick",
@@ -75,7 +75,7 @@ PHASES: dict[str, dict[str, str]] = {
         "transfer": "two arms hold the stick",
         "place": "the last arm carries the stick to the pad",
         "release": "the stick lies on the pad, a finger still touches it",
-        "done": "the stick lies on the pad and nobody touches it",
+        "done": "the stick lies on the pad and no finger touches it",
     },
     "drawer": {
         "approach": "the puller is on its way to the handle",
@@ -85,7 +85,7 @@ PHASES: dict[str, dict[str, str]] = {
         "place": "it holds the cube over the drawer",
         "shut": "the cube is inside, the drawer still open",
         "release": "the drawer is shut, a finger still touches it or the cube",
-        "done": "the drawer is shut and nobody touches it",
+        "done": "the drawer is shut and no finger touches it",
     },
 }
 

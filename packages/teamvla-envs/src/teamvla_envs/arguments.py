@@ -146,7 +146,9 @@ def check_seeds(seed: Any, num_envs: int) -> list[int | None]:
 
 
 def as_numbers(argument: str, value: Any) -> np.ndarray:
-    """Convert a number or nested lists of numbers to a float64 array; text, objects and booleans are refused.
+    """Convert a number or nested lists of numbers to a float64 array of their shape.
+
+    Text, objects and booleans are refused.
 
     Raises:
         UserError: Naming the argument.

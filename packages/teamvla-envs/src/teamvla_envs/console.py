@@ -1,20 +1,69 @@
-"""Console output in which names are printed literally, brackets included, and are never wrapped."""
+"""Console output: names are printed literally and never wrapped, and an output that fails is a warning."""
 
-from rich.console import Console
-from rich.measure import Measurement
-from rich.table import Table
+import contextlib
+import errno
+import logging
+import os
+import sys
+from collections.abc import Generator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
 
-_ANY_WIDTH = 100_000
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.table import Table
+
+_ANY_WIDTH = 100_000  # [characters]
+
+logger = logging.getLogger(__name__)
 
 
-def plain_console(stderr: bool = False) -> Console:
-    """Make a console that does not interpret markup in text."""
-    return Console(stderr=stderr, markup=False, emoji=False, highlight=False)
+def plain_console(stderr: bool = False) -> "Console":
+    """Make a console that does not interpret markup, and raises BrokenPipeError for a closed pipe."""
+    from rich.console import Console
+
+    class RaisingConsole(Console):
+        def on_broken_pipe(self) -> None:
+            raise BrokenPipeError(errno.EPIPE, os.strerror(errno.EPIPE))
+
+    return RaisingConsole(stderr=stderr, markup=False, emoji=False, highlight=False)
 
 
-def print_table(table: Table) -> None:
+def print_table(table: "Table") -> None:
     """Print a table; it is wider than the terminal where a name is."""
+    from rich.measure import Measurement
+
     console = plain_console()
     needed = Measurement.get(console, console.options.update(max_width=_ANY_WIDTH), table).minimum
     console.width = max(console.width, needed)
     console.print(table)
+
+
+@contextmanager
+def tolerant_stdout() -> Generator[None]:
+    """Turn failures to write to standard output into one warning; characters that it cannot encode become ``?``."""
+    reconfigure: Any = getattr(sys.stdout, "reconfigure", None)
+    if reconfigure is not None and sys.stdout.errors == "strict":
+        reconfigure(errors="replace")
+    try:
+        yield
+        if sys.stdout is not None:
+            sys.stdout.flush()
+    except (OSError, UnicodeError) as error:
+        _discard_stdout()
+        reason = error.strerror if isinstance(error, OSError) else str(error)
+        warn(f"standard output is incomplete: {reason}")
+
+
+def warn(message: str) -> None:
+    """Log a warning; do nothing if standard error fails as well."""
+    with contextlib.suppress(OSError, UnicodeError):
+        logger.warning("warning: %s", message)
+
+
+def _discard_stdout() -> None:
+    """Redirect buffered and further output to the null device; else Python would report the failure again at exit."""
+    with contextlib.suppress(OSError, ValueError):
+        null = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(null, sys.stdout.fileno())
+        os.close(null)

@@ -68,8 +68,7 @@ class ExpertPolicy(_BoundPolicy):
 
     def bind(self, env: "TeamVectorEnv") -> None:
         """Bind to an environment whose task has an expert."""
-        if getattr(env.task, "expert", ExpertPolicy) is None:
-            raise UserError(f"task {env.task_name} has no expert")
+        env.task.get_expert()
         super().bind(env)
 
     def act(self, obs: Any) -> np.ndarray:

@@ -151,7 +151,8 @@ class ClusterConfig:
 
     Attributes:
         engine: Engine that runs the episodes: local, or ray for the machines of a Ray cluster.
-        workers: Processes of the Ray cluster; by default one per CPU core.
+        workers: Processes of the Ray cluster, each with num-envs worlds and its own threads; by default as many as the
+            cluster has CPU cores for.
         address: HOST:PORT of a running Ray cluster; by default RAY_ADDRESS, or else only this machine.
     """
 

@@ -43,13 +43,13 @@ def rotation_error(a: Array, b: Array) -> Array:
 
 
 def smoothstep(x: Array) -> Array:
-    """0 below 0, 1 above 1, cubic in between."""
+    """Smooth step of any shape: 0 below 0, 1 above 1, cubic in between."""
     x = x.clip(0.0, 1.0)
     return x * x * (3 - 2 * x)
 
 
 def norm(vector: Array) -> Array:
-    """Euclidean length over the last axis."""
+    """Euclidean length of vectors ``(..., 3)``, shape ``(...)``."""
     xp = array_namespace(vector)
     return xp.sqrt(dot(vector, vector))
 

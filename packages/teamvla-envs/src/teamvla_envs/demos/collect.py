@@ -18,7 +18,7 @@ from teamvla_envs.demos.settings import (
 )
 from teamvla_envs.errors import UserError
 from teamvla_envs.files import real_path
-from teamvla_envs.interrupts import check_interrupt, deferred_interrupts
+from teamvla_envs.interrupts import deferred_interrupts
 from teamvla_envs.provenance import simulation_versions
 from teamvla_envs.seeds import SEED_SETS
 
@@ -82,7 +82,7 @@ def collect(config: CollectConfig) -> None:
             files = parts.succeeded
             collection = {**settings.collection(), "failed_seeds": schedule.failed}
             header = FileHeader.of(env, collection, versions)
-            pack_episodes([files[seed] for seed in schedule.kept], target, header, check_interrupt)
+            pack_episodes([files[seed] for seed in schedule.kept], target, header)
         except KeyboardInterrupt:
             kept = f"{len(parts.succeeded)} finished episodes are kept in {parts.path}"
             raise KeyboardInterrupt(f"{kept}; the same command continues from there") from None

@@ -74,6 +74,6 @@ class EpisodeRecorder:
 
 
 def observed_arrays(obs: Mapping[str, Any]) -> dict[str, np.ndarray]:
-    """Return the arrays of a ``vision+state`` observation by their paths in a demonstration file."""
+    """Return the arrays of a ``vision+state`` observation, first axis N, by their paths in a demonstration file."""
     pixels = {schema.PIXELS + camera: images for camera, images in obs.get("pixels", {}).items()}
     return pixels | {schema.AGENT_POS: obs["agent_pos"], schema.ENVIRONMENT_STATE: obs["environment_state"]}

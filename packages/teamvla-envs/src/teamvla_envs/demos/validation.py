@@ -154,7 +154,7 @@ def read_masks(file: "h5py.File", known: Mapping[str, Any]) -> dict[str, list[st
 
 
 def read_array(name: str, group: "h5py.Group", path: str) -> np.ndarray:
-    """Return a whole dataset of one demonstration."""
+    """Return a whole dataset of one demonstration, in the shape of ``schema.ARRAYS``."""
     with damage_reported(f"{name}: {plain(path)}"):
         return np.asarray(group[path][()])
 

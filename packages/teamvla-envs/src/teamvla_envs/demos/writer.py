@@ -5,7 +5,7 @@ Every file is replaced atomically, see :mod:`teamvla_envs.files`. An episode is 
 """
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
@@ -15,6 +15,7 @@ import numpy as np
 from teamvla_envs.demos import schema
 from teamvla_envs.demos.hdf5 import new_hdf5
 from teamvla_envs.errors import UserError
+from teamvla_envs.interrupts import check_interrupt
 from teamvla_envs.registration import environment_id
 
 if TYPE_CHECKING:
@@ -109,16 +110,13 @@ def write_episode(path: Path, episode: Episode) -> None:
             group.create_dataset(name, data=episode.arrays[name], **_storage(name, episode.arrays[name]))
 
 
-def pack_episodes(
-    parts: Sequence[Path], out: Path, header: FileHeader, on_packed: Callable[[], None] = lambda: None
-) -> None:
-    """Join episode files into one demonstration file, atomically; the parts stay.
+def pack_episodes(parts: Sequence[Path], out: Path, header: FileHeader) -> None:
+    """Join episode files into one demonstration file, atomically; the parts stay, also after an interrupt.
 
     Args:
         parts: Files of ``write_episode``, in the order of ``demo_0``, ``demo_1``, …
         out: The file to write; one that exists is replaced.
         header: Attributes of the file.
-        on_packed: Called after each part.
     """
     import h5py
 
@@ -132,8 +130,8 @@ def pack_episodes(
             with h5py.File(part, "r") as source:
                 file.copy(source[_EPISODE], data, name)
             check_disk()
+            check_interrupt()
             total += int(data[name].attrs["num_samples"])
-            on_packed()
         data.attrs["total"] = total
         names = [f"{schema.DEMO_PREFIX}{index}" for index in range(len(parts))]
         masks = schema.split_names(names)

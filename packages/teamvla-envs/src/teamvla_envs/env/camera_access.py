@@ -101,7 +101,7 @@ class CameraAccess(StateAccess):
         return self.simulator.to_host(self.render_cameras((camera,), size, worlds)[:, 0])
 
     def render(self) -> tuple[np.ndarray, ...] | None:
-        """One front image of every world, of ``render_size``, in ``rgb_array`` mode."""
+        """One front image of each world, ``(height, width, 3)`` uint8 of ``render_size``, in ``rgb_array`` mode."""
         if self.render_mode is None:
             gym.logger.warn("render() was called without render_mode; make the environment with 'rgb_array'")
             return None

@@ -89,7 +89,7 @@ class Episodes:
         return draws
 
     def begin(self, worlds: np.ndarray, start: InitialState) -> None:
-        """Begin new episodes in some worlds."""
+        """Begin new episodes in the worlds with these indices ``(n,)``."""
         for key, values in start.facts.items():
             self.facts[key][worlds] = values
         for field, values in start.fields.items():
@@ -175,7 +175,7 @@ class Episodes:
         }
 
     def restore(self, worlds: np.ndarray, state: Mapping[str, np.ndarray]) -> None:
-        """Take some worlds from a state returned by :meth:`state`."""
+        """Take the worlds with these indices ``(n,)`` from a state returned by :meth:`state`."""
         now = self.state()
         new = {key: _replaced(values, worlds, state[key][worlds]) for key, values in now.items()}
         self.held, self.steps, self.end = (self._to_device(new[key]) for key in ("held", "steps", "end"))

@@ -7,7 +7,7 @@ _MASK = (1 << 64) - 1
 
 
 def to_words(generator: np.random.Generator | None) -> np.ndarray:
-    """State of a PCG64 generator as ``WORDS`` uint64 numbers; the first is 0 without a generator."""
+    """State of a PCG64 generator as uint64 numbers, shape ``(WORDS,)``; the first is 0 without a generator."""
     if generator is None:
         return np.zeros(WORDS, np.uint64)
     state = generator.bit_generator.state
@@ -17,7 +17,7 @@ def to_words(generator: np.random.Generator | None) -> np.ndarray:
 
 
 def from_words(words: np.ndarray) -> np.random.Generator | None:
-    """The generator with the state that :func:`to_words` returned."""
+    """The generator with the state ``(WORDS,)`` that :func:`to_words` returned."""
     flag, high, low, inc_high, inc_low, has_uint32, uinteger = (int(word) for word in words)
     if not flag:
         return None

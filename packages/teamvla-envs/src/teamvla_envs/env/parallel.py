@@ -132,7 +132,7 @@ class TeamParallelEnv(Remade, Window, ParallelEnv[str, Any, np.ndarray]):
         )
 
     def state(self) -> np.ndarray:
-        """The privileged state of the world, as :class:`TeamVectorEnv` in ``state`` mode gives it."""
+        """The privileged state of the world, shape ``(S,)`` float32: the team's observation in ``state`` mode."""
         return to_numpy(self.vector.environment_state()[0])
 
     def expert_actions(self) -> dict[str, np.ndarray]:
@@ -146,7 +146,7 @@ class TeamParallelEnv(Remade, Window, ParallelEnv[str, Any, np.ndarray]):
         return dict(zip(self.possible_agents, action, strict=True))
 
     def set_state(self, state: dict[str, np.ndarray]) -> tuple[dict[str, Any], dict[str, dict[str, Any]]]:
-        """Continue from a state; returns observations and infos."""
+        """Continue from a state of arrays with first axis 1; returns observations and infos."""
         obs, info = self.vector.set_state(state)
         self.agents = [] if state["end"][0] else list(self.possible_agents)
         return self._split(obs), self._infos(info)

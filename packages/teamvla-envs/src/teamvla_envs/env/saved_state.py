@@ -65,7 +65,7 @@ def facts_of(state: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
 
 
 def with_facts(state: Mapping[str, np.ndarray], facts: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
-    """A saved state with other facts of its episodes, such as another goal."""
+    """A saved state, arrays with first axis N, with other facts of its episodes, such as another goal."""
     return {**state, **{FACTS + key: values for key, values in facts.items()}}
 
 

@@ -94,7 +94,7 @@ class TeamEnv(Remade, Window, gym.Env[Any, np.ndarray]):
         return to_numpy(self.vector.hold_actions(gripper)[0])
 
     def set_state(self, state: dict[str, np.ndarray]) -> tuple[Any, dict[str, Any]]:
-        """Continue from a state; returns observation and info."""
+        """Continue from a state of arrays with first axis 1; returns observation and info."""
         obs, info = self.vector.set_state(state)
         return first(obs), first_info(info)
 

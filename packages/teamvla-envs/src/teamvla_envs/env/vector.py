@@ -3,6 +3,7 @@
 import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from inspect import signature
 from typing import Any, Self
 
 import gymnasium as gym
@@ -57,6 +58,8 @@ class TeamVectorEnv(Remade, WorldAccess, CameraAccess, gym.vector.VectorEnv):
     Raises:
         UserError: A ``ValueError``, if an argument has a value that is not allowed; the message lists those allowed.
     """
+
+    __signature__ = signature(EnvConfig)  # for help() and editors
 
     def __init__(self, task: str, num_envs: int = 1, **arguments: Any):
         config = only_known_arguments(EnvConfig)(task, num_envs, **arguments)

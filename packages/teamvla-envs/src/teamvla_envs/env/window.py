@@ -134,7 +134,7 @@ class OneWorld:
         return {name: values[[self.index]] for name, values in self.vector.get_state().items()}
 
     def push(self, world: int, body: str, impulse: Sequence[float] | np.ndarray) -> None:
-        """Push a free body of the world, which is number 0; see :meth:`TeamVectorEnv.push`."""
+        """Push a free body of the world, number 0, by an impulse ``(3,)`` [N·s]; see :meth:`TeamVectorEnv.push`."""
         check_whole("world", world, 0, 0)
         self.vector.push(self.index, body, impulse)
 

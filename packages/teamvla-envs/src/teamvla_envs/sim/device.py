@@ -194,7 +194,7 @@ class DeviceSimulator:
             varied[chosen] = self.to_device(np.stack(new[name])).reshape(len(worlds), *varied.shape[1:])
 
     def to_device(self, values: np.ndarray) -> Tensor:
-        """Copy a host array to the device; floats become float32, uint64 the int64 of the same bits."""
+        """Copy a host array of any shape to the device; floats become float32, uint64 the int64 of the same bits."""
         values = np.asarray(values)
         if values.dtype == np.float64:
             values = values.astype(np.float32)
@@ -203,7 +203,7 @@ class DeviceSimulator:
         return self._torch.tensor(values, device=self.device)
 
     def to_host(self, array: Tensor) -> np.ndarray:
-        """Copy a tensor to the host."""
+        """Copy a tensor of any shape to the host."""
         return to_numpy(array)
 
     def push(self, world: int, body: str, impulse: np.ndarray) -> None:

@@ -183,11 +183,11 @@ class HostSimulator:
         self.contacts = self.contacts.copy()
 
     def to_device(self, values: np.ndarray) -> np.ndarray:
-        """Return the array itself: this simulator works on host arrays."""
+        """Return the array itself, whatever its shape: this simulator works on host arrays."""
         return values
 
     def to_host(self, array: np.ndarray) -> np.ndarray:
-        """Return the array itself: this simulator works on host arrays."""
+        """Return the array itself, whatever its shape: this simulator works on host arrays."""
         return array
 
     def push(self, world: int, body: str, impulse: np.ndarray) -> None:

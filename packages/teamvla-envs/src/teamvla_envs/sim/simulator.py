@@ -47,7 +47,7 @@ class Simulator(Protocol):
     def reset(
         self, worlds: np.ndarray, joint_pos: np.ndarray, body_pose: Mapping[str, np.ndarray], fields: ModelFields
     ) -> None:
-        """Put some worlds at rest into a new configuration; see :meth:`HostSimulator.reset`."""
+        """Put the worlds of indices ``(n,)`` at rest into a new configuration; see :meth:`HostSimulator.reset`."""
         ...
 
     def apply_fields(self, worlds: np.ndarray, fields: ModelFields) -> None:
@@ -81,11 +81,11 @@ class Simulator(Protocol):
         ...
 
     def to_device(self, values: np.ndarray) -> Array:
-        """Convert a host array to an array of the simulator's kind."""
+        """Convert a host array of any shape to an array of the simulator's kind."""
         ...
 
     def to_host(self, array: Array) -> np.ndarray:
-        """Convert an array of the simulator's kind to a host array."""
+        """Convert an array of the simulator's kind, of any shape, to a host array."""
         ...
 
     def close(self) -> None:

@@ -185,15 +185,15 @@ class Task(ABC):
         """Initial states of n worlds from drawn values, ``d.<name>``, each with first axis n."""
 
     def words(self, facts: Arrays, world: int) -> dict[str, str]:
-        """The words that fill the templates of :attr:`paraphrases` for one world; by default ``goal``."""
+        """Words for the templates of :attr:`paraphrases`, from facts with first axis N; by default ``goal``."""
         return {"goal": self.goals[int(facts["goal"][world])]}
 
     def instruction(self, facts: Arrays, world: int) -> str:
-        """The instruction of one world."""
+        """The instruction of one world, from facts with first axis N."""
         return self.paraphrases.choose(float(facts["wording"][world]), self.split, **self.words(facts, world))
 
     def sentences(self, facts: Arrays, world: int) -> tuple[str, ...]:
-        """All instructions of the split that express the goal of one world."""
+        """All instructions of the split that express the goal of one world, from facts with first axis N."""
         return self.paraphrases.every(self.split, **self.words(facts, world))
 
     @abstractmethod
@@ -201,11 +201,11 @@ class Task(ABC):
         """Named arrays, first axis N, that reward, success, phases, observations and expert read."""
 
     def initial_memory(self, n: int) -> dict[str, np.ndarray]:
-        """The memory of n worlds at the start of an episode; empty by default."""
+        """The memory at the start of an episode, arrays with first axis n; empty by default."""
         return {}
 
     def update_memory(self, signals: Arrays) -> dict[str, Array]:
-        """The memory that the next step reads, from the signals of this step; empty by default.
+        """The memory that the next step reads, first axis N, from the signals of this step; empty by default.
 
         It must be idempotent: signals of the same state computed with this memory must give the same memory again,
         because a state is evaluated again after another world was reset.

@@ -306,5 +306,5 @@ class Sample:
 
 
 def pick(u: Any, n: int) -> np.ndarray:
-    """Integers 0 … n-1 from uniform numbers in [0, 1)."""
+    """Integers 0 … n-1 from uniform numbers in [0, 1), in their shape."""
     return np.minimum((np.asarray(u) * n).astype(np.int64), n - 1)

@@ -98,7 +98,7 @@ class Handoff(Task):
         return (*self.grasps(*self.bodies), *self.collisions("table"), *apart)
 
     def base(self, arm: int) -> tuple[np.ndarray, np.ndarray]:
-        """Position and heading of an arm's base in the table plane."""
+        """Position [m] and unit heading of an arm's base in the table plane, shape ``(2,)`` each."""
         angle = np.pi + 2 * np.pi * arm / self.num_arms
         pos = BASE_RADIUS * np.array([np.cos(angle), np.sin(angle)])
         return pos, -pos / BASE_RADIUS

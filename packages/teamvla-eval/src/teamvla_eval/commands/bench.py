@@ -8,7 +8,8 @@ from typing import Annotated
 
 import tyro
 from teamvla_envs.cli import one_line
-from teamvla_envs.cluster.engine import Engine, choose_engine
+from teamvla_envs.cluster.engine import ClusterConfig
+from teamvla_envs.console import tolerant_stdout, warn
 from teamvla_envs.errors import UserError
 from teamvla_envs.interrupts import check_interrupt
 from teamvla_envs.provenance import installed_versions
@@ -16,7 +17,6 @@ from teamvla_envs.provenance import installed_versions
 from teamvla_eval.commands.benchmark import run_benchmark
 from teamvla_eval.commands.resuming import finishing, resumable
 from teamvla_eval.report.console import print_comparisons, print_results
-from teamvla_eval.report.output import tolerant_stdout, warn
 from teamvla_eval.results.history_file import append_history, history_file
 from teamvla_eval.results.journal import JOURNAL, Journal, measurement
 from teamvla_eval.results.results import BenchResults, check_folder
@@ -25,22 +25,6 @@ from teamvla_eval.rollout.evaluate import EvaluationSettings, load_policy
 # Several values after one flag or the flag several times: --policy a b, --policy a --policy b.
 Policies = Annotated[tuple[tuple[str, ...], ...], tyro.conf.UseAppendAction, tyro.conf.arg(metavar="SPEC [SPEC ...]")]
 Tasks = Annotated[tuple[tuple[str, ...], ...], tyro.conf.UseAppendAction, tyro.conf.arg(metavar="TASK [TASK ...]")]
-
-
-@dataclass(frozen=True)
-class ClusterConfig:
-    """Processes in which episodes run.
-
-    Attributes:
-        engine: Where episodes run: local, or ray for the machines of a Ray cluster.
-        workers: Processes of the Ray cluster, each with num-envs worlds and threads threads (by default 1); by default
-            as many as the cluster has CPU cores for.
-        address: HOST:PORT of a running Ray cluster; by default RAY_ADDRESS, or else this machine alone.
-    """
-
-    engine: Engine = "local"
-    workers: int | None = None
-    address: str | None = None
 
 
 @dataclass(frozen=True)
@@ -118,8 +102,8 @@ def bench(config: Flags) -> int:
     Returns:
         1 when --fail-under is not reached, else 0.
     """
-    settings, cluster, out = config.evaluation, config.cluster, config.output.out
-    engine = choose_engine(cluster.engine, cluster.workers, cluster.address, settings.threads or 1)
+    settings, out = config.evaluation, config.output.out
+    engine = config.cluster.reach(settings.threads or 1)
     chosen = known_tasks(_flat(config.tasks))
     if out is not None:
         check_folder(out)

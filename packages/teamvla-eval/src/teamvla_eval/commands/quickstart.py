@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from teamvla_envs.console import tolerant_stdout
 from teamvla_envs.errors import UserError
 from teamvla_envs.provenance import installed_versions
 
@@ -16,7 +17,6 @@ from teamvla_eval.commands.run_folder import RunFolder, open_run_folder
 from teamvla_eval.metrics.episode_record import Suite
 from teamvla_eval.report.console import print_results
 from teamvla_eval.report.format import minutes_and_seconds
-from teamvla_eval.report.output import tolerant_stdout
 from teamvla_eval.results.journal import JOURNAL, Journal, measurement
 from teamvla_eval.results.results import BenchResults, read_results
 from teamvla_eval.rollout.evaluate import EvaluationSettings, evaluate, load_policy, open_env

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import tyro
+from teamvla_envs.console import tolerant_stdout
 from teamvla_envs.errors import UserError
 from teamvla_envs.policies import PolicySpec
 
@@ -15,7 +16,6 @@ from teamvla_eval.commands.benchmark import run_benchmark
 from teamvla_eval.commands.resuming import finishing, resumable
 from teamvla_eval.metrics.episode_record import EpisodeRecord
 from teamvla_eval.metrics.table import registered_metrics
-from teamvla_eval.report.output import tolerant_stdout
 from teamvla_eval.results.results import BenchResults, check_folder, read_results
 from teamvla_eval.rollout.evaluate import EvaluationSettings, load_policy
 

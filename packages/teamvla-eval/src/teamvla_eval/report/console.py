@@ -4,10 +4,11 @@ from collections.abc import Generator, Sequence
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
+from teamvla_envs.console import plain_console
+
 from teamvla_eval.metrics.failures import END_UNSTABLE
 from teamvla_eval.metrics.summary import summarize, summarize_by_goal
 from teamvla_eval.report.format import encodable, interval, p_value, percent, percent_points, seconds
-from teamvla_eval.report.output import make_console
 from teamvla_eval.results.results import BenchResults
 from teamvla_eval.rollout.suite import EpisodeCallback
 
@@ -36,7 +37,7 @@ def episode_progress(title: str, episodes: int) -> Generator[EpisodeCallback]:
         TextColumn("{task.fields[solved]} solved"),
         TimeElapsedColumn(),
     )
-    console = make_console(stderr=True)
+    console = plain_console(stderr=True)
     bar = Progress(*columns, console=console)
     task = bar.add_task(printable(title, console.encoding).plain, total=episodes, solved=0)
     solved = 0
@@ -142,13 +143,13 @@ def _table(*names: str) -> "Table":
 
 def _add_row(table: "Table", *cells: str, style: str | None = None) -> None:
     """Add a row to a table for standard output."""
-    encoding = make_console().encoding
+    encoding = plain_console().encoding
     table.add_row(*(printable(cell, encoding) for cell in cells), style=style)
 
 
 def _print(table: "Table") -> None:
     """Print a table on standard output, wider than the terminal if its names need it."""
-    console = make_console()
+    console = plain_console()
     options = console.options.update(max_width=_WIDEST)
     widest = []
     for column in table.columns:
@@ -160,4 +161,5 @@ def _print(table: "Table") -> None:
     for column, width in zip(table.columns, widest, strict=True):
         added = min(width - (column.width or 0), spare)
         column.width, spare = (column.width or 0) + added, spare - added
-    make_console(width=max(console.width, needed)).print(table)
+    console.width = max(console.width, needed)
+    console.print(table)

@@ -60,7 +60,7 @@ def render_trajectory(
     size: tuple[int, int] = (240, 360),
     stride: int = 1,
 ) -> np.ndarray:
-    """Render the recorded states.
+    """Render recorded states into frames, shape ``(F, height, width, 3)`` uint8.
 
     The worlds of the environment show consecutive moments, so N worlds render N moments per call.
     The current state of the environment is overwritten: reset it before using it again.

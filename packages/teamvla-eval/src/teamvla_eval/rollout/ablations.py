@@ -55,7 +55,7 @@ class FrozenArm:
         self._policy.bind(env)
 
     def reset(self, mask: np.ndarray) -> None:
-        """Reset the wrapped policy."""
+        """Reset the wrapped policy in the worlds of ``mask``, shape ``(N,)`` bool."""
         self._policy.reset(mask)
 
     def act(self, obs: Any) -> np.ndarray:
@@ -89,7 +89,7 @@ class Blind:
         self._policy.bind(env)
 
     def reset(self, mask: np.ndarray) -> None:
-        """Reset the wrapped policy."""
+        """Reset the wrapped policy in the worlds of ``mask``, shape ``(N,)`` bool."""
         self._policy.reset(mask)
 
     def act(self, obs: Any) -> np.ndarray:
@@ -130,7 +130,7 @@ class LossyMessages:
             raise UserError("drop-messages: its arms send no messages")
 
     def reset(self, mask: np.ndarray) -> None:
-        """Reset the wrapped policy."""
+        """Reset the wrapped policy in the worlds of ``mask``, shape ``(N,)`` bool."""
         self._policy.reset(mask)
 
     def act(self, obs: Any) -> np.ndarray:

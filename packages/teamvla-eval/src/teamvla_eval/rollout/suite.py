@@ -62,7 +62,7 @@ def finished_episodes(
     meter: "Meter | None" = None,
     swap: "SwappedGoals | None" = None,
 ) -> Iterator[EpisodeRecord]:
-    """Run one episode per seed and yield each record as its episode ends; arguments as of :func:`run_suite`."""
+    """Run one episode per seed, ``(E,)``, and yield each record as its episode ends; see :func:`run_suite`."""
     for _, finished in _numbered_episodes(env, policy, seeds, record, meter, swap):
         yield finished
 

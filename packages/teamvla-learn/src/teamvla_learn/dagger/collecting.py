@@ -13,7 +13,6 @@ from teamvla_envs.demos.unpacked import PartsFolder
 from teamvla_envs.demos.writer import FileHeader, pack_episodes, write_episode
 from teamvla_envs.errors import UserError
 from teamvla_envs.files import write_text
-from teamvla_envs.interrupts import check_interrupt
 from teamvla_envs.provenance import simulation_versions
 from teamvla_envs.seeds import SEED_SETS
 
@@ -96,7 +95,7 @@ def collect_round(
         _log.info("round %d: %s", number, _summary(parts))
         if files:
             header = FileHeader.of(env, {"policy": "dagger", **collection}, simulation_versions())
-            pack_episodes(files, out, header, check_interrupt)
+            pack_episodes(files, out, header)
         parts.remove()
     return bool(files)
 

@@ -161,7 +161,7 @@ def test_the_video_has_every_moment(tmp_path: Path):
 
 @pytest.mark.parametrize(
     ("env_kwargs", "words"),
-    [({"num_arms": 3}, "acts for 3 arms, not for 2"), ({"task": "drawer"}, "learned drawer, not lift")],
+    [({"num_arms": 3}, "acts for 3 arms, not for 2"), ({"task": "drawer"}, "was trained on drawer, not on lift")],
 )
 def test_a_policy_that_does_not_fit_is_refused(env_kwargs: dict, words: str, monkeypatch: pytest.MonkeyPatch):
     policy = Listener()

@@ -29,7 +29,7 @@ env = teamvla_envs.vector_env("lift", 4, robot="elbow_arm")
 env.reset(seed=0)
 for _ in range(15):
     env.step(env.action_space.sample())
-sim, world = env._sim, env.world
+sim, world = env.simulator, env.world
 model, data = sim.template, mujoco.MjData(sim.template)
 spec = mujoco.MjSpec.from_string(sim.scene.xml)
 full = spec.compile()
@@ -46,13 +46,13 @@ for w in range(4):
 """
 CONTACTS = """
 env = teamvla_envs.vector_env("lift", robot="elbow_arm")
-pairs = {body for pair in env._sim.scene.contact_pairs for body in pair}
+pairs = {body for pair in env.scene.contact_pairs for body in (pair.first, pair.second)}
 assert {"arm_0/gripper", "arm_1/upper_arm", "arm_0/pedestal"} <= pairs, pairs
 for geom in ("friction", "solref", "solimp"):
-    direct = mujoco.MjModel.from_xml_string(env._sim.scene.xml)
-    for i in range(env._sim.template.ngeom):
-        name = env._sim.template.geom(i).name
-        ours = getattr(env._sim.template.geom(i), geom)
+    direct = mujoco.MjModel.from_xml_string(env.scene.xml)
+    for i in range(env.simulator.template.ngeom):
+        name = env.simulator.template.geom(i).name
+        ours = getattr(env.simulator.template.geom(i), geom)
         assert np.allclose(ours, getattr(direct.geom(name), geom)), (name, geom)
 """
 IMAGES = """
@@ -61,7 +61,7 @@ obs, _ = env.reset(seed=0)
 assert list(obs["pixels"]) == ["front", "wrist_0", "wrist_1"]
 labels = env.render_cameras(("front", "wrist_0"), 64, channel="segmentation")[0]
 from teamvla_envs.sim.render_scene import segment_names
-arm = 1 + segment_names(env._sim.scene).index("arm_0")
+arm = 1 + segment_names(env.scene).index("arm_0")
 assert all((view == arm).sum() > 50 for view in labels), "the first arm is not in view"
 red = obs["pixels"]["front"][0][labels[0] == arm].astype(int)
 assert (red[:, 0] - red[:, 2]).max() > 60, "the arm does not have its tint"

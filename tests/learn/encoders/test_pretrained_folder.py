@@ -1,7 +1,6 @@
 """A model's folder from outside runs no code, on no path that loads a checkpoint."""
 
 import json
-import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -106,9 +105,8 @@ def test_code_is_refused_wherever_a_checkpoint_is_loaded(model: Path, demos: Pat
 def test_the_command_line_refuses_code_in_one_line_and_asks_nothing(model: Path, tmp_path: Path, command: str):
     folder = save_team(make_team(vision=VisionConfig(f"pretrained:{model}")), tmp_path / "team")
     with_code(model)
-    program = [sys.executable, "-m", "teamvla_envs.cli", *command.split(), str(folder)]
-    if shutil.which("teamvla"):
-        program = ["teamvla", *command.split(), str(folder)]
+    main = "import sys; from teamvla_envs.cli import main; sys.exit(main(sys.argv[1:]))"
+    program = [sys.executable, "-c", main, *command.split(), str(folder)]
     done = subprocess.run(program, input="y\n", capture_output=True, text=True, timeout=300, check=False)
     assert done.returncode == 2
     assert "external code and models are never loaded" in done.stderr

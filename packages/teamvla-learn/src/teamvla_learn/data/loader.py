@@ -30,11 +30,7 @@ class StepBatches(Dataset[Batch]):
 
 
 def make_dataloader(
-    assembler: BatchAssembler,
-    batch_size: int,
-    steps: Iterable[int],
-    seed: int = 0,
-    num_workers: int = 0,
+    assembler: BatchAssembler, batch_size: int, steps: Iterable[int], seed: int = 0, num_workers: int = 0
 ) -> DataLoader[Batch]:
     """Make a loader that yields the :class:`Batch` of each step.
 
@@ -50,11 +46,7 @@ def make_dataloader(
     """
     batches = StepBatches(assembler, batch_size, seed)
     return DataLoader(
-        batches,
-        batch_size=None,
-        sampler=list(steps),
-        num_workers=num_workers,
-        worker_init_fn=_one_thread,
+        batches, batch_size=None, sampler=list(steps), num_workers=num_workers, worker_init_fn=_one_thread
     )
 
 

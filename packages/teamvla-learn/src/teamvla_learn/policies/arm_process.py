@@ -4,7 +4,7 @@ Only the arm's own observation, inboxes, messages and actions are sent through t
 """
 
 import multiprocessing
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Generator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -112,24 +112,14 @@ def serve_arm(folder: Path, arm: int, pipe: Connection) -> None:
     import torch
 
     torch.set_num_threads(1)
-    answers: dict[str, Callable[..., Any]] = {}
+    controller: ArmController | None = None
     with suppress(EOFError, ConnectionError):  # the pipe is closed
         while True:
             name, arguments = pipe.recv()
             try:
-                answers = answers or _answers(ArmController(load_checkpoint(folder), arm))
-                reply = answers[name](*arguments), ""
+                controller = controller or ArmController(load_checkpoint(folder), arm)
+                answer = getattr(controller, name)
+                reply = answer(*arguments) if callable(answer) else answer, ""
             except Exception as error:
                 reply = None, f"{type(error).__name__}: {error}"
             pipe.send(reply)
-
-
-def _answers(controller: ArmController) -> dict[str, Callable[..., Any]]:
-    return {
-        "rounds": lambda: controller.rounds,
-        "reset": controller.reset,
-        "look": controller.look,
-        "write": controller.write,
-        "read": controller.read,
-        "act": controller.act,
-    }

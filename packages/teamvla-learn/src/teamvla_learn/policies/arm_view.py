@@ -126,8 +126,8 @@ class OwnFrame(nn.Module):
             mean, std = (v.reshape(arms, -1)[:, entries] for v in (statistics.mean, statistics.std))
             vectors = (arms, len(entries) // 3, 3)
             turned = np.einsum("aij,avj->avi", turns, mean.reshape(vectors))
-            spread = np.einsum("aij,avj->avi", turns**2, std.reshape(vectors) ** 2)  # axes as if uncorrelated
-            scale = np.sqrt(spread.mean(0) + turned.var(0))
+            variance = np.einsum("aij,avj->avi", turns**2, std.reshape(vectors) ** 2)  # axes as if uncorrelated
+            scale = np.sqrt(variance.mean(0) + turned.var(0))
             for name, value in (("_mean", turned.mean(0)), ("_std", scale)):
                 self.register_buffer(name, torch.tensor(value.ravel(), dtype=torch.float32), persistent=False)
             self._mean: Tensor

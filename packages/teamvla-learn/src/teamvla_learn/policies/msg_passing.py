@@ -15,6 +15,7 @@ import tyro
 from teamvla_envs.errors import UserError
 from torch import Tensor, nn
 
+from teamvla_learn.config_io import check_at_least
 from teamvla_learn.data.batch import Batch, PolicyInput
 from teamvla_learn.data.layout import PartLayout
 from teamvla_learn.data.normalization import Normalization
@@ -41,7 +42,7 @@ from teamvla_learn.policies.mlp import make_mlp
 from teamvla_learn.policies.normalize import Normalize
 from teamvla_learn.policies.options import PolicyOptions, VisionLanguageOptions
 from teamvla_learn.policies.registry import register_policy
-from teamvla_learn.policies.team_losses import team_costs
+from teamvla_learn.policies.team_losses import TeamCosts
 from teamvla_learn.policies.training_data import TrainingData, ignored_entries
 
 
@@ -67,8 +68,7 @@ class MessageConfig:
     peers: bool = False
 
     def __post_init__(self) -> None:
-        if self.size < 0 or self.rounds < 0:
-            raise UserError(f"size is {self.size} and rounds is {self.rounds}, expected numbers from 0")
+        check_at_least(self, 0, "size", "rounds")
         if not 0 <= self.dropout < 1:
             raise UserError(f"dropout is {self.dropout}, expected 0 to less than 1")
 
@@ -207,7 +207,7 @@ class MsgPassingVLA(LearnedPolicy):
         self.normalize_auxiliary = nn.ModuleDict(
             {target.name: Normalize(normalization.auxiliary[target.name]) for target in config.auxiliary}
         )
-        self._team_costs = team_costs(config, config.robots, config.proprioception, config.space)
+        self._team_costs = TeamCosts(config, config.robots, config.proprioception, config.space)
 
     @classmethod
     def from_data(cls, data: TrainingData, options: MsgPassingOptions) -> Self:

@@ -111,14 +111,14 @@ class TrainingData:
         """
         if not (losses.coordination_weight or losses.collision_weight):
             return ()
-        robot, mode = self.source.env_kwargs.get("robot", ()), self.source.env_kwargs.get("action_mode")
+        mode = self.source.env_kwargs.get("action_mode")
         for name in ("coordination_weight", "collision_weight"):
             if getattr(losses, name) and mode != "joint_delta":
                 raise UserError(
                     f"{name} is {getattr(losses, name)}, which needs action_mode joint_delta; "
                     f"{self.source.path} has {mode}"
                 )
-        return (robot,) * self.action_space.num_arms if isinstance(robot, str) else tuple(robot)
+        return self.source.files[0].robots
 
 
 def ignored_entries(layout: PartLayout, tasks: Sequence[str]) -> tuple[int, ...]:

@@ -54,7 +54,7 @@ class Optimizer:
             job.result()
 
     def state(self) -> dict[str, Tensor]:
-        """Return the state of the optimizer by name: its own tensors, not copies."""
+        """Return the state by name: its own tensors, not copies, with the shapes of the weights (steps are scalars)."""
         tensors: dict[str, Tensor] = {}
         for key, parameter in self._others.items():
             moments: Any = self._adamw.state[parameter]

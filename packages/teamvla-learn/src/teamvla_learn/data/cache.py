@@ -165,12 +165,7 @@ _VERIFIED = "checked.txt"
 
 
 def check_once(folder: Path | None, path: Path, demos: "Iterable[Demo]") -> None:
-    """Verify the content hashes of demonstrations, unless that was done since the file last changed.
-
-    Args:
-        folder: The cache, which remembers verified files; None always verifies.
-        path: The file.
-        demos: Its demonstrations.
+    """Verify the content hashes of a file's demonstrations, unless the cache remembers that for its present state.
 
     Raises:
         UserError: When the content of one does not match its hash.

@@ -12,13 +12,7 @@ from teamvla_learn.data.sampler import BatchSampler
 
 
 class StepBatches(Dataset[Batch]):
-    """Dataset of the batches of all steps, each a function of the seed and the step.
-
-    Args:
-        assembler: Collates the samples.
-        batch_size: Samples per batch.
-        seed: Seed of shuffling, paraphrases and augmentation.
-    """
+    """Dataset of the batches of all steps, each a function of the seed and the step; see :func:`make_dataloader`."""
 
     def __init__(self, assembler: BatchAssembler, batch_size: int, seed: int):
         self._assembler = assembler

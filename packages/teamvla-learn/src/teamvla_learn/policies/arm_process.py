@@ -18,11 +18,7 @@ from teamvla_learn.policies.decentralized import ArmController, check_team
 
 
 class RemoteArm:
-    """Proxy of an :class:`ArmController` in another process; its failures raise RuntimeError here.
-
-    Args:
-        agent: Name of the arm.
-        pipe: Near end of the pipe.
+    """Proxy of an :class:`ArmController` at the far end of a pipe; its failures raise RuntimeError here.
 
     Attributes:
         rounds: Number of messages that the arm sends per control step.
@@ -102,13 +98,7 @@ def _arm_process(folder: Path, arm: int) -> Generator[Connection]:
 
 
 def serve_arm(folder: Path, arm: int, pipe: Connection) -> None:
-    """Serve the controller of an arm until the pipe is closed.
-
-    Args:
-        folder: Checkpoint folder.
-        arm: Number of the arm.
-        pipe: Far end of the pipe.
-    """
+    """Serve the controller of an arm of a checkpoint, at the far end of a pipe, until the pipe is closed."""
     import torch
 
     torch.set_num_threads(1)

@@ -176,9 +176,7 @@ def warn_of_length(tokenizer: Tokenizer, instruction: str, language: LanguageCon
 
 
 def check_fit(checkpoint: Checkpoint, env: "TeamVectorEnv") -> None:
-    """Check that an environment has the observations and actions that a policy was trained with.
-
-    Its task may be another.
+    """Check that an environment, of any task, has the observations and actions that a policy was trained with.
 
     Raises:
         UserError: Naming the difference, the given and the required value.

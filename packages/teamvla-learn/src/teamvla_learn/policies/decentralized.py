@@ -13,7 +13,7 @@ import torch
 from teamvla_envs.env.message_channel import MessageChannel
 from teamvla_envs.errors import UserError
 
-from teamvla_learn.policies.arm_view import OWN_CAMERA, ArmInput, shared_cameras
+from teamvla_learn.policies.arm_view import ArmInput
 from teamvla_learn.policies.checkpoint import Checkpoint
 from teamvla_learn.policies.checkpoint_policy import check_fit, warn_of_length
 from teamvla_learn.policies.ensembling import make_ensemble
@@ -66,8 +66,7 @@ class ArmController:
         tokens = torch.from_numpy(self._tokenizer.encode([instruction], config.language.max_tokens))
         pixels = {camera: torch.from_numpy(np.array(image))[None] for camera, image in obs["pixels"].items()}
         arms = ArmInput(
-            shared={camera: pixels[camera] for camera in shared_cameras(config.cameras)},
-            own=pixels.get(OWN_CAMERA),
+            images={camera: pixels[camera] for camera in (*config.shared, *config.carried)},
             agent_pos=torch.from_numpy(np.array(obs["agent_pos"], np.float32))[None],
             peers=torch.from_numpy(np.array(obs["peers"], np.float32))[None] if config.messages.peers else None,
             tokens=tokens,
@@ -110,11 +109,7 @@ class ArmController:
 
 
 def check_team(checkpoint: Checkpoint, channel: MessageChannel) -> None:
-    """Check that a checkpoint fits an environment and its message channel.
-
-    Args:
-        checkpoint: A loaded checkpoint.
-        channel: Message channel around a ``teamvla_envs.parallel_env``.
+    """Check that a checkpoint fits a message channel and the ``teamvla_envs.parallel_env`` in it.
 
     Raises:
         UserError: Naming the difference, the given and the required value.

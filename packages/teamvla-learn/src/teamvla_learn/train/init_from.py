@@ -66,13 +66,7 @@ def check_kept(
 
 
 def warn_of_network(policy: LearnedPolicy, preset: str | None, configs: Sequence[Path]) -> None:
-    """Log a warning for every preset or file that asks for a network other than the trained one, which is kept.
-
-    Args:
-        policy: The trained network.
-        preset: Name of a shipped preset.
-        configs: YAML files, or names of shipped ones.
-    """
+    """Log a warning for every preset or file that asks for a network other than the trained one, which is kept."""
     settings = _settings_of(policy)
     own = _network(settings)
     for name, layer in named_layers(preset, configs):
@@ -107,12 +101,6 @@ def load_initial_policy(
     folder: Path, wanted: str, train: MultiTaskDataset, source: DemoSource
 ) -> tuple[LearnedPolicy, Tokenizer | None]:
     """Return the network of a checkpoint, ready to be trained on these demonstrations, and its tokenizer.
-
-    Args:
-        folder: Checkpoint folder.
-        wanted: Architecture that was asked for.
-        train: Training samples.
-        source: Metadata of the demonstration files.
 
     Raises:
         UserError: When the network does not fit the demonstrations; the message names the difference.

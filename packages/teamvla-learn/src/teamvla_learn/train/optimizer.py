@@ -97,13 +97,10 @@ def _as_matrix(weight: Tensor) -> Tensor:
 
 @torch.no_grad()
 def stacked_step(muon: torch.optim.Muon) -> None:
-    """Take the step of ``muon.step()``, up to rounding, for all matrices at once.
+    """Take the step of ``muon.step()`` (with ``match_rms_adamw``), up to rounding, for all matrices at once.
 
     The matrices are padded with zeros to one size. ``torch.optim.Muon`` processes them one by one, in hundreds of small
     operations, each of which costs a GPU more to launch than to compute.
-
-    Args:
-        muon: Optimizer with Nesterov momentum and ``adjust_lr_fn="match_rms_adamw"``.
     """
     for group in muon.param_groups:
         matrices: list[Tensor] = []

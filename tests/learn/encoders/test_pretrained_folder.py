@@ -65,7 +65,7 @@ HOSTILE: dict[str, tuple[Callable[[Path], object], str]] = {
     "deep JSON": (lambda folder: (folder / "config.json").write_text("[" * 9000 + "]" * 9000), "nested deeper"),
     "unknown model": (lambda folder: edit(folder, model_type="x\n\x1b[2J" * 9), "whose model cannot be read"),
     "no size": (lambda folder: edit(folder, hidden_size="large"), "pretrained:"),
-    "huge pictures": (lambda folder: edit(folder, image_size=10**9), "image_size is 1000000000, expected 1 to 4096"),
+    "huge images": (lambda folder: edit(folder, image_size=10**9), "image_size is 1000000000, expected 1 to 4096"),
     "no model": (lambda folder: (folder / "config.json").unlink(), "holds no model"),
 }
 

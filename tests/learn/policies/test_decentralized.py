@@ -94,7 +94,7 @@ HEADS = [
 
 
 @pytest.mark.parametrize(("chunk_length", "head"), HEADS)
-def test_whatever_their_heads(tmp_path, chunk_length, head):
+def test_for_every_head(tmp_path, chunk_length, head):
     checkpoint = load_checkpoint(save_team(make_team(3, chunk_length, head=head), tmp_path / "team"))
     scenes: Any = Scenes(3)
     together = CheckpointPolicy(checkpoint)

@@ -4,7 +4,6 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 
-import pytest
 from teamvla_envs.demos.collect import collect
 from teamvla_envs.demos.settings import CollectConfig, CollectionSettings
 
@@ -16,21 +15,15 @@ TRAIN = (
 RunWithExamples = Callable[..., str]
 
 
-@pytest.fixture
-def trained(run_with_examples: RunWithExamples, tmp_path: Path) -> Path:
-    """A checkpoint of the example's architecture after three steps on two demonstrations."""
+def test_an_architecture_of_another_package_is_trained_saved_and_benched(
+    run_with_examples: RunWithExamples, tmp_path: Path
+):
     collect(CollectConfig(CollectionSettings("lift", cameras=()), 2, tmp_path / "demos.hdf5", num_envs=2))
     run_with_examples("residual_mlp", *TEAMVLA, *TRAIN)
-    return tmp_path / "run"
-
-
-def test_an_architecture_of_another_package_is_trained_saved_and_benched(
-    run_with_examples: RunWithExamples, trained: Path, tmp_path: Path
-):
-    config = json.loads((trained / "config.json").read_text())
+    config = json.loads((tmp_path / "run" / "config.json").read_text())
     assert config["policy"] == "ResidualPolicy"
     assert config["model"]["residual"] == {"blocks": 2, "width": 32}
-    assert "residual:" in (trained / "train.yaml").read_text()
+    assert "residual:" in (tmp_path / "run" / "train.yaml").read_text()
 
     shown = run_with_examples("residual_mlp", *TEAMVLA, "policies", "info", "run")
     assert "ResidualPolicy" in shown
@@ -44,10 +37,7 @@ def test_an_architecture_of_another_package_is_trained_saved_and_benched(
     resumed = run_with_examples("residual_mlp", *TEAMVLA, *TRAIN, "--resume")
     assert "wrote run" in resumed
 
-
-def test_without_the_package_its_checkpoint_names_the_known_architectures(
-    run_with_examples: RunWithExamples, trained: Path
-):
+    # Without the package, the error lists the known architectures.
     shown = run_with_examples((), *TEAMVLA, "policies", "info", "run", code=2)
     assert "policy 'ResidualPolicy', allowed are MsgPassingVLA, StatePolicy, SingleBrainVLA" in shown
 

@@ -20,7 +20,7 @@ def one_thread() -> Iterator[None]:
 
 @pytest.fixture
 def make_demos(tmp_path: Path) -> Callable[..., Path]:
-    """Writes a demonstration file of so many episodes; see :func:`write_demos`."""
+    """Writes a demonstration file; see :func:`write_demos`."""
     return lambda episodes=6, **options: write_demos(tmp_path / "demos.hdf5", episodes, **options)
 
 

@@ -1,4 +1,4 @@
-"""Small demonstrations, written with the real writer: a colored square tells the side that the arms move to."""
+"""Small demonstrations, written with the real writer: the arms move to the side of a colored square."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -11,6 +11,7 @@ SIZE = 32  # [px]
 STEPS = 6
 COLORS = {"green": (20, 160, 40), "pink": (240, 100, 160)}
 CAMERAS = ("front", "wrist_0", "wrist_1")
+STATE_PARTS = (("object_pos", 3), ("goal_pos", 3))
 ENV_KWARGS = {
     "task": "lift",
     "num_arms": 2,
@@ -27,13 +28,13 @@ def write_demos(
     with_pixels: bool = True,
     with_state: bool = True,
     task: str = "lift",
-    state_parts: Sequence[tuple[str, int]] = (("object_pos", 3), ("goal_pos", 3)),
+    state_parts: Sequence[tuple[str, int]] = STATE_PARTS,
     cameras: tuple[str, ...] = CAMERAS,
     size: int = SIZE,
     env_kwargs: Mapping[str, Any] | None = None,
     first: int = 0,
 ) -> Path:
-    """Write a demonstration file of so many episodes, from the first seed on, and return its path."""
+    """Write a demonstration file with consecutive seeds and return its path."""
     parts = []
     for seed in range(first, first + episodes):
         parts.append(path.with_name(f"episode_{seed}.hdf5"))
@@ -58,13 +59,13 @@ def make_episode(
     cameras: tuple[str, ...] = CAMERAS,
     size: int = SIZE,
 ) -> Episode:
-    """One episode: a square of a color on one side of the picture; the arms move to the side of the named color."""
+    """One episode: the arms move to the side of the image with a square of the named color."""
     rng = np.random.default_rng(seed)
     side, color = rng.integers(2), list(COLORS)[seed % 2]
     goal = np.array([2.0 * side - 1.0, 0.0, 0.1])
     object_pos = rng.normal(size=(STEPS, 3))
-    pictures = np.full((STEPS, size, size, 3), 100, np.uint8)
-    pictures[:, 12:20, 4 + 18 * side : 10 + 18 * side] = COLORS[color]
+    images = np.full((STEPS, size, size, 3), 100, np.uint8)
+    images[:, 12:20, 4 + 18 * side : 10 + 18 * side] = COLORS[color]
     actions = np.zeros((STEPS, 16), np.float32)
     actions[:, [0, 8]] = 0.5 * goal[0]
     actions[:, [1, 9]] = 0.1 * rng.normal(size=(STEPS, 2)).clip(-3, 3)
@@ -82,6 +83,6 @@ def make_episode(
     if with_state:
         arrays["obs/environment_state"] = state
     if with_pixels:
-        arrays |= {f"obs/pixels/{camera}": pictures for camera in cameras}
-    sentence = f"Put the bar on the {color} stand."
-    return Episode(seed, f"stand_{side}", sentence, success=True, arrays=arrays)
+        arrays |= {f"obs/pixels/{camera}": images for camera in cameras}
+    instruction = f"Put the bar on the {color} stand."
+    return Episode(seed, f"stand_{side}", instruction, success=True, arrays=arrays)

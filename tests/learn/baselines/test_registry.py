@@ -36,7 +36,7 @@ def test_its_name_tells_tasks_and_architecture(name):
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_it_sees_pictures_and_nothing_privileged(name):
+def test_it_sees_images_and_nothing_privileged(name):
     assert make_policy(f"baseline:{name}").env_kwargs["obs_mode"] == "vision"
 
 
@@ -70,7 +70,7 @@ def test_its_commands_are_still_understood_and_say_what_its_checkpoint_says(name
         assert getattr(train, name) == config["training"][name]
 
 
-def test_a_name_that_does_not_exist_is_told_with_those_that_do():
+def test_an_unknown_name_is_refused_with_the_known_ones():
     with pytest.raises(UserError, match=f"policy baseline:nobody does not exist, allowed are .*{NAMES[0]}"):
         make_policy("baseline:nobody")
 

@@ -10,7 +10,7 @@ from teamvla_envs.demos.collect import collect
 from teamvla_envs.demos.settings import CollectConfig, CollectionSettings
 from teamvla_envs.errors import UserError
 from teamvla_learn.dagger import rounds as rounds_module
-from teamvla_learn.dagger.collecting import DrivingSettings
+from teamvla_learn.dagger.collecting import RolloutSettings
 from teamvla_learn.dagger.rounds import DaggerJob, run_dagger
 from teamvla_learn.dagger.takeover import TakeoverRule
 from teamvla_learn.policies.checkpoint import load_checkpoint
@@ -31,7 +31,7 @@ def job(tmp_path: Path) -> DaggerJob:
         init_from=tmp_path / "start",
         out=tmp_path / "out",
         rounds=1,
-        driving=DrivingSettings(episodes=3, rule=TakeoverRule(patience=10), num_envs=3),
+        rollouts=RolloutSettings(episodes=3, rule=TakeoverRule(patience=10), num_envs=3),
         settings=Settings(policy="state", train=TrainConfig(Budget(steps=5))),
     )
 

@@ -1,19 +1,19 @@
-"""Random changes of pictures and sentences."""
+"""Random changes of images and sentences."""
 
 import numpy as np
 from numpy.testing import assert_array_equal
 from teamvla_learn.data.augment import Augmentation, augment, drop_words
 
 
-def pictures(count: int = 40) -> np.ndarray:
+def images(count: int = 40) -> np.ndarray:
     return np.random.default_rng(0).integers(0, 256, (count, 10, 12, 3), dtype=np.uint8)
 
 
-def test_a_picture_is_shifted_and_its_edge_repeated():
-    original = pictures()
-    changed, told = augment(original, np.random.default_rng(1), Augmentation(shift=2))
+def test_a_image_is_shifted_and_its_edge_repeated():
+    original = images()
+    changed, shifts = augment(original, np.random.default_rng(1), Augmentation(shift=2))
     shifts = set()
-    for before, after, shift in zip(original, changed, told.tolist(), strict=True):
+    for before, after, shift in zip(original, changed, shifts.tolist(), strict=True):
         padded = np.pad(before, ((2, 2), (2, 2), (0, 0)), mode="edge")
         found = [
             (down, right)
@@ -26,10 +26,10 @@ def test_a_picture_is_shifted_and_its_edge_repeated():
     assert len(shifts) > 15
 
 
-def test_the_pictures_of_a_window_change_alike_however_they_lie_in_memory():
+def test_the_images_of_a_window_change_alike_however_they_lie_in_memory():
     change = Augmentation(shift=2, brightness=0.1, color=0.05, contrast=0.2)
-    alone, _ = augment(pictures(), np.random.default_rng(1), change)
-    windows = np.stack([pictures(), pictures()]).swapaxes(0, 1)
+    alone, _ = augment(images(), np.random.default_rng(1), change)
+    windows = np.stack([images(), images()]).swapaxes(0, 1)
     assert not windows.flags.c_contiguous
     changed, _ = augment(windows, np.random.default_rng(1), change)
     assert_array_equal(changed[:, 0], alone)
@@ -45,13 +45,13 @@ def test_brightness_scales_and_saturates():
     assert levels.max() == 255
 
 
-def test_without_changes_a_picture_stays_as_it_is():
-    changed, shifts = augment(pictures(), np.random.default_rng(0), Augmentation())
-    assert_array_equal(changed, pictures())
+def test_without_changes_a_image_stays_as_it_is():
+    changed, shifts = augment(images(), np.random.default_rng(0), Augmentation())
+    assert_array_equal(changed, images())
     assert not shifts.any()
 
 
-def test_color_tints_a_whole_picture():
+def test_color_tints_a_whole_image():
     original = np.full((200, 4, 5, 3), 100, dtype=np.uint8)
     changed, _ = augment(original, np.random.default_rng(0), Augmentation(color=0.1))
     assert (changed == changed[:, :1, :1]).all()
@@ -72,12 +72,12 @@ def test_contrast_mixes_in_gray():
     assert np.abs(dark + bright - 255).max() <= 2
 
 
-def test_the_pictures_of_a_window_change_alike():
-    window = np.repeat(pictures()[:, None], 3, axis=1)
+def test_the_images_of_a_window_change_alike():
+    window = np.repeat(images()[:, None], 3, axis=1)
     changed, _ = augment(window, np.random.default_rng(0), Augmentation(2, 0.2, 0.1, 0.2))
     assert changed.shape == window.shape
     assert_array_equal(changed[:, 0], changed[:, 2])
-    assert_array_equal(changed[:, 0], augment(pictures(), np.random.default_rng(0), Augmentation(2, 0.2, 0.1, 0.2))[0])
+    assert_array_equal(changed[:, 0], augment(images(), np.random.default_rng(0), Augmentation(2, 0.2, 0.1, 0.2))[0])
 
 
 def test_words_are_left_out_and_padding_stays():

@@ -116,7 +116,7 @@ def test_a_cache_that_cannot_be_written_costs_memory_only(demos, tmp_path, caplo
     assert "kept in memory" in caplog.text
 
 
-def test_space_is_taken_before_pictures_are_decoded_into_it(demos, tmp_path, monkeypatch, caplog):
+def test_space_is_taken_before_images_are_decoded_into_it(demos, tmp_path, monkeypatch, caplog):
     def refuse(*_):
         raise OSError(errno.ENOSPC, "No space left on device")
 

@@ -14,25 +14,25 @@ def test_each_different_sentence_of_a_batch_is_there_once(demos):
     tokenizer = build_tokenizer((train,))
     indices = np.array([0, 29, 7, 1])
     seen = BatchAssembler(train, tokenizer, chunk_length=2, max_tokens=32).batch(indices).input
-    told = [train.sentences[train.demo[i]][0] for i in indices]
+    instructions = [train.sentences[train.demo[i]][0] for i in indices]
     assert seen.tokens is not None
-    assert np.array_equal(seen.tokens[seen.instruction], tokenizer.encode(told, 32))
-    assert len(seen.tokens) == len(set(told))
+    assert np.array_equal(seen.tokens[seen.instruction], tokenizer.encode(instructions, 32))
+    assert len(seen.tokens) == len(set(instructions))
 
 
-def test_with_a_generator_every_true_sentence_is_heard(demos):
+def test_with_a_generator_every_true_sentence_is_drawn(demos):
     train, _, _ = load_demos(demos, with_pixels=True)
-    true = tuple((*told, "the green one, please", "there") for told in train.sentences)
+    true = tuple((*sentences, "the green one, please", "there") for sentences in train.sentences)
     tokenizer = WordTokenizer.from_sentences(sentence for sentences in true for sentence in sentences)
     assembler = BatchAssembler(replace(train, sentences=true), tokenizer, chunk_length=1, max_tokens=32)
 
-    def heard(seed):
+    def drawn(seed):
         seen = assembler.batch(np.zeros(100, dtype=int), np.random.default_rng(seed)).input
         assert seen.tokens is not None
         return seen.tokens[seen.instruction].tolist()
 
-    assert heard(0) == heard(0) != heard(1)
-    assert {tuple(tokens) for tokens in heard(0)} == {tuple(row) for row in tokenizer.encode(true[0], 32).tolist()}
+    assert drawn(0) == drawn(0) != drawn(1)
+    assert {tuple(tokens) for tokens in drawn(0)} == {tuple(row) for row in tokenizer.encode(true[0], 32).tolist()}
 
 
 def test_a_sweep_covers_the_dataset_evenly(demos):
@@ -42,12 +42,12 @@ def test_a_sweep_covers_the_dataset_evenly(demos):
     assert sizes == [4, 4, 2]
 
 
-def test_places_move_with_the_pictures(demos):
+def test_keypoints_move_with_the_images(demos):
     train, *_ = load_demos(demos, with_pixels=True)
-    pictures = np.zeros((len(train), 20, 40, 3), np.uint8)
-    pictures[:, 8, 30] = 255
-    places = np.tile(np.array([30.5 / 40, 8.5 / 20], np.float32), (len(train), 3, 1))
-    data = replace(train, pixels={"front": ImageStore([pictures])}, keypoints={"front": places})
+    images = np.zeros((len(train), 20, 40, 3), np.uint8)
+    images[:, 8, 30] = 255
+    keypoints = np.tile(np.array([30.5 / 40, 8.5 / 20], np.float32), (len(train), 3, 1))
+    data = replace(train, pixels={"front": ImageStore([images])}, keypoints={"front": keypoints})
     assembler = BatchAssembler(data, None, 1, 32, Augmentation(shift=3))
     batch = assembler.batch(np.arange(len(data)), np.random.default_rng(0))
     _, rows, columns, _ = np.nonzero(batch.input.pixels["front"].numpy()[..., :1])

@@ -20,7 +20,7 @@ def test_samples_are_the_demonstrations_one_after_the_other(demos):
     assert train.sentences[train.demo[STEPS]] == (episode.instruction,)
 
 
-def test_pictures_stay_bytes_in_memory(demos):
+def test_images_stay_bytes_in_memory(demos):
     train, _, _ = load_demos(demos, with_pixels=True)
     assert tuple(train.pixels) == CAMERAS
     for images in train.pixels.values():
@@ -43,7 +43,7 @@ def test_the_source_names_parts_and_data(demos):
     assert source.content_hash == load_demos(demos, with_pixels=True)[2].content_hash
 
 
-def test_pictures_that_are_missing_are_asked_for(make_demos):
+def test_images_that_are_missing_are_asked_for(make_demos):
     with pytest.raises(UserError, match=r"no images.*--policy state"):
         load_demos(make_demos(with_pixels=False), with_pixels=True)
 

@@ -41,7 +41,7 @@ def test_a_cube_is_where_the_cameras_see_it(robot):
     obs, _ = env.reset(seed=0)
     moved = {key: values for key, values in env.get_state().items() if key.startswith("field.camera_")}
     source = source_of(env, robot)
-    places = project_keypoints(source, obs["agent_pos"], obs["environment_state"], moved)
+    keypoints = project_keypoints(source, obs["agent_pos"], obs["environment_state"], moved)
     goal, cubes = (
         obs["environment_state"][:, slice(*source.environment_state.span(name))] for name in ("object_pos", "cube_pos")
     )
@@ -50,7 +50,7 @@ def test_a_cube_is_where_the_cameras_see_it(robot):
     first = 1 + next(index for index, name in enumerate(names) if name.startswith("cube"))
     seen = dict.fromkeys(CAMERAS, 0)
     for camera in CAMERAS:
-        where = places[camera][:, parts_with("keypoint").index("object_pos")] * (WIDTH, HEIGHT) - 0.5
+        where = keypoints[camera][:, parts_with("keypoint").index("object_pos")] * (WIDTH, HEIGHT) - 0.5
         for world in range(8):
             rows, columns = np.nonzero(obs["segmentation"][camera][world] == first + meant[world])
             if len(rows) and min(rows.min(), columns.min(), HEIGHT - 1 - rows.max(), WIDTH - 1 - columns.max()) > 0:

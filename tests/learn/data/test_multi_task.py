@@ -35,10 +35,10 @@ def test_samples_of_several_files_follow_each_other(two_tasks):
     other, _, _ = load_demos(two_tasks[1], with_pixels=True)
     rows = np.array([3, len(one) + 2, 0, len(one) + len(other) - 1])
     assert len(train) == len(one) + len(other)
-    for camera, pictures in train.pixels.items():
-        for row, picture in zip(rows, pictures[rows], strict=True):
+    for camera, images in train.pixels.items():
+        for row, image in zip(rows, images[rows], strict=True):
             file, inside = (one, row) if row < len(one) else (other, row - len(one))
-            assert np.array_equal(picture, file.pixels[camera][np.array([inside])][0])
+            assert np.array_equal(image, file.pixels[camera][np.array([inside])][0])
     assert np.array_equal(train.expert_actions[len(one) :], other.expert_actions)
     assert train.sentences == one.sentences + other.sentences
     assert train.ends[-1] == len(train)
@@ -100,7 +100,7 @@ def test_batches_depend_neither_on_workers_nor_on_where_a_loop_began(two_tasks):
         ({"size": 16}, r"has image sizes front \(16, 16\)"),
     ],
 )
-def test_files_that_do_not_belong_together_are_told_apart(tmp_path: Path, change, message):
+def test_files_that_do_not_fit_together_are_refused(tmp_path: Path, change, message):
     files = write_demos(tmp_path / "a.hdf5", 2), write_demos(tmp_path / "b.hdf5", 2, first=10, **change)
     with pytest.raises(UserError, match=message):
         load_demos(files, with_pixels=True)

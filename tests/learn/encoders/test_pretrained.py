@@ -35,8 +35,8 @@ def folder(request, tmp_path) -> Path:
 def test_its_features_become_points_where_the_sentence_wants_them(folder):
     torch.manual_seed(0)
     network = make_vision(VisionConfig(f"pretrained:{folder}"), (48, 64), condition_size=5)
-    pictures = torch.randint(0, 256, (1, 48, 64, 3), dtype=torch.uint8)
-    one, other = network(pictures, torch.randn(2, 5)).points
+    images = torch.randint(0, 256, (1, 48, 64, 3), dtype=torch.uint8)
+    one, other = network(images, torch.randn(2, 5)).points
     assert one.shape == (network.output_size,) == (144,)
     assert one.abs().max() <= 1
     assert not torch.equal(one, other)
@@ -53,10 +53,10 @@ def test_it_is_frozen_and_not_part_of_the_checkpoint(folder, tmp_path):
 
 def test_it_learns_in_training_after_it_acted(folder):
     network = make_vision(VisionConfig(f"pretrained:{folder}"), (32, 32), condition_size=5)
-    pictures = torch.randint(0, 256, (2, 32, 32, 3), dtype=torch.uint8)
+    images = torch.randint(0, 256, (2, 32, 32, 3), dtype=torch.uint8)
     with torch.inference_mode():
-        network(pictures, torch.randn(2, 5))
-    network(pictures, torch.randn(2, 5)).points.sum().backward()
+        network(images, torch.randn(2, 5))
+    network(images, torch.randn(2, 5)).points.sum().backward()
     assert all(p.grad is not None for p in network.parameters())
 
 

@@ -1,7 +1,6 @@
 """A model's folder from outside runs no code, on no path that loads a checkpoint."""
 
 import json
-import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -66,7 +65,7 @@ HOSTILE: dict[str, tuple[Callable[[Path], object], str]] = {
     "deep JSON": (lambda folder: (folder / "config.json").write_text("[" * 9000 + "]" * 9000), "nested deeper"),
     "unknown model": (lambda folder: edit(folder, model_type="x\n\x1b[2J" * 9), "whose model cannot be read"),
     "no size": (lambda folder: edit(folder, hidden_size="large"), "pretrained:"),
-    "huge pictures": (lambda folder: edit(folder, image_size=10**9), "image_size is 1000000000, expected 1 to 4096"),
+    "huge images": (lambda folder: edit(folder, image_size=10**9), "image_size is 1000000000, expected 1 to 4096"),
     "no model": (lambda folder: (folder / "config.json").unlink(), "holds no model"),
 }
 
@@ -106,9 +105,8 @@ def test_code_is_refused_wherever_a_checkpoint_is_loaded(model: Path, demos: Pat
 def test_the_command_line_refuses_code_in_one_line_and_asks_nothing(model: Path, tmp_path: Path, command: str):
     folder = save_team(make_team(vision=VisionConfig(f"pretrained:{model}")), tmp_path / "team")
     with_code(model)
-    program = [sys.executable, "-m", "teamvla_envs.cli", *command.split(), str(folder)]
-    if shutil.which("teamvla"):
-        program = ["teamvla", *command.split(), str(folder)]
+    main = "import sys; from teamvla_envs.cli import main; sys.exit(main(sys.argv[1:]))"
+    program = [sys.executable, "-c", main, *command.split(), str(folder)]
     done = subprocess.run(program, input="y\n", capture_output=True, text=True, timeout=300, check=False)
     assert done.returncode == 2
     assert "external code and models are never loaded" in done.stderr

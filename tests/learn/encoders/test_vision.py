@@ -36,16 +36,16 @@ def test_the_strength_tells_that_there_is_nothing_to_find():
 def test_the_sentence_changes_what_is_located():
     torch.manual_seed(0)
     network = FilmCNN(SMALL, (32, 32), condition_size=5)
-    picture = torch.randint(0, 256, (1, 32, 32, 3), dtype=torch.uint8)
-    one, other = network(picture.repeat(2, 1, 1, 1), torch.randn(2, 5)).points
+    image = torch.randint(0, 256, (1, 32, 32, 3), dtype=torch.uint8)
+    one, other = network(image.repeat(2, 1, 1, 1), torch.randn(2, 5)).points
     assert not torch.allclose(one, other, atol=1e-4)
 
 
 def test_points_are_float32_under_bfloat16_convolutions():
     network = FilmCNN(SMALL, (32, 32), condition_size=5)
-    picture = torch.randint(0, 256, (2, 32, 32, 3), dtype=torch.uint8)
+    image = torch.randint(0, 256, (2, 32, 32, 3), dtype=torch.uint8)
     with torch.autocast("cpu", torch.bfloat16):
-        assert network(picture, torch.randn(2, 5)).points.dtype == torch.float32
+        assert network(image, torch.randn(2, 5)).points.dtype == torch.float32
 
 
 @pytest.mark.parametrize(
@@ -72,23 +72,23 @@ ENCODERS = {
 def test_encoders_by_name_find_points_where_the_sentence_wants_them(name):
     torch.manual_seed(0)
     network = make_vision(ENCODERS[name], (32, 48), condition_size=5)
-    pictures = torch.randint(0, 256, (3, 32, 48, 3), dtype=torch.uint8)
-    points, maps, _ = network(pictures, torch.randn(3, 5))
+    images = torch.randint(0, 256, (3, 32, 48, 3), dtype=torch.uint8)
+    points, maps, _ = network(images, torch.randn(3, 5))
     assert points.shape == (3, network.output_size) == (3, 18)
     assert points.abs().max() <= 1
     assert maps.shape == (3, 6, 4, 6)
-    one, other = network(pictures[:1].repeat(2, 1, 1, 1), torch.randn(2, 5)).points
+    one, other = network(images[:1].repeat(2, 1, 1, 1), torch.randn(2, 5)).points
     assert not torch.allclose(one, other, atol=1e-4)
 
 
 @pytest.mark.parametrize("name", ENCODERS)
-def test_a_picture_can_be_read_under_several_conditions(name):
+def test_a_image_can_be_read_under_several_conditions(name):
     network = make_vision(ENCODERS[name], (32, 32), condition_size=5)
-    pictures = torch.randint(0, 256, (3, 32, 32, 3), dtype=torch.uint8)
+    images = torch.randint(0, 256, (3, 32, 32, 3), dtype=torch.uint8)
     conditions = torch.randn(6, 5)
     assert torch.allclose(
-        network(pictures, conditions).points,
-        network(pictures.repeat_interleave(2, 0), conditions).points,
+        network(images, conditions).points,
+        network(images.repeat_interleave(2, 0), conditions).points,
         atol=1e-5,
     )
 
@@ -98,6 +98,6 @@ def test_an_encoder_that_does_not_exist_is_named():
         VisionConfig("resnet")
 
 
-def test_a_picture_without_enough_patches_is_refused():
+def test_a_image_without_enough_patches_is_refused():
     with pytest.raises(ValueError, match="expected at least 2 x 2 patches of 32 pixels"):
         ViT(ViTConfig(patch=32), (48, 64), 5)

@@ -1,7 +1,7 @@
 import re
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import gymnasium as gym
 import numpy as np
@@ -16,26 +16,10 @@ from teamvla_learn.policies.training_data import TrainingData
 from teamvla_learn.train.build import build_policy, build_tokenizer, describe
 from teamvla_learn.train.config import Budget, TrainConfig
 
-from tests.learn.episodes import CAMERAS, ENV_KWARGS, SIZE, make_episode
+from tests.learn.episodes import CAMERAS, ENV_KWARGS, SIZE, STATE_PARTS, make_episode
+from tests.learn.worlds import Worlds, state_worlds, vision_space
 
 LEARNING = Path(__file__).parents[3] / "docs" / "learning.md"
-
-
-@dataclass
-class StubEnv:
-    """Attributes of an environment that a policy reads."""
-
-    env_kwargs: dict[str, Any] = field(default_factory=lambda: ENV_KWARGS | {"obs_mode": "vision"})
-    cameras: tuple[str, ...] = CAMERAS
-    image_size: int = SIZE
-    num_arms: int = 2
-    num_envs: int = 5
-    action_size: int = 8
-    agent_pos_size: int = 20
-
-    @property
-    def single_observation_space(self) -> gym.spaces.Dict:
-        return gym.spaces.Dict({"agent_pos": gym.spaces.Box(-1, 1, (self.agent_pos_size,), np.float32)})
 
 
 @pytest.fixture
@@ -50,7 +34,7 @@ def policy(demos, tmp_path) -> Policy:
 
 
 def observe(*seeds: int) -> dict[str, Any]:
-    """The first observation of some episodes, as the vector environment gives it."""
+    """The first observation of some episodes, as the vector environment returns it."""
     episodes = [make_episode(seed) for seed in seeds]
     return {
         "pixels": {camera: np.stack([e.arrays[f"obs/pixels/{camera}"][0] for e in episodes]) for camera in CAMERAS},
@@ -72,7 +56,7 @@ def test_a_checkpoint_folder_is_a_policy(policy):
 
 
 def test_it_acts_for_every_world(policy):
-    policy.bind(StubEnv())
+    policy.bind(Worlds())
     policy.reset(np.ones(5, dtype=bool))
     actions = policy.act(observe(0, 1, 2, 3, 4))
     assert (actions.shape, actions.dtype) == ((5, 16), np.float32)
@@ -81,17 +65,17 @@ def test_it_acts_for_every_world(policy):
 
 
 def test_another_task_is_allowed_with_a_warning(policy, caplog):
-    policy.bind(StubEnv())
+    policy.bind(Worlds())
     assert not caplog.records
-    policy.bind(StubEnv(ENV_KWARGS | {"obs_mode": "vision", "task": "drawer"}))
-    policy.bind(StubEnv(ENV_KWARGS | {"obs_mode": "vision", "task": "drawer"}))
+    policy.bind(Worlds(ENV_KWARGS | {"obs_mode": "vision", "task": "drawer"}))
+    policy.bind(Worlds(ENV_KWARGS | {"obs_mode": "vision", "task": "drawer"}))
     assert caplog.messages == ["the policy was trained on lift, not on drawer"]  # once
 
 
 def test_what_one_world_does_is_independent_of_the_others(policy):
-    policy.bind(StubEnv(num_envs=3))
+    policy.bind(Worlds(num_envs=3))
     together = policy.act(observe(0, 1, 2))
-    policy.bind(StubEnv(num_envs=1))
+    policy.bind(Worlds(num_envs=1))
     alone = np.concatenate([policy.act(observe(seed)) for seed in (0, 1, 2)])
     assert together == pytest.approx(alone, abs=1e-5)
 
@@ -104,22 +88,22 @@ def test_it_acts_only_when_it_is_bound(policy):
 
 
 def test_an_observation_of_other_worlds_is_refused(policy):
-    policy.bind(StubEnv(num_envs=2))
+    policy.bind(Worlds(num_envs=2))
     with pytest.raises(UserError, match=r"agent_pos has shape \(3, 20\), expected a row for each of 2 worlds"):
         policy.act(observe(0, 1, 2))
 
 
-class SingleStub(gym.Env):
-    """One world as ``gymnasium.make`` gives it."""
+class SingleWorld(gym.Env):
+    """One world as ``gymnasium.make`` returns it."""
 
-    def __init__(self, worlds: StubEnv):
+    def __init__(self, worlds: Worlds):
         self.vector = worlds
 
 
 def test_bound_to_a_single_environment_it_does_what_it_does_in_a_batch_of_one(policy):
-    policy.bind(StubEnv(num_envs=1))
+    policy.bind(Worlds(num_envs=1))
     batched = policy.act(observe(3))
-    policy.bind(gym.wrappers.TimeLimit(SingleStub(StubEnv(num_envs=1)), 5))
+    policy.bind(gym.wrappers.TimeLimit(SingleWorld(Worlds(num_envs=1)), 5))
     policy.reset(np.ones(1, bool))
     obs = observe(3)
     single = policy.act({
@@ -131,29 +115,14 @@ def test_bound_to_a_single_environment_it_does_what_it_does_in_a_batch_of_one(po
     assert single.tolist() == batched[0].tolist()
 
 
-def test_a_single_environment_that_does_not_fit_is_told(policy):
-    with pytest.raises(UserError, match="image_size=128, the policy needs 32"):
-        policy.bind(gym.wrappers.TimeLimit(SingleStub(StubEnv(image_size=128)), 5))
+def test_a_single_environment_that_does_not_fit_is_refused(policy):
+    with pytest.raises(UserError, match=r"image_size=\(128, 128\), the policy needs 32"):
+        policy.bind(gym.wrappers.TimeLimit(SingleWorld(Worlds(image_size=(128, 128))), 5))
 
 
 def test_an_environment_of_another_project_is_refused(policy):
     with pytest.raises(UserError, match="env is a TimeLimit, expected a TeamVLA environment"):
         policy.bind(gym.make("MountainCar-v0"))
-
-
-PARTS = (("object_pos", 3), ("goal_pos", 3))
-
-
-@dataclass
-class StateStub(StubEnv):
-    """An environment whose state has named parts."""
-
-    env_kwargs: dict[str, Any] = field(default_factory=lambda: ENV_KWARGS | {"obs_mode": "state"})
-    environment_state_parts: tuple[tuple[str, int], ...] = PARTS
-
-    @property
-    def single_observation_space(self) -> Any:
-        return gym.spaces.Box(-1, 1, (6,), np.float32)
 
 
 def state_policy(demos: Path, folder: Path, parts: PartLayout | None = None) -> Policy:
@@ -168,8 +137,7 @@ def state_policy(demos: Path, folder: Path, parts: PartLayout | None = None) -> 
 
 
 def test_a_state_policy_takes_a_state_of_the_parts_it_was_trained_with(demos, tmp_path):
-    stub: Any = StateStub()
-    state_policy(demos, tmp_path / "run").bind(stub)
+    state_policy(demos, tmp_path / "run").bind(cast("Any", state_worlds()))
 
 
 @pytest.mark.parametrize(
@@ -177,17 +145,17 @@ def test_a_state_policy_takes_a_state_of_the_parts_it_was_trained_with(demos, tm
     [
         (PartLayout(()), "trained with teamvla-learn 0.1, .* opposite sign: train it again"),
         (PartLayout((("object_pos", 3), ("goal_error", 3))), r"goal_pos \(3\) where .* trained with goal_error \(3\)"),
-        (PartLayout(PARTS[::-1]), "in another order"),
+        (PartLayout(STATE_PARTS[::-1]), "in another order"),
     ],
 )
 def test_a_state_policy_of_other_parts_is_refused(demos, tmp_path, parts, message):
-    stub: Any = StateStub()
+    worlds: Any = state_worlds()
     with pytest.raises(UserError, match=message):
-        state_policy(demos, tmp_path / "run", parts).bind(stub)
+        state_policy(demos, tmp_path / "run", parts).bind(worlds)
 
 
 def test_an_instruction_that_is_too_long_is_read_in_part_with_one_warning(policy, caplog):
-    policy.bind(StubEnv(num_envs=1))
+    policy.bind(Worlds(num_envs=1))
     policy.reset(np.ones(1, dtype=bool))
     long = "Put the bar on the green stand, " * 9
     for _ in range(2):
@@ -210,16 +178,19 @@ def test_the_example_of_the_documentation_runs():
 @pytest.mark.parametrize(
     ("env", "message"),
     [
-        (StubEnv(ENV_KWARGS | {"obs_mode": "state"}), "obs_mode='state', the policy needs 'vision'"),
-        (StubEnv(image_size=128), "image_size=128, the policy needs 32"),
-        (StubEnv(cameras=("front",)), "also needs wrist_0, wrist_1"),
-        (StubEnv(action_size=7), "takes 14 action entries, the policy predicts 16"),
-        (StubEnv(agent_pos_size=50), r"agent_pos has shape \(50,\), the policy was trained with \(20,\)"),
-        (StubEnv(ENV_KWARGS | {"obs_mode": "vision", "num_arms": 3}), "num_arms=3, the policy needs 2"),
-        (StubEnv(ENV_KWARGS | {"obs_mode": "vision", "looks": "menagerie"}), "looks='menagerie', the policy needs"),
-        (StubEnv(ENV_KWARGS | {"obs_mode": "vision", "image_channels": ["depth"]}), r"image_channels=\['depth'\]"),
+        (Worlds(ENV_KWARGS | {"obs_mode": "state"}), "obs_mode='state', the policy needs 'vision'"),
+        (Worlds(image_size=(128, 128)), r"image_size=\(128, 128\), the policy needs 32"),
+        (Worlds(cameras=("front",)), "also needs wrist_0, wrist_1"),
+        (Worlds(action_size=7), "takes 14 action entries, the policy predicts 16"),
+        (
+            Worlds(single_observation_space=vision_space(50)),
+            r"agent_pos has shape \(50,\), the policy was trained with \(20,\)",
+        ),
+        (Worlds(ENV_KWARGS | {"obs_mode": "vision", "num_arms": 3}), "num_arms=3, the policy needs 2"),
+        (Worlds(ENV_KWARGS | {"obs_mode": "vision", "looks": "menagerie"}), "looks='menagerie', the policy needs"),
+        (Worlds(ENV_KWARGS | {"obs_mode": "vision", "image_channels": ["depth"]}), r"image_channels=\['depth'\]"),
     ],
 )
-def test_an_environment_that_does_not_fit_is_told(policy, env, message):
+def test_an_environment_that_does_not_fit_is_refused(policy, env, message):
     with pytest.raises(ValueError, match=message):
         policy.bind(env)

@@ -1,11 +1,11 @@
-"""A team whose arms run for themselves does what the team does at once."""
+"""Decentralized execution equals the joint forward pass of the team."""
 
 import multiprocessing
 import re
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 import pytest
@@ -21,30 +21,28 @@ from teamvla_learn.policies.checkpoint_policy import CheckpointPolicy
 from teamvla_learn.policies.decentralized import ArmController, team_actions
 
 from tests.learn.policies.teams import LAYOUT, SIZE, make_team, save_team
+from tests.learn.worlds import Worlds, vision_space
 
 SENTENCE = "Put the bar on the green stand."
 MESSAGES = Path(__file__).parents[3] / "docs" / "messages.md"
 
 
 class Scenes(ParallelEnv):
-    """The vector environment and the parallel one at once: N = 1 world of random pictures."""
+    """Parallel environment of random images, with the attributes of one world of a vector environment."""
 
     metadata: dict[str, Any] = {}  # noqa: RUF012  as PettingZoo declares it
     render_mode = None
-    image_size = (SIZE, SIZE)
-    action_size = 8
-    num_envs = 1
 
-    def __init__(self, arms: int, told: str = "all"):
-        import gymnasium as gym
-
-        self.num_arms, self._told, self.seeds = arms, told, np.zeros(1, int)
+    def __init__(self, arms: int, instruction_for: str = "all", **changed: Any):
         self.possible_agents = self.agents = [f"arm_{k}" for k in range(arms)]
-        self.cameras = ("front", *(f"wrist_{k}" for k in range(arms)))
-        self.env_kwargs = {"num_arms": arms, "obs_mode": "vision", "instruction_for": told}
-        box = gym.spaces.Box(-np.inf, np.inf, (arms * LAYOUT.size,), np.float32)
-        self.single_observation_space = gym.spaces.Dict({"agent_pos": box})
-        self.vector = self  # its ``unwrapped`` is itself
+        attributes: dict[str, Any] = {
+            "env_kwargs": {"num_arms": arms, "obs_mode": "vision", "instruction_for": instruction_for},
+            "cameras": ("front", *(f"wrist_{k}" for k in range(arms))),
+            "num_arms": arms,
+            "num_envs": 1,
+            "single_observation_space": vision_space(arms * LAYOUT.size),
+        }
+        self.vector: Any = Worlds(**attributes | changed)
 
     def action_space(self, agent: str) -> Any:
         return None
@@ -66,14 +64,14 @@ class Scenes(ParallelEnv):
             agent: {
                 "pixels": {"front": self._pixels["front"], "wrist": self._pixels[f"wrist_{k}"]},
                 "agent_pos": self._agent_pos[k],
-                "instruction": SENTENCE if self._told in ("all", agent) else "",
+                "instruction": SENTENCE if self.vector.env_kwargs["instruction_for"] in ("all", agent) else "",
             }
             for k, agent in enumerate(self.agents)
         }
 
     def reset(self, seed: int | None = None, options: Any = None) -> tuple[Any, Any]:
         self._rng = np.random.default_rng(seed)
-        self.seeds = np.array([seed])
+        self.vector.seeds = np.array([seed])
         self._draw()
         return self.arms(), {agent: {} for agent in self.agents}
 
@@ -84,8 +82,8 @@ class Scenes(ParallelEnv):
         return self.arms(), nothing, over, over, {agent: {} for agent in self.agents}
 
     def _draw(self) -> None:
-        self._pixels = {c: self._rng.integers(0, 256, (SIZE, SIZE, 3), dtype=np.uint8) for c in self.cameras}
-        self._agent_pos = self._rng.normal(size=(self.num_arms, LAYOUT.size)).astype(np.float32)
+        self._pixels = {c: self._rng.integers(0, 256, (SIZE, SIZE, 3), dtype=np.uint8) for c in self.vector.cameras}
+        self._agent_pos = self._rng.normal(size=(len(self.agents), LAYOUT.size)).astype(np.float32)
 
 
 HEADS = [
@@ -96,11 +94,11 @@ HEADS = [
 
 
 @pytest.mark.parametrize(("chunk_length", "head"), HEADS)
-def test_whatever_their_heads(tmp_path, chunk_length, head):
+def test_for_every_head(tmp_path, chunk_length, head):
     checkpoint = load_checkpoint(save_team(make_team(3, chunk_length, head=head), tmp_path / "team"))
     scenes: Any = Scenes(3)
     together = CheckpointPolicy(checkpoint)
-    together.bind(scenes)
+    together.bind(scenes.vector)
     channel = MessageChannel(scenes, 32, rounds=2)
     controllers = {f"arm_{k}": ArmController(checkpoint, k) for k in range(3)}
     for episode in range(2):
@@ -127,7 +125,7 @@ def test_arms_through_the_channel_do_what_the_team_does_at_once(tmp_path, arms, 
     together.channel = ChannelSettings(seed=5, **settings)
     channel = MessageChannel(scenes, 32, rounds=2, seed=5, **settings)
     controllers = {f"arm_{k}": ArmController(checkpoint, k) for k in range(arms)}
-    together.bind(scenes)
+    together.bind(scenes.vector)
     obs, _ = channel.reset(seed=11)
     together.reset(np.ones(1, bool))
     for _ in range(4):
@@ -148,7 +146,7 @@ def test_arms_in_processes_of_their_own_do_what_the_team_does_at_once(tmp_path):
     scenes: Any = Scenes(2, "arm_0")
     together = CheckpointPolicy(load_checkpoint(folder))
     together.channel = ChannelSettings(drop_rate=0.3)
-    together.bind(scenes)
+    together.bind(scenes.vector)
     channel = MessageChannel(scenes, 32, rounds=2, drop_rate=0.3)
     obs, _ = channel.reset(seed=3)
     together.reset(np.ones(1, bool))
@@ -201,10 +199,10 @@ def test_an_arm_that_the_team_does_not_have_is_refused(tmp_path):
         ArmController(checkpoint, 2)
 
 
-def test_an_environment_that_tells_others_does_not_fit(tmp_path):
+def test_an_environment_that_instructs_other_arms_does_not_fit(tmp_path):
     policy = CheckpointPolicy(load_checkpoint(save_team(make_team(instruction_for="arm_0"), tmp_path / "team")))
     with pytest.raises(ValueError, match="instruction_for='all', the policy needs 'arm_0'"):
-        policy.bind(cast("Any", Scenes(2, "all")))
+        policy.bind(Scenes(2, "all").vector)
 
 
 def test_a_folder_that_is_not_there_starts_no_process(tmp_path):
@@ -231,16 +229,14 @@ def test_a_policy_of_the_whole_team_starts_no_process():
         ({"instruction_for": "all"}, {}, "the environment has instruction_for='all', the policy needs 'arm_0'"),
         ({"image_size": (64, 64)}, {}, r"the environment has image_size=\(64, 64\), the policy needs 32"),
         ({"cameras": ("front",)}, {}, "the environment has cameras front, the policy also needs wrist_0, wrist_1"),
-        ({"num_arms": 3}, {}, "the environment has num_arms=3, the policy needs 2"),
+        ({"arms": 3}, {}, "the environment has num_arms=3, the policy needs 2"),
         ({}, {"width": 8}, "the channel has width=8, the policy needs 32"),
         ({}, {"rounds": 1}, "the channel has rounds=1, the policy needs 2"),
     ],
 )
 def test_a_team_that_does_not_fit_starts_no_process(tmp_path, changed, channel, message):
     folder = save_team(make_team(instruction_for="arm_0"), tmp_path / "team")
-    scenes: Any = Scenes(changed.get("num_arms", 2), changed.get("instruction_for", "arm_0"))
-    scenes.image_size = changed.get("image_size", scenes.image_size)
-    scenes.cameras = changed.get("cameras", scenes.cameras)
+    scenes: Any = Scenes(**{"arms": 2, "instruction_for": "arm_0"} | changed)
     team = MessageChannel(scenes, **{"width": 32, "rounds": 2, **channel})
     with pytest.raises(UserError, match=message), arm_processes(folder, team):
         pass
@@ -256,7 +252,7 @@ def test_what_fails_in_a_process_names_the_arm(tmp_path):
         assert arms["arm_1"].write().shape == (32,)
 
 
-def test_a_process_that_has_ended_is_told():
+def test_a_process_that_has_ended_is_reported():
     near, far = multiprocessing.Pipe()
     far.close()
     with pytest.raises(RuntimeError, match="the process of arm_0 has ended"):
@@ -279,7 +275,7 @@ def test_a_process_that_cannot_start_does_not_hide_why(tmp_path, monkeypatch):
 
 @pytest.fixture
 def program(tmp_path) -> Path:
-    """The documentation's example of arms in processes of their own, as a file beside ``runs/talk``."""
+    """The documentation's example of arms in processes of their own, as a file next to ``runs/talk``."""
     (tmp_path / "runs").mkdir()
     save_team(make_team(), tmp_path / "runs" / "talk")
     blocks = re.findall(r"```python\n(.*?)```", MESSAGES.read_text(encoding="utf-8"), re.DOTALL)
@@ -303,10 +299,10 @@ def test_the_example_of_the_documentation_runs(program):
 
 
 @pytest.mark.slow
-def test_a_program_that_runs_itself_in_its_processes_is_told_why(program):
+def test_a_program_without_a_main_guard_gets_the_reason(program):
     program.write_text(program.read_text(encoding="utf-8").replace('if __name__ == "__main__":', "if True:"))
     done = run(program)
     assert done.returncode == 1
-    assert "the process of arm_0 has ended; it printed why" in done.stderr
+    assert "the process of arm_0 has ended; its output shows the reason" in done.stderr
     assert "if __name__ == '__main__':" in done.stderr
     assert "AssertionError" not in done.stderr

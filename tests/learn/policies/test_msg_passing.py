@@ -4,9 +4,10 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from teamvla_envs.errors import UserError
 from teamvla_envs.scene.compose import compose
 from teamvla_learn.policies.action_head import ActionHead
-from teamvla_learn.policies.arm_view import OWN_CAMERA, OwnFrame, keypoints_for_arms, pool_arms, split_team
+from teamvla_learn.policies.arm_view import OwnFrame, keypoints_for_arms, pool_arms, split_team
 from teamvla_learn.policies.losses import weighted_sum
 from teamvla_learn.policies.messages import dropping, perfect
 
@@ -23,16 +24,17 @@ def test_it_acts_for_teams_of_any_size_with_any_messages(arms, messages: dict[st
     assert policy.rounds == (0 if 0 in messages.values() else messages.get("rounds", 2))
 
 
-def heard(policy, batch):
+def first_messages(policy, batch):
     """The messages of the first round of a batch."""
     config = policy.config
-    arms = split_team(batch, config.cameras, config.proprioception, config.instructed, config.messages.peers)
+    layout, peers = config.proprioception, config.messages.peers
+    arms = split_team(batch, config.shared, config.carried, layout, config.instructed, peers)
     return policy.write(policy.begin(arms), 0)
 
 
 def test_a_message_is_as_wide_as_was_asked_for_and_bounded():
     policy = make_team(size=5)
-    messages = heard(policy, see(policy))
+    messages = first_messages(policy, see(policy))
     assert messages.shape == (6, 5)
     assert messages.abs().max() <= 1
 
@@ -176,16 +178,24 @@ def test_messages_that_cannot_be_are_named(messages, message):
         make_team(2, **messages)
 
 
-def test_an_arm_points_in_the_pictures_that_it_sees():
+def test_an_arm_points_in_the_images_that_it_sees():
     policy = make_team(3)
     cameras, batch = policy.config.cameras, 4
     number = {(camera, sample): 10 * k + sample for k, camera in enumerate(cameras) for sample in range(batch)}
     marks = {camera: torch.tensor([number[camera, sample] for sample in range(batch)]) for camera in cameras}
     pixels = {camera: mark.to(torch.uint8)[:, None, None, None].expand(-1, 8, 8, 3) for camera, mark in marks.items()}
     seen = replace(see(policy, batch), pixels=pixels)
-    places = {camera: mark.float()[:, None, None].expand(-1, 3, 2) for camera, mark in marks.items()}
-    view = split_team(seen, cameras, policy.config.proprioception, policy.config.instructed, with_peers=False)
-    assert view.own is not None
-    assert keypoints_for_arms(places, OWN_CAMERA, 3)[:, 0, 0].tolist() == view.own[:, 0, 0, 0].tolist()
-    shared = view.shared["front"][:, 0, 0, 0].repeat_interleave(3)
-    assert keypoints_for_arms(places, "front", 3)[:, 0, 0].tolist() == shared.tolist()
+    keypoints = {camera: mark.float()[:, None, None].expand(-1, 3, 2) for camera, mark in marks.items()}
+    config = policy.config
+    view = split_team(seen, config.shared, config.carried, config.proprioception, config.instructed, with_peers=False)
+    own = view.images["wrist"][:, 0, 0, 0]
+    assert keypoints_for_arms(keypoints, config.carried["wrist"])[:, 0, 0].tolist() == own.tolist()
+    shared = view.images["front"][:, 0, 0, 0].repeat_interleave(3)
+    assert keypoints_for_arms(keypoints, ["front"] * 3)[:, 0, 0].tolist() == shared.tolist()
+
+
+def test_cameras_of_the_arms_are_those_that_the_robots_declare():
+    config = replace(make_team(2).config, cameras=("front", "palm_0", "palm_1"), own_cameras=("wrist", "palm"))
+    assert (config.shared, config.carried) == (("front",), {"palm": ("palm_0", "palm_1")})
+    with pytest.raises(UserError, match="cameras lacks palm_1, expected the palm cameras of all arms or of none"):
+        replace(config, cameras=("front", "palm_0"))

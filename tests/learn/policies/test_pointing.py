@@ -32,7 +32,7 @@ def test_an_anchor_moves_the_cells():
     assert pointing_cost([(found(peak, anchor=0.5), corner + 0.5 / 8)]).item() == pytest.approx(0.0, abs=1e-4)
 
 
-def test_what_is_not_in_the_picture_does_not_count():
+def test_what_is_not_in_the_image_does_not_count():
     torch.manual_seed(0)
     activations = torch.randn(3, 2, 6, 8)
     places = torch.tensor([[0.3, 0.7], [1.2, 0.5], [float("nan"), float("nan")]])[:, None]

@@ -9,11 +9,11 @@ from teamvla_learn.data.layout import PartLayout
 from teamvla_learn.policies.action_head import ActionSpace
 from teamvla_learn.policies.losses import LossWeights
 from teamvla_learn.policies.team_losses import (
+    TeamCosts,
     TeamMotion,
     collision_cost,
     cooperates,
     coordination_cost,
-    team_costs,
 )
 
 from tests.learn.policies.teams import LAYOUT, make_batch, make_team
@@ -59,9 +59,7 @@ def test_only_coming_closer_than_the_margin_and_the_expert_costs():
 
 
 def test_both_pull_on_the_actions():
-    costs = team_costs(
-        LossWeights(coordination_weight=1.0, collision_weight=1.0), PAIR, LAYOUT, ActionSpace(2, 8, (7,))
-    )
+    costs = TeamCosts(LossWeights(coordination_weight=1.0, collision_weight=1.0), PAIR, LAYOUT, ActionSpace(2, 8, (7,)))
     batch = make_batch(make_team(2))
     batch.actions[..., [7, 15]] = -1.0  # both hold
     motions = torch.zeros(3, 2, 8, requires_grad=True)
@@ -75,9 +73,9 @@ def test_both_pull_on_the_actions():
 
 def test_what_cannot_be_computed_is_refused():
     with pytest.raises(ValueError, match="need robots and joint_pos"):
-        team_costs(LossWeights(collision_weight=1.0), (), PartLayout(()), ActionSpace(2, 8, (7,)))
+        TeamCosts(LossWeights(collision_weight=1.0), (), PartLayout(()), ActionSpace(2, 8, (7,)))
     assert (
-        team_costs(LossWeights(), (), PartLayout(()), ActionSpace(2, 8, (7,)))(
+        TeamCosts(LossWeights(), (), PartLayout(()), ActionSpace(2, 8, (7,)))(
             torch.zeros(3, 2, 8), make_batch(make_team(2))
         )
         == {}

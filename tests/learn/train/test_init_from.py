@@ -71,7 +71,7 @@ def test_another_kind_of_network_is_refused(demos, tmp_path):
 
 @pytest.fixture
 def begun(demos, tmp_path) -> Path:
-    """A trained network with a narrow picture encoder and chunks of two actions."""
+    """A trained network with a narrow image encoder and chunks of two actions."""
     options = SingleBrainOptions(vision=VisionConfig(channels=(8, 8, 8, 8)))
     train(demos, tmp_path / "begun", steps=1, batch_size=4, chunk_length=2, model=options)
     return tmp_path / "begun"

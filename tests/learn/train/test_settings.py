@@ -84,7 +84,7 @@ def test_what_is_wrong_with_a_file_is_one_line(write, text, message):
 def test_a_file_that_is_missing_is_named(tmp_path):
     with pytest.raises(UserError, match=r"none\.yaml: No such file"):
         layered_settings(configs=[tmp_path / "none.yaml"])
-    with pytest.raises(UserError, match="config is 'lit', which is no file; shipped are common, drawer"):
+    with pytest.raises(UserError, match="config is 'lit', which is not a file; shipped are common, drawer"):
         layered_settings(configs=[Path("lit")])
     with pytest.raises(UserError, match="preset is 'huge', allowed are gpu, laptop, tiny"):
         layered_settings("huge")
@@ -104,8 +104,8 @@ def test_shipped_files_are_plain_yaml():
 def test_what_goes_on_from_a_run_has_its_settings_unless_others_are_named(tmp_path, write):
     write("train: {batch_size: 7}", "train.yaml")
     arguments = ["--init-from", str(tmp_path)]
-    assert settings_below(arguments, begun=True).train.batch_size == 7
-    assert settings_below([*arguments, "--preset", "laptop"], begun=True).train.batch_size == 256
+    assert settings_below(arguments, own_settings=True).train.batch_size == 7
+    assert settings_below([*arguments, "--preset", "laptop"], own_settings=True).train.batch_size == 256
     assert settings_below(arguments).train.batch_size == 256
 
 

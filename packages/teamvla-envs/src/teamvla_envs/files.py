@@ -1,4 +1,4 @@
-"""Atomic file writes.
+"""Atomic writes of files and folders.
 
 A file is written under a temporary name in the same folder, flushed to disk and renamed: a reader finds the old or
 the new content, never a part. System errors carry the name of the requested file.
@@ -6,6 +6,7 @@ the new content, never a part. System errors carry the name of the requested fil
 
 import errno
 import os
+import shutil
 from collections.abc import Generator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -46,6 +47,26 @@ def replacing(path: Path) -> Generator[Path]:
             _flush_folder(target.parent)
         finally:
             temporary.unlink(missing_ok=True)
+
+
+@contextmanager
+def new_folder(path: Path) -> Generator[Path]:
+    """Yield a temporary folder to write to; on success it is renamed to ``path``, which must not exist."""
+    target = real_path(path)
+    with temporary_folder(temporary_path(target)) as temporary:
+        yield temporary
+        temporary.rename(target)
+
+
+@contextmanager
+def temporary_folder(path: Path) -> Generator[Path]:
+    """Make an empty folder, without the remains of a killed process, and remove it unless it was renamed."""
+    shutil.rmtree(path, ignore_errors=True)
+    path.mkdir(parents=True)
+    try:
+        yield path
+    finally:
+        shutil.rmtree(path, ignore_errors=True)
 
 
 def temporary_path(path: Path) -> Path:

@@ -90,6 +90,17 @@ def apply_layer(settings: T, layer: Mapping[str, Any], where: str) -> T:
         raise UserError(str(error)) from error
 
 
+def check_at_least(settings: Any, least: int, *names: str) -> None:
+    """Check that fields of a dataclass are not too small.
+
+    Raises:
+        UserError: Naming the first one that is.
+    """
+    for name in names:
+        if getattr(settings, name) < least:
+            raise UserError(f"{name} is {getattr(settings, name)}, expected at least {least}")
+
+
 def to_plain(settings: Any) -> Any:
     """Return a nested dataclass as dicts, lists and plain values, which :func:`apply_layer` reads back."""
     if is_dataclass(settings):

@@ -1,6 +1,5 @@
 """``teamvla policies``: list policies, describe a checkpoint, or export one."""
 
-import shutil
 from collections.abc import Iterator
 from dataclasses import fields
 from pathlib import Path
@@ -8,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import tyro
 from teamvla_envs.errors import UserError
-from teamvla_envs.files import real_path, temporary_path
+from teamvla_envs.files import new_folder
 from teamvla_envs.outside import plain, read_json
 from teamvla_envs.policies import BASELINE
 
@@ -20,6 +19,8 @@ if TYPE_CHECKING:
     from teamvla_learn.policies.checkpoint import Checkpoint
 
 CONFIG_FILE = "config.json"
+# Entries of a checkpoint's configuration that the table of checkpoints shows, and their types.
+SHOWN = {"schema_version": int, "policy": str, "tasks": list, "training": dict, "data": dict}
 # Fields of a network's configuration that other rows of its description show, or that are too long.
 DESCRIBED = ("space", "cameras", "image_size", "vocabulary_size", "auxiliary", "ignored", "parts", "proprioception")
 RUNS = "runs"  # default folder of trainings
@@ -69,15 +70,8 @@ def _export(folder: Path, out: Path | None) -> None:
     if out.exists():
         raise UserError(f"out is {out}, which exists already")
     checkpoint = load_checkpoint(folder)
-    target = real_path(out)
-    temporary = temporary_path(target)
-    shutil.rmtree(temporary, ignore_errors=True)
-    temporary.mkdir(parents=True)
-    try:
-        save_checkpoint(temporary, checkpoint.policy, checkpoint.info, half=True)
-        temporary.rename(target)
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
+    with new_folder(out) as folder:
+        save_checkpoint(folder, checkpoint.policy, checkpoint.info, half=True)
     print(f"wrote {out}")
 
 
@@ -89,59 +83,48 @@ def find_checkpoints(folder: Path) -> Iterator[tuple[Path, dict[str, Any]]]:
                 config = read_json(path)
             except (OSError, ValueError):
                 continue
-            if isinstance(config, dict) and "schema_version" in config and _is_checkpoint(config):
+            if isinstance(config, dict) and all(isinstance(config.get(name), kind) for name, kind in SHOWN.items()):
                 yield path.parent, config
 
 
-def _is_checkpoint(config: dict[str, Any]) -> bool:
-    """Return whether a configuration has the entries of a checkpoint that the table shows."""
-    types = {"policy": str, "tasks": list, "training": dict, "data": dict}
-    return all(isinstance(config.get(name), kind) for name, kind in types.items())
+def _table(title: str, *columns: str) -> "Table":
+    from rich.table import Table
+
+    table = Table(*columns, title=title, title_justify="left")
+    table.columns[0].no_wrap = True
+    return table
 
 
 def _names() -> "Table":
-    from rich.table import Table
     from teamvla_envs.policies import policy_factories
 
-    table = Table("name", "made by", title="policies by name", title_justify="left")
-    table.columns[0].no_wrap = True
+    table = _table("policies by name", "name", "made by")
     for name, entry in policy_factories().items():
         table.add_row(name, entry.value)
     return table
 
 
 def _architectures() -> "Table":
-    from rich.table import Table
-
     from teamvla_learn.policies.registry import architecture_entries
 
-    title = "architectures that teamvla train --policy takes"
-    table = Table("name", "defined in", title=title, title_justify="left")
-    table.columns[0].no_wrap = True
+    table = _table("architectures that teamvla train --policy takes", "name", "defined in")
     for name, entry in sorted(architecture_entries().items()):
         table.add_row(name, entry.value)
     return table
 
 
 def _baselines() -> "Table":
-    from rich.table import Table
-
-    table = Table("name", "tasks", "training [min]", title="policies that ship with TeamVLA", title_justify="left")
-    table.columns[0].no_wrap = True
+    table = _table("policies that ship with TeamVLA", "name", "tasks", "training [min]")
     for name, entry in baselines().items():
         table.add_row(f"{BASELINE}:{name}", ", ".join(entry.tasks), f"{entry.minutes:g}")
     return table
 
 
 def _checkpoints(folder: Path) -> "Table":
-    from rich.table import Table
-
     if not folder.is_dir():
         kind = "is a file" if folder.exists() else "is missing"
         raise UserError(f"folder is {folder}, which {kind}; expected a folder with checkpoints in it")
-    columns = ("folder", "policy", "tasks", "demos", "success")
-    table = Table(*columns, title=f"checkpoints in {folder}", title_justify="left")
-    table.columns[0].no_wrap = True
+    table = _table(f"checkpoints in {folder}", "folder", "policy", "tasks", "demos", "success")
     for path, config in find_checkpoints(folder):
         success = config["training"].get("success")
         table.add_row(
@@ -175,7 +158,9 @@ def _description(folder: Path, checkpoint: "Checkpoint") -> "Table":
         "schema version": SCHEMA_VERSION,
         "data hash": info.data.get("content_hash", ""),
     }
-    rows |= {f"demonstrations {file.get('file')}": _file(file) for file in info.data.get("files", ())}
+    for file in info.data.get("files", ()):
+        demos = f"{file.get('demos')} of {file.get('task')}, hash {str(file.get('content_hash'))[:12]}"
+        rows[f"demonstrations {file.get('file')}"] = demos
     rows |= {f"environment {name}": value for name, value in info.env_kwargs.items()}
     rows |= {f"training {name}": value for name, value in info.training.items()}
     rows |= {f"version {name}": value for name, value in info.versions.items()}
@@ -206,7 +191,3 @@ def _network(config: Any) -> dict[str, str]:
         rows |= {"messages": size, "instruction for": messages.instruction_for}
     shown = {*rows, *DESCRIBED, *(entry.name for entry in fields(LossWeights))}
     return rows | {entry.name: str(getattr(config, entry.name)) for entry in fields(config) if entry.name not in shown}
-
-
-def _file(file: dict[str, Any]) -> str:
-    return f"{file.get('demos')} of {file.get('task')}, hash {str(file.get('content_hash'))[:12]}"

@@ -1,7 +1,8 @@
-"""One round's demonstrations: episodes that the learner drove, in a file that replays and verifies like any other."""
+"""Demonstration file of one DAgger round, which replays and verifies like any other."""
 
 import logging
 from collections import Counter
+from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -11,30 +12,31 @@ import torch
 from teamvla_envs.demos.reader import make_recorded_env, open_demos
 from teamvla_envs.demos.unpacked import PartsFolder
 from teamvla_envs.demos.writer import FileHeader, pack_episodes, write_episode
-from teamvla_envs.errors import UserError
 from teamvla_envs.files import write_text
 from teamvla_envs.provenance import simulation_versions
 from teamvla_envs.seeds import SEED_SETS
 
+from teamvla_learn.config_io import check_at_least
 from teamvla_learn.dagger.rollout import LearnerEnv, LearnerEpisode, Style, learner_rollout
 from teamvla_learn.dagger.takeover import TakeoverRule
 from teamvla_learn.policies.checkpoint import load_checkpoint
 from teamvla_learn.policies.checkpoint_policy import CheckpointPolicy
 
-FIRST_SEED = 500_000  # of the training set; no collection comes that far
+FIRST_SEED = 500_000  # index into the training seeds, beyond those of any collection
 
 _log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
-class DrivingSettings:
-    """How a learner is driven into the states that it needs help in.
+class RolloutSettings:
+    """Settings of the rollouts of a DAgger round.
 
     Attributes:
-        episodes: Episodes of a round and task.
-        style: ``intervention`` keeps what the expert does once it took over; ``classic`` keeps all, labeled.
-        rule: When the expert takes over, and when a stalled learner is cut off.
-        num_envs: Worlds that run at once.
+        episodes: Episodes per round and task.
+        style: ``intervention`` records the expert's part of an episode after a takeover; ``classic`` records all states
+            that the learner visits, with the expert's actions.
+        rule: Conditions under which the expert takes over, or the labels of a learner end.
+        num_envs: Worlds simulated in parallel.
     """
 
     episodes: int = 40
@@ -43,29 +45,25 @@ class DrivingSettings:
     num_envs: int = 16
 
     def __post_init__(self) -> None:
-        """Refuse what gives no episode."""
-        for name in ("episodes", "num_envs"):
-            if getattr(self, name) < 1:
-                raise UserError(f"{name} is {getattr(self, name)}, expected at least 1")
+        """Check the values."""
+        check_at_least(self, 1, "episodes", "num_envs")
 
 
 def collect_round(
-    learner: Path, like: Path, out: Path, number: int, settings: DrivingSettings, threads: int | None = None
+    learner: Path, like: Path, out: Path, number: int, settings: RolloutSettings, threads: int | None = None
 ) -> bool:
-    """Let a learner drive and write what is worth learning to a demonstration file.
-
-    An interrupted round goes on where it stopped.
+    """Roll out a learner and write the recorded demonstrations to a file; resumes an interrupted round.
 
     Args:
         learner: Checkpoint folder.
-        like: Demonstration file whose environment is made again.
-        out: File to write; nothing is written when nothing was kept.
-        number: Number of the round, from 1 on; every round has seeds of its own.
-        settings: How.
-        threads: CPU threads for physics and pictures; None for one per core.
+        like: Demonstration file that defines the environment.
+        out: File to write; it is not written if no demonstration was recorded.
+        number: Number of the round, from 1; every round has its own seeds.
+        settings: Settings of the rollouts.
+        threads: CPU threads for physics and rendering; None for one per core.
 
     Returns:
-        Whether there is a file.
+        Whether the file exists.
     """
     first = FIRST_SEED + (number - 1) * settings.episodes
     seeds = SEED_SETS["train"][first : first + settings.episodes]
@@ -87,10 +85,9 @@ def collect_round(
         with closing(env), torch.inference_mode():
             view: Any = LearnerEnv(env, checkpoint.policy.obs_mode)
             policy.bind(view)
-            for driven in _shown(
-                learner_rollout(env, policy, left, settings.rule, settings.style, horizon), len(left), number
-            ):
-                _keep(parts.path, driven)
+            rollouts = learner_rollout(env, policy, left, settings.rule, settings.style, horizon)
+            for episode in _with_progress(rollouts, len(left), number):
+                _save(parts.path, episode)
         files = [path for _, path in sorted(parts.succeeded.items())]
         _log.info("round %d: %s", number, _summary(parts))
         if files:
@@ -100,34 +97,35 @@ def collect_round(
     return bool(files)
 
 
-def _keep(folder: Path, driven: LearnerEpisode) -> None:
-    """Keep what came of an episode: its demonstration, or a note that there is none."""
-    stem = folder / f"seed_{driven.seed:08d}"
-    note = f"{driven.outcome} {driven.reason}".strip()
-    if driven.kept is not None:
-        write_episode(stem.with_suffix(".hdf5"), driven.kept)
+def _save(folder: Path, episode: LearnerEpisode) -> None:
+    """Write the demonstration of an episode, or the reason why there is none."""
+    stem = folder / f"seed_{episode.seed:08d}"
+    if episode.kept is not None:
+        write_episode(stem.with_suffix(".hdf5"), episode.kept)
     else:
-        write_text(stem.with_suffix(".failed"), note)
+        write_text(stem.with_suffix(".failed"), f"{episode.outcome} {episode.reason}".strip())
 
 
 def _summary(parts: PartsFolder) -> str:
-    notes = Counter(path.read_text(encoding="utf-8") for path in parts.path.glob("seed_*.failed"))
-    told = ", ".join(f"{count} {note or 'without anything to learn'}" for note, count in sorted(notes.items()))
-    return f"{len(parts.succeeded)} demonstrations" + (f"; of the others: {told}" if told else "")
+    reasons = Counter(path.read_text(encoding="utf-8") for path in parts.path.glob("seed_*.failed"))
+    others = f"; of the others: {_counts(reasons)}" if reasons else ""
+    return f"{len(parts.succeeded)} demonstrations{others}"
 
 
-def _shown(episodes: Any, total: int, number: int) -> Any:
-    """Pass episodes on behind a progress bar."""
+def _with_progress(episodes: Iterator[LearnerEpisode], total: int, number: int) -> Iterator[LearnerEpisode]:
+    """Yield the episodes, with a progress bar."""
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
     from teamvla_envs.console import plain_console
 
-    columns = (TextColumn(f"round {number}: the learner drives"), BarColumn(), MofNCompleteColumn())
-    tail = TextColumn("{task.fields[told]}")
-    counts: Counter[str] = Counter()
-    with Progress(*columns, tail, console=plain_console(stderr=True)) as progress:
-        bar = progress.add_task("", total=total, told="")
-        for driven in episodes:
-            counts[driven.outcome] += 1
-            told = ", ".join(f"{count} {outcome}" for outcome, count in sorted(counts.items()))
-            progress.update(bar, advance=1, told=told)
-            yield driven
+    columns = (TextColumn(f"round {number}: rollouts"), BarColumn(), MofNCompleteColumn())
+    outcomes: Counter[str] = Counter()
+    with Progress(*columns, TextColumn("{task.fields[outcomes]}"), console=plain_console(stderr=True)) as progress:
+        bar = progress.add_task("", total=total, outcomes="")
+        for episode in episodes:
+            outcomes[episode.outcome] += 1
+            progress.update(bar, advance=1, outcomes=_counts(outcomes))
+            yield episode
+
+
+def _counts(counter: Counter[str]) -> str:
+    return ", ".join(f"{count} {name}" for name, count in sorted(counter.items()))

@@ -49,11 +49,11 @@ def dagger(
         threads: CPU threads. Default: all cores.
     """
     from teamvla_learn.baselines.registry import checkpoint_folder
-    from teamvla_learn.dagger.collecting import DrivingSettings
+    from teamvla_learn.dagger.collecting import RolloutSettings
     from teamvla_learn.dagger.rounds import DaggerJob, run_dagger
     from teamvla_learn.dagger.takeover import TakeoverRule
     from teamvla_learn.policies.checkpoint import load_checkpoint
-    from teamvla_learn.train.init_from import check_architecture_kept, check_network_kept, warn_of_network
+    from teamvla_learn.train.init_from import check_kept
     from teamvla_learn.train.settings import configs_or_own, layered_settings
 
     if not demos:
@@ -62,9 +62,7 @@ def dagger(
     policy = load_checkpoint(init_from).policy
     below = layered_settings(preset, configs_or_own(init_from, preset, config), policy.name)
     settings = settings or below
-    check_architecture_kept(policy, settings.policy, init_from)
-    check_network_kept(settings, below, policy)
-    warn_of_network(policy, preset, config)
+    check_kept(policy, init_from, settings, below, preset, config)
     rule = TakeoverRule(patience=patience, stray_steps=stray_steps)
     last = run_dagger(
         DaggerJob(
@@ -72,7 +70,7 @@ def dagger(
             init_from=init_from,
             out=out,
             rounds=num_rounds,
-            driving=DrivingSettings(episodes, style, rule, num_envs),
+            rollouts=RolloutSettings(episodes, style, rule, num_envs),
             settings=settings,
             threads=threads,
         )
@@ -85,7 +83,7 @@ def _run_arguments(prog: str, args: Sequence[str]) -> Any:
     from teamvla_learn.train.settings import SettingsArgument, settings_below
 
     dagger.__annotations__["settings"] = SettingsArgument  # deferred: the options of the network need torch
-    return tyro.cli(partial(dagger, settings=settings_below(args, begun=True)), prog=prog, args=args)
+    return tyro.cli(partial(dagger, settings=settings_below(args, own_settings=True)), prog=prog, args=args)
 
 
 dagger.__dict__["run_arguments"] = _run_arguments  # called by ``teamvla`` in place of its own parser

@@ -103,7 +103,7 @@ class _SupervisedLearner:
         for index in np.flatnonzero(step.worlds).tolist():
             world = self.worlds[index]
             if world.recording:
-                world.add(before | after, state)
+                world.recorder.add(before | after, state)
             if done[index] or not reasons[index] or world.helped:
                 continue
             world.reason = REASONS[reasons[index]]
@@ -116,12 +116,7 @@ class _SupervisedLearner:
 
 
 class LearnerEnv:
-    """Proxy of an environment with ``obs_mode="vision+state"`` that presents the observation mode of a policy.
-
-    Args:
-        env: The environment.
-        obs_mode: ``vision`` or ``state``.
-    """
+    """Proxy of an environment with ``obs_mode="vision+state"`` presented in the mode ``vision`` or ``state``."""
 
     def __init__(self, env: Any, obs_mode: str):
         self._env = env
@@ -142,22 +137,18 @@ class _World:
     """A running episode and its recording."""
 
     def __init__(self, seed: int, goal: str, instruction: str, index: int):
-        self._seed, self._recorder = seed, EpisodeRecorder(seed, goal, instruction, index)
+        self._seed, self.recorder = seed, EpisodeRecorder(seed, goal, instruction, index)
         self.recording, self.helped, self.reason = False, False, ""
         self.cut: int | None = None  # last steps to discard, if the episode was ended early
 
     def begin(self, state: Mapping[str, np.ndarray]) -> None:
         """Start recording at this state."""
         self.recording = True
-        self._recorder.begin(state)
-
-    def add(self, sample: Mapping[str, np.ndarray], next_state: Mapping[str, np.ndarray]) -> None:
-        """Record one step; see :meth:`EpisodeRecorder.add`."""
-        self._recorder.add(sample, next_state)
+        self.recorder.begin(state)
 
     def finish(self, style: Style, success: bool) -> LearnerEpisode:
         """Return the result of the finished episode."""
-        length = len(self._recorder)
+        length = len(self.recorder)
         if self.cut is not None:
             return self._result("labeled", False, length - self.cut)
         if style == "classic":
@@ -167,5 +158,5 @@ class _World:
         return self._result("rescued" if success else "lost", success, length if success else 0)
 
     def _result(self, outcome: str, success: bool, length: int) -> LearnerEpisode:
-        kept = self._recorder.episode(success, length) if length >= SHORTEST else None
+        kept = self.recorder.episode(success, length) if length >= SHORTEST else None
         return LearnerEpisode(self._seed, outcome, self.reason, kept)

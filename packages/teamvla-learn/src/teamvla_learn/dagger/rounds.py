@@ -9,8 +9,8 @@ from teamvla_envs.files import write_text
 from teamvla_envs.interrupts import deferred_interrupts
 from teamvla_envs.outside import read_json
 
-from teamvla_learn.config_io import leaves, to_plain
-from teamvla_learn.dagger.collecting import DrivingSettings, collect_round
+from teamvla_learn.config_io import check_at_least, leaves, to_plain
+from teamvla_learn.dagger.collecting import RolloutSettings, collect_round
 from teamvla_learn.policies.checkpoint import load_checkpoint
 from teamvla_learn.policies.checkpoint_info import CheckpointInfo
 from teamvla_learn.train.run import TrainingJob, run_training
@@ -29,7 +29,7 @@ class DaggerJob:
         init_from: Checkpoint folder of the learner.
         out: Folder of the rounds: ``round_1/`` is a checkpoint, ``round_1_lift.hdf5`` its new demonstrations.
         rounds: Number of rounds.
-        driving: Settings of the rollouts.
+        rollouts: Settings of the rollouts.
         settings: Settings of the trainings.
         threads: CPU threads.
     """
@@ -38,7 +38,7 @@ class DaggerJob:
     init_from: Path
     out: Path
     rounds: int = 2
-    driving: DrivingSettings = field(default_factory=DrivingSettings)
+    rollouts: RolloutSettings = field(default_factory=RolloutSettings)
     settings: Settings = field(default_factory=Settings)
     threads: int | None = None
 
@@ -49,8 +49,7 @@ def run_dagger(job: DaggerJob) -> Path:
     Raises:
         UserError: For invalid input.
     """
-    if job.rounds < 1:
-        raise UserError(f"rounds is {job.rounds}, expected at least 1")
+    check_at_least(job, 1, "rounds")
     with deferred_interrupts():
         try:
             return _run_rounds(job)
@@ -67,7 +66,7 @@ def _run_rounds(job: DaggerJob) -> Path:
         folder = job.out / f"round_{number}"
         if number > finished:
             kept = [
-                collect_round(learner, tasks[task], path, number, job.driving, job.threads)
+                collect_round(learner, tasks[task], path, number, job.rollouts, job.threads)
                 for task, path in zip(tasks, new, strict=True)
             ]
             if not any(kept):
@@ -79,7 +78,7 @@ def _run_rounds(job: DaggerJob) -> Path:
             run_training(
                 TrainingJob(present, folder, job.settings, init_from=learner, threads=job.threads, resume=resume)
             )
-            _note(job, number)
+            _write_plan(job, number)
         files += [path for path in new if path.exists()]
         learner = folder
     return learner
@@ -108,22 +107,22 @@ def _finished_rounds(job: DaggerJob) -> int:
         if job.out.exists() and any(job.out.iterdir()):
             raise UserError(f"out is {job.out}, which is not empty and holds no {PLAN_FILE}: use another folder")
         job.out.mkdir(parents=True, exist_ok=True)
-        _note(job, 0)
+        _write_plan(job, 0)
         return 0
     try:
         found = read_json(path)
-        begun, finished = leaves(found["plan"]), int(found["finished"])
+        recorded, finished = leaves(found["plan"]), int(found["finished"])
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise UserError(f"{path} is damaged: {error}") from error
     for name, wanted in leaves(_plan(job)).items():
-        if begun.get(name) != wanted:
+        if recorded.get(name) != wanted:
             raise UserError(
-                f"{job.out} was started with {name} {begun.get(name)}, now it is {wanted}: use another folder"
+                f"{job.out} was started with {name} {recorded.get(name)}, now it is {wanted}: use another folder"
             )
     return finished
 
 
-def _note(job: DaggerJob, finished: int) -> None:
+def _write_plan(job: DaggerJob, finished: int) -> None:
     write_text(job.out / PLAN_FILE, json.dumps({"plan": _plan(job), "finished": finished}, indent=1))
 
 
@@ -131,4 +130,4 @@ def _plan(job: DaggerJob) -> dict[str, object]:
     """Return the arguments that must not change between the runs of a job; more rounds may be added."""
     plain = to_plain(replace(job, demos=(), init_from=Path(), out=Path()))
     names = {"demos": [path.name for path in job.demos], "init_from": job.init_from.name}
-    return json.loads(json.dumps(names | {name: plain[name] for name in ("driving", "settings")}))
+    return json.loads(json.dumps(names | {"driving": plain["rollouts"], "settings": plain["settings"]}))

@@ -6,7 +6,9 @@ from typing import Final
 import numpy as np
 from teamvla_envs.errors import UserError
 
-DRIVING, STALLED, STRAYED, LATE = 0, 1, 2, 3
+from teamvla_learn.config_io import check_at_least
+
+NO_REASON, STALLED, STRAYED, LATE = 0, 1, 2, 3
 REASONS: Final = ("", "stalled", "strayed", "late")
 
 
@@ -30,9 +32,7 @@ class TakeoverRule:
 
     def __post_init__(self) -> None:
         """Check the values."""
-        for name in ("patience", "stray_steps"):
-            if getattr(self, name) < 1:
-                raise UserError(f"{name} is {getattr(self, name)}, expected at least 1")
+        check_at_least(self, 1, "patience", "stray_steps")
         for name in ("progress", "stray_distance"):
             if not getattr(self, name) > 0:
                 raise UserError(f"{name} is {getattr(self, name)}, expected more than 0")
@@ -80,7 +80,7 @@ class TakeoverMonitor:
         apart = self._differ(learner, expert)
         self._apart = np.where(apart, self._apart + 1, 0)
         strayed = (self._apart >= rule.stray_steps).any(axis=1)
-        reason = np.where(self._steps >= self._horizon, LATE, DRIVING)
+        reason = np.where(self._steps >= self._horizon, LATE, NO_REASON)
         reason = np.where(strayed, STRAYED, reason)
         return np.where(self._still >= rule.patience, STALLED, reason)
 

@@ -1,7 +1,8 @@
 """Inputs and targets of a policy's network; the first axis of all tensors is the batch."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, is_dataclass, replace
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -24,15 +25,6 @@ class PolicyInput:
     environment_state: Tensor | None = None
     tokens: Tensor | None = None
     instruction: Tensor | None = None
-
-    def map(self, change: Callable[[Tensor], Tensor]) -> "PolicyInput":
-        """Return the input with a function applied to every tensor."""
-        changed = {
-            name: change(value)
-            for name in ("agent_pos", "environment_state", "tokens", "instruction")
-            if (value := getattr(self, name)) is not None
-        }
-        return replace(self, pixels={name: change(image) for name, image in self.pixels.items()}, **changed)
 
 
 @dataclass(frozen=True)
@@ -60,11 +52,11 @@ class Batch:
 
     def to(self, device: torch.device, non_blocking: bool = False) -> "Batch":
         """Return the batch on another device."""
-        return self._map(lambda tensor: tensor.to(device, non_blocking=non_blocking))
+        return _map(self, lambda tensor: tensor.to(device, non_blocking=non_blocking))
 
     def pin_memory(self) -> "Batch":
         """Return the batch in page-locked memory, from which it is copied to a GPU asynchronously."""
-        return self._map(Tensor.pin_memory)
+        return _map(self, Tensor.pin_memory)
 
     def generator(self) -> torch.Generator:
         """Return a new generator with the batch's seed, on its device.
@@ -74,13 +66,13 @@ class Batch:
         """
         return torch.Generator(self.actions.device).manual_seed(self.seed)
 
-    def _map(self, change: Callable[[Tensor], Tensor]) -> "Batch":
-        return Batch(
-            self.input.map(change),
-            change(self.actions),
-            change(self.valid),
-            {name: change(target) for name, target in self.auxiliary.items()},
-            {name: change(known) for name, known in self.auxiliary_valid.items()},
-            {camera: change(keypoints) for camera, keypoints in self.keypoints.items()},
-            self.seed,
-        )
+
+def _map(value: Any, change: Callable[[Tensor], Tensor]) -> Any:
+    """Return a nested structure of dataclasses and mappings with a function applied to every tensor."""
+    if isinstance(value, Tensor):
+        return change(value)
+    if isinstance(value, Mapping):
+        return {name: _map(part, change) for name, part in value.items()}
+    if is_dataclass(value) and not isinstance(value, type):
+        return replace(value, **{entry.name: _map(getattr(value, entry.name), change) for entry in fields(value)})
+    return value

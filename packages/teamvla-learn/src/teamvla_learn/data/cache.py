@@ -13,26 +13,17 @@ import os
 import shutil
 import time
 import zlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from teamvla_envs.files import naming, reserve, write_text
+from teamvla_envs.files import naming, reserve, temporary_folder, write_text
 from teamvla_envs.outside import read_json
 
-from teamvla_learn.data.decode import DecodedDemos, decode
-
-if TYPE_CHECKING:
-    from teamvla_envs.demos.reader import Demo
-
-
-from collections.abc import Iterable
-from contextlib import suppress
-from typing import TYPE_CHECKING
-
-from teamvla_learn.data.decode import check_content
+from teamvla_learn.data.decode import DecodedDemos, check_content, decode
 
 if TYPE_CHECKING:
     from teamvla_envs.demos.reader import Demo
@@ -78,10 +69,7 @@ def decode_cached(
         return found
     folder.mkdir(parents=True, exist_ok=True)
     _remove_unused(folder)
-    temporary = folder / f".{entry.name}.{os.getpid()}"
-    shutil.rmtree(temporary, ignore_errors=True)
-    temporary.mkdir()
-    try:
+    with temporary_folder(folder / f".{entry.name}.{os.getpid()}") as temporary:
         _write_entry(temporary, demos, cameras, on_demo)
         try:
             temporary.rename(entry)
@@ -90,8 +78,6 @@ def decode_cached(
                 return found
             shutil.rmtree(entry, ignore_errors=True)
             temporary.rename(entry)
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
     written = open_entry(entry)
     if written is None:
         raise OSError(f"the cache entry {entry} cannot be read back")
@@ -179,12 +165,7 @@ _VERIFIED = "checked.txt"
 
 
 def check_once(folder: Path | None, path: Path, demos: "Iterable[Demo]") -> None:
-    """Verify the content hashes of demonstrations, unless that was done since the file last changed.
-
-    Args:
-        folder: The cache, which remembers verified files; None always verifies.
-        path: The file.
-        demos: Its demonstrations.
+    """Verify the content hashes of a file's demonstrations, unless the cache remembers that for its present state.
 
     Raises:
         UserError: When the content of one does not match its hash.

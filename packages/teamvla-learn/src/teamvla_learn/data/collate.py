@@ -46,9 +46,9 @@ class BatchAssembler:
         self._tokens: np.ndarray | None = None
         if tokenizer is not None:
             self._unknown = tokenizer.unknown
-            different = sorted({sentence for sentences in dataset.sentences for sentence in sentences})
-            self._tokens = tokenizer.encode(different, max_tokens)
-            number = {sentence: index for index, sentence in enumerate(different)}
+            distinct = sorted({sentence for sentences in dataset.sentences for sentence in sentences})
+            self._tokens = tokenizer.encode(distinct, max_tokens)
+            number = {sentence: index for index, sentence in enumerate(distinct)}
             self._choices = [np.array([number[s] for s in sentences]) for sentences in dataset.sentences]
 
     def batch(self, indices: np.ndarray, rng: np.random.Generator | None = None) -> Batch:
@@ -63,7 +63,7 @@ class BatchAssembler:
         actions, valid = data.action_chunks(indices, self._chunk_length)
         tokens, instruction = self._instructions(indices, rng)
         pixels, keypoints = self._images(indices, rng)
-        seen = PolicyInput(
+        observation = PolicyInput(
             pixels=pixels,
             agent_pos=torch.from_numpy(data.agent_pos[indices]),
             environment_state=torch.from_numpy(data.environment_state[indices]),
@@ -71,7 +71,7 @@ class BatchAssembler:
             instruction=instruction,
         )
         return Batch(
-            seen,
+            observation,
             torch.from_numpy(actions),
             torch.from_numpy(valid),
             *self._auxiliary(indices),
@@ -115,11 +115,11 @@ class BatchAssembler:
         choices = [self._choices[demo] for demo in self.dataset.demo[indices]]
         draws = np.zeros(len(indices)) if rng is None else rng.random(len(indices))
         chosen = np.array([choice[int(draw * len(choice))] for choice, draw in zip(choices, draws, strict=True)])
-        different, which = np.unique(chosen, return_inverse=True)
-        tokens = self._tokens[different]
+        distinct, instruction = np.unique(chosen, return_inverse=True)
+        tokens = self._tokens[distinct]
         if rng is not None and self._augmentation is not None and self._unknown is not None:
             drop_words(tokens, rng, self._augmentation.word_dropout, PAD_TOKEN, self._unknown)
-        return torch.from_numpy(tokens), torch.from_numpy(which)
+        return torch.from_numpy(tokens), torch.from_numpy(instruction)
 
 
 def _seed(actions: np.ndarray, pixels: Mapping[str, Tensor]) -> int:

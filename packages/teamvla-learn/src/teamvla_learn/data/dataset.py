@@ -3,6 +3,7 @@
 import logging
 from collections import Counter
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -62,9 +63,7 @@ def load_demos(
         UserError: When a file is missing, damaged or foreign, has no training demonstrations, lacks the requested
             images, or differs from the first in observations or actions.
     """
-    train: list[MultiTaskDataset] = []
-    valid: list[MultiTaskDataset] = []
-    sources: list[FileSource] = []
+    loaded: list[tuple[MultiTaskDataset, MultiTaskDataset, FileSource]] = []
     read = [paths] if isinstance(paths, Path) else list(paths)
     if not read:
         raise UserError("demos is empty, expected one demonstration file or several")
@@ -72,20 +71,13 @@ def load_demos(
         raise UserError(f"demos has {twice[0]} more than once")
     seen: dict[tuple[str, str], str] = {}
     for path in read:
-        loaded = _load_file(path, with_pixels, paraphrase, _after(sources, on_demo), cache, seen)
-        if loaded is None:
-            continue
-        training, validation, source = loaded
-        train.append(training)
-        valid.append(validation)
-        sources.append(source)
-    agreeing = DemoSource(tuple(sources))
-    return join(train), join(valid), agreeing
-
-
-def _after(sources: Sequence[FileSource], on_demo: OnDemo) -> OnDemo:
-    before = sum(source.demos for source in sources)
-    return lambda total: on_demo(before + total)
+        before = sum(source.demos for *_, source in loaded)
+        after = partial(lambda before, total: on_demo(before + total), before)
+        found = _load_file(path, with_pixels, paraphrase, after, cache, seen)
+        loaded += [] if found is None else [found]
+    train, valid, sources = zip(*loaded, strict=True)
+    source = DemoSource(sources)
+    return join(train), join(valid), source
 
 
 def _load_file(

@@ -15,7 +15,6 @@ if TYPE_CHECKING:
 AGENT_POS, ENVIRONMENT_STATE, EXPERT_ACTIONS, PIXELS = "agent_pos", "environment_state", "expert_actions", "pixels/"
 PHASE = "phase"
 CAMERA_FIELDS = "field.camera_"  # prefix of the recorded camera randomization
-FACTS = ("episode.", CAMERA_FIELDS)  # prefixes of the recorded states that are constant in an episode
 
 
 @dataclass(frozen=True)
@@ -27,8 +26,8 @@ class DecodedDemos:
             ``pixels/<camera>``; the first axis is the samples of all demonstrations.
         lengths: Number of samples of each demonstration.
         instructions: Instruction of each demonstration.
-        facts: Constants of an episode: the task's facts by ``episode.<name>``, and the camera randomization by
-            ``field.camera_<quantity>.<camera>``; the first axis is E.
+        facts: Constants of an episode under the keys of its recorded states: the task's facts, and the camera
+            randomization by ``field.camera_<quantity>.<camera>``; the first axis is E.
     """
 
     arrays: Mapping[str, np.ndarray]
@@ -45,7 +44,7 @@ class Storage(Protocol):
 
 
 def in_memory(name: str, shape: tuple[int, ...], dtype: np.dtype) -> np.ndarray:
-    """Allocate an array in memory."""
+    """Allocate an array of the given shape in memory."""
     return np.zeros(shape, dtype)
 
 
@@ -80,9 +79,8 @@ def decode(
                 arrays[name] = storage(name, (total, *part.shape[1:]), part.dtype)
             arrays[name][start : start + demo.num_samples] = part
             checksums[name] = zlib.crc32(np.ascontiguousarray(part).data, checksums.get(name, 0))
-        for path, values in found.items():
-            if path.removeprefix(schema.STATES).startswith(FACTS):
-                facts.setdefault(path.removeprefix(schema.STATES), []).append(values[0])
+        for key, values in _constants(found).items():
+            facts.setdefault(key, []).append(values[0])
         start += demo.num_samples
         on_demo()
     whole = {key: np.stack(values) for key, values in facts.items() if len(values) == len(demos)}
@@ -92,21 +90,25 @@ def decode(
 
 def _read(demo: "Demo", cameras: Sequence[str]) -> dict[str, np.ndarray]:
     """Return the datasets of a demonstration by path, with the images of the given cameras only."""
-    wanted = [path for path in demo.paths if schema.find_field(path) and not path.startswith(schema.STATES)]
-    skipped = [path for path in wanted if path.startswith(schema.PIXELS) and path[len(schema.PIXELS) :] not in cameras]
-    named = {
-        schema.ACTIONS: lambda: demo.actions,
-        schema.EXPERT_ACTIONS: lambda: demo.expert_actions,
-        schema.REWARDS: lambda: demo.rewards,
-        schema.DONES: lambda: demo.dones.astype(np.uint8),
-        schema.PHASE: lambda: demo.phase,
-    }
-    found = {
-        path: named[path]() if path in named else demo.obs(path.removeprefix("obs/"))
-        for path in wanted
-        if path not in skipped
-    }
-    return found | {schema.STATES + key: values for key, values in demo.states.items()}
+    skipped = {schema.PIXELS + camera for camera in set(_cameras(demo)).difference(cameras)}
+    states = {schema.STATES + key: values for key, values in demo.states.items()}
+    return {path: _array(demo, path) for path in demo.paths if path not in skipped | states.keys()} | states
+
+
+def _array(demo: "Demo", path: str) -> np.ndarray:
+    if path.startswith("obs/"):
+        return demo.obs(path.removeprefix("obs/"))
+    values = getattr(demo, path)
+    return values.astype(np.uint8) if path == schema.DONES else values
+
+
+def _constants(found: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """Return the recorded states that are constant in an episode: facts of the task and camera randomization."""
+    from teamvla_envs.env.saved_state import facts_of, with_facts
+
+    states = {path.removeprefix(schema.STATES): values for path, values in found.items()}
+    cameras = {key: values for key, values in states.items() if key.startswith(CAMERA_FIELDS)}
+    return with_facts(cameras, facts_of(states))
 
 
 def check_content(demo: "Demo") -> None:

@@ -36,17 +36,18 @@ def project_keypoints(
     for index, name in enumerate(names):
         if dict(layout.parts).get(name) == 3:
             points[:, index] = state[:, slice(*layout.span(name))]
-    nowhere = {camera: np.full((count, len(names), 2), np.nan, np.float32) for camera in source.cameras}
+    unknown = {camera: np.full((count, len(names), 2), np.nan, np.float32) for camera in source.cameras}
     robots, own = source.robots, source.agent_pos
     if np.isnan(points).all() or not set(robots) <= set(registered_robots()) or "tool_rot6d" not in own.names:
-        return nowhere
+        return unknown
     scene = compose(robots, ())
     cameras = [camera for camera in scene.cameras if camera.name in source.cameras]
     if not cameras:
-        return nowhere
+        return unknown
     hands = _hands(scene.robots, own, agent_pos.astype(np.float64))
     carriers = {f"arm_{k}/{robot.hand_body}": k for k, robot in enumerate(scene.robots)}
-    moved = {(quantity, name): values for key, values in fields.items() for quantity, name in [_field(key)]}
+    split = {key.removeprefix("field.").partition("."): values for key, values in fields.items()}
+    moved = {(quantity, name): values for (quantity, _, name), values in split.items()}
     views, fovy = camera_views(cameras, carriers, hands[..., :3, 3], quat_from_matrix(hands[..., :3, :3]), moved)
     keypoints = {}
     for index, camera in enumerate(cameras):
@@ -54,7 +55,7 @@ def project_keypoints(
         seen = project_points(points, views[:, None, index], fovy[:, None, index], width / height)
         behind = np.isnan(seen) & ~np.isnan(points[..., :1])  # the camera
         keypoints[camera.name] = np.where(behind, -1.0, seen).astype(np.float32)
-    return nowhere | keypoints
+    return unknown | keypoints
 
 
 def _hands(robots: tuple[RobotSpec, ...], own: PartLayout, agent_pos: np.ndarray) -> np.ndarray:
@@ -66,9 +67,3 @@ def _hands(robots: tuple[RobotSpec, ...], own: PartLayout, agent_pos: np.ndarray
     tool[..., :3, 3] = arms[..., slice(*own.span("tool_pos"))]
     tool[..., 3, 3] = 1.0
     return tool @ np.linalg.inv(np.stack([tool_in_hand(robot) for robot in robots]))
-
-
-def _field(key: str) -> tuple[str, str]:
-    """Split ``field.camera_shift.front`` into quantity and camera."""
-    quantity, _, camera = key.removeprefix("field.").partition(".")
-    return quantity, camera

@@ -1,6 +1,6 @@
 """Named parts of a flat vector such as ``environment_state``."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 
@@ -45,3 +45,12 @@ class PartLayout:
     def entries_with(self, word: str) -> tuple[int, ...]:
         """Return the entries of every part whose name contains ``word``."""
         return tuple(i for name, start, stop in self.spans() if word in name for i in range(start, stop))
+
+
+def common_parts(layouts: Iterable[PartLayout]) -> dict[str, int]:
+    """Return name and length of the parts of several layouts, without those whose length differs between them."""
+    sizes: dict[str, set[int]] = {}
+    for layout in layouts:
+        for name, size in layout.parts:
+            sizes.setdefault(name, set()).add(size)
+    return {name: size.pop() for name, size in sizes.items() if len(size) == 1}

@@ -12,13 +12,7 @@ from teamvla_learn.data.sampler import BatchSampler
 
 
 class StepBatches(Dataset[Batch]):
-    """Dataset of the batches of all steps, each a function of the seed and the step.
-
-    Args:
-        assembler: Collates the samples.
-        batch_size: Samples per batch.
-        seed: Seed of shuffling, paraphrases and augmentation.
-    """
+    """Dataset of the batches of all steps, each a function of the seed and the step; see :func:`make_dataloader`."""
 
     def __init__(self, assembler: BatchAssembler, batch_size: int, seed: int):
         self._assembler = assembler
@@ -30,11 +24,7 @@ class StepBatches(Dataset[Batch]):
 
 
 def make_dataloader(
-    assembler: BatchAssembler,
-    batch_size: int,
-    steps: Iterable[int],
-    seed: int = 0,
-    num_workers: int = 0,
+    assembler: BatchAssembler, batch_size: int, steps: Iterable[int], seed: int = 0, num_workers: int = 0
 ) -> DataLoader[Batch]:
     """Make a loader that yields the :class:`Batch` of each step.
 
@@ -50,11 +40,7 @@ def make_dataloader(
     """
     batches = StepBatches(assembler, batch_size, seed)
     return DataLoader(
-        batches,
-        batch_size=None,
-        sampler=list(steps),
-        num_workers=num_workers,
-        worker_init_fn=_one_thread,
+        batches, batch_size=None, sampler=list(steps), num_workers=num_workers, worker_init_fn=_one_thread
     )
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from teamvla_envs.errors import UserError
 
-from teamvla_learn.data.layout import PartLayout
+from teamvla_learn.data.layout import PartLayout, common_parts
 
 COMMON_ARGUMENTS = ("num_arms", "robot", "action_mode", "looks")  # must be equal in all files of a training
 
@@ -118,11 +118,7 @@ class DemoSource:
     @property
     def targets(self) -> dict[str, int]:
         """Name and length of the possible auxiliary targets, without those whose length differs between tasks."""
-        sizes: dict[str, set[int]] = {}
-        for file in self.files:
-            for name, size in file.targets.parts:
-                sizes.setdefault(name, set()).add(size)
-        return {name: size.pop() for name, size in sizes.items() if len(size) == 1}
+        return common_parts(file.targets for file in self.files)
 
     @property
     def demos(self) -> int:

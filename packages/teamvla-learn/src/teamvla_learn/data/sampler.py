@@ -42,8 +42,8 @@ class BatchSampler:
 
     def indices(self, step: int) -> np.ndarray:
         """Return the samples of a step's batch, (batch_size,) int64."""
-        places = np.arange(step * self._batch_size, (step + 1) * self._batch_size)
-        turns, tasks = np.divmod(places, len(self._groups))
+        positions = np.arange(step * self._batch_size, (step + 1) * self._batch_size)
+        turns, tasks = np.divmod(positions, len(self._groups))
         counts = np.array([len(group) for group in self._groups])[tasks]
         rounds, within = np.divmod(turns, counts)
         needed = dict.fromkeys(zip(tasks.tolist(), rounds.tolist(), strict=True))

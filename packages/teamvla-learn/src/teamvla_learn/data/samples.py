@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from teamvla_learn.data.image_store import ImageStore
-from teamvla_learn.data.layout import PartLayout
+from teamvla_learn.data.layout import PartLayout, common_parts
 
 
 @dataclass(frozen=True)
@@ -50,11 +50,7 @@ class MultiTaskDataset:
     @property
     def parts(self) -> dict[str, int]:
         """Name and length of the auxiliary targets, without those whose length differs between tasks."""
-        sizes: dict[str, set[int]] = {}
-        for layout, _ in self.states:
-            for name, size in layout.parts:
-                sizes.setdefault(name, set()).add(size)
-        return {name: size.pop() for name, size in sizes.items() if len(size) == 1}
+        return common_parts(layout for layout, _ in self.states)
 
     def part(self, name: str) -> tuple[np.ndarray, np.ndarray]:
         """Return an auxiliary target.
@@ -117,8 +113,8 @@ def _joined(arrays: list[np.ndarray]) -> np.ndarray:
     return arrays[0] if len(arrays) == 1 else np.concatenate(arrays)
 
 
-def _stacked(places: list[np.ndarray]) -> np.ndarray:
+def _stacked(keypoints: list[np.ndarray]) -> np.ndarray:
     """Keypoints (M, T, 2) of several datasets; those that a task does not have are NaN."""
-    most = max(array.shape[1] for array in places)
-    missing = [((0, 0), (0, most - array.shape[1]), (0, 0)) for array in places]
-    return np.concatenate([np.pad(a, width, constant_values=np.nan) for a, width in zip(places, missing, strict=True)])
+    most = max(array.shape[1] for array in keypoints)
+    missing = [((0, 0), (0, most - array.shape[1]), (0, 0)) for array in keypoints]
+    return np.concatenate([np.pad(a, w, constant_values=np.nan) for a, w in zip(keypoints, missing, strict=True)])

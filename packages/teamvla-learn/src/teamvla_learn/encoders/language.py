@@ -38,7 +38,7 @@ class NoInstruction(nn.Module):
         self.size = size
 
     def forward(self, tokens: Tensor) -> Tensor:
-        """Return zeros."""
+        """Return zeros (U, size) for tokens (U, L)."""
         return torch.zeros(len(tokens), self.size, device=tokens.device)
 
 
@@ -57,7 +57,7 @@ class LanguageEncoder(nn.Module):
         self.norm = nn.LayerNorm(config.size)
 
     def forward(self, tokens: Tensor) -> Tensor:
-        """Encode the instructions."""
+        """Encode the instructions (U, L) as vectors (U, size)."""
         padding = tokens == PAD_TOKEN
         places = torch.arange(tokens.shape[1], device=tokens.device)
         words = self.layers(self.words(tokens) + self.places(places), src_key_padding_mask=padding)

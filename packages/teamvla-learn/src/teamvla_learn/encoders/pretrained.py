@@ -51,10 +51,7 @@ class PretrainedPoints(nn.Module):
         self.output_size = POINT_SIZE * points
 
     def forward(self, images: Tensor, condition: Tensor) -> Keypoints:
-        """Locate keypoints under a condition.
-
-        With k conditions per image, (B*k, E), image i is encoded under the conditions i*k to i*k + k - 1: (B*k, ...).
-        """
+        """Locate keypoints under one or more conditions per image, (B*k, E); see :meth:`FilmCNN.forward`."""
         features_map = self._backbone(images)  # (B, C, h, w)
         height, width = features_map.shape[2:]
         features = self.features(features_map.flatten(2).transpose(1, 2))

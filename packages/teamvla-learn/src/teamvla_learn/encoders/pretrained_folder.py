@@ -25,10 +25,7 @@ _FORBIDDEN: Final = (
 
 
 def find_folder(name: str) -> Path:
-    """Return the folder of a model, from the library's cache if the name is not a folder; nothing is downloaded.
-
-    Args:
-        name: Name of the model, such as ``facebook/dinov2-small``, or a folder.
+    """Return the folder of a model such as ``facebook/dinov2-small``, which may be a folder or in the library's cache.
 
     Raises:
         UserError: When it is not on the machine, or could run code.

@@ -11,5 +11,5 @@ class ProprioceptionEncoder(nn.Module):
         self.layers = nn.Sequential(nn.Linear(input_size, size), nn.ReLU())
 
     def forward(self, agent_pos: Tensor) -> Tensor:
-        """Encode proprioception."""
+        """Encode proprioception (B, input_size) as (B, size)."""
         return self.layers(agent_pos)

@@ -50,7 +50,7 @@ class SpatialSoftmax(nn.Module):
         self._coordinates: Tensor
 
     def forward(self, activations: Tensor) -> Keypoints:
-        """Return the keypoint of each channel."""
+        """Return the keypoint of each channel of activations (B, C, H, W)."""
         with torch.autocast(activations.device.type, enabled=False):
             logits = self._sharpness * activations.flatten(2).float()
             means = logits.softmax(dim=-1) @ self._coordinates

@@ -16,6 +16,14 @@ def split_words(sentence: str) -> list[str]:
     return _WORD.findall(sentence.casefold())
 
 
+def pad_rows(rows: Sequence[Sequence[int] | np.ndarray]) -> np.ndarray:
+    """Return the tokens of U sentences as an array (U, L) int64, padded with 0; L is the length of the longest."""
+    tokens = np.full((len(rows), max(map(len, rows), default=1)), PAD_TOKEN, dtype=np.int64)
+    for row, numbers in zip(tokens, rows, strict=True):
+        row[: len(numbers)] = numbers
+    return tokens
+
+
 class WordTokenizer:
     """Tokenizer with one token per word of a vocabulary; 0 is padding, 1 the unknown word.
 
@@ -54,7 +62,4 @@ class WordTokenizer:
             [self._tokens.get(word, UNKNOWN_TOKEN) for word in split_words(sentence)[:max_tokens]] or [UNKNOWN_TOKEN]
             for sentence in sentences
         ]
-        tokens = np.full((len(rows), max(map(len, rows), default=1)), PAD_TOKEN, dtype=np.int64)
-        for row, numbers in zip(tokens, rows, strict=True):
-            row[: len(numbers)] = numbers
-        return tokens
+        return pad_rows(rows)

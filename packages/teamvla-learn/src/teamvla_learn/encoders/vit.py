@@ -59,10 +59,7 @@ class ViT(nn.Module):
         self.output_size = POINT_SIZE * config.points
 
     def forward(self, images: Tensor, condition: Tensor) -> Keypoints:
-        """Locate keypoints under a condition.
-
-        With k conditions per image, (B*k, E), image i is encoded under the conditions i*k to i*k + k - 1: (B*k, ...).
-        """
+        """Locate keypoints under one or more conditions per image, (B*k, E); see :meth:`FilmCNN.forward`."""
         patches = self.patches(images.permute(0, 3, 1, 2).float().sub(127.5).div(64.0))
         tokens = patches.flatten(2).transpose(1, 2) + self.places
         tokens = tokens.repeat_interleave(len(condition) // len(images), dim=0)

@@ -14,6 +14,7 @@ from teamvla_envs.errors import UserError
 from torch import Tensor, nn
 from torch.nn import functional
 
+from teamvla_learn.config_io import check_at_least
 from teamvla_learn.data.normalization import Statistics
 from teamvla_learn.policies.losses import masked_mean
 
@@ -57,11 +58,8 @@ class HeadConfig:
     ensembling: Annotated[float | None, tyro.conf.arg(aliases=["--ensembling"])] = None
 
     def __post_init__(self) -> None:
-        if self.flow_steps < 1 or self.flow_size < 1 or self.flow_seed < 0:
-            raise UserError(
-                f"flow_steps is {self.flow_steps}, flow_size {self.flow_size} and flow_seed {self.flow_seed}, expected "
-                "at least 1, 1 and 0"
-            )
+        check_at_least(self, 1, "flow_steps", "flow_size")
+        check_at_least(self, 0, "flow_seed")
         if self.ensembling is not None and not 0 <= self.ensembling < float("inf"):
             raise UserError(f"ensembling is {self.ensembling}, expected a number from 0 or none")
 

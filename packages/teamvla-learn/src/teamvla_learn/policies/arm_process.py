@@ -4,7 +4,7 @@ Only the arm's own observation, inboxes, messages and actions are sent through t
 """
 
 import multiprocessing
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Generator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -18,11 +18,7 @@ from teamvla_learn.policies.decentralized import ArmController, check_team
 
 
 class RemoteArm:
-    """Proxy of an :class:`ArmController` in another process; its failures raise RuntimeError here.
-
-    Args:
-        agent: Name of the arm.
-        pipe: Near end of the pipe.
+    """Proxy of an :class:`ArmController` at the far end of a pipe; its failures raise RuntimeError here.
 
     Attributes:
         rounds: Number of messages that the arm sends per control step.
@@ -102,34 +98,18 @@ def _arm_process(folder: Path, arm: int) -> Generator[Connection]:
 
 
 def serve_arm(folder: Path, arm: int, pipe: Connection) -> None:
-    """Serve the controller of an arm until the pipe is closed.
-
-    Args:
-        folder: Checkpoint folder.
-        arm: Number of the arm.
-        pipe: Far end of the pipe.
-    """
+    """Serve the controller of an arm of a checkpoint, at the far end of a pipe, until the pipe is closed."""
     import torch
 
     torch.set_num_threads(1)
-    answers: dict[str, Callable[..., Any]] = {}
+    controller: ArmController | None = None
     with suppress(EOFError, ConnectionError):  # the pipe is closed
         while True:
             name, arguments = pipe.recv()
             try:
-                answers = answers or _answers(ArmController(load_checkpoint(folder), arm))
-                reply = answers[name](*arguments), ""
+                controller = controller or ArmController(load_checkpoint(folder), arm)
+                answer = getattr(controller, name)
+                reply = answer(*arguments) if callable(answer) else answer, ""
             except Exception as error:
                 reply = None, f"{type(error).__name__}: {error}"
             pipe.send(reply)
-
-
-def _answers(controller: ArmController) -> dict[str, Callable[..., Any]]:
-    return {
-        "rounds": lambda: controller.rounds,
-        "reset": controller.reset,
-        "look": controller.look,
-        "write": controller.write,
-        "read": controller.read,
-        "act": controller.act,
-    }

@@ -1,6 +1,5 @@
 """Per-arm views of a team's input, in a frame in which the arms are interchangeable."""
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -12,8 +11,6 @@ from teamvla_learn.data.batch import PolicyInput
 from teamvla_learn.data.layout import PartLayout
 from teamvla_learn.data.normalization import Statistics
 
-OWN_CAMERA = "wrist"
-_OF_ARM = re.compile(rf"{OWN_CAMERA}_(\d+)$")
 _VECTORS = ("tool_pos", "tool_rot6d")  # vectors in the world frame, three numbers each
 
 
@@ -22,8 +19,8 @@ class ArmInput:
     """Input of M arms, each with its own observation.
 
     Attributes:
-        shared: Camera -> (M / k, H, W, 3) uint8; k consecutive arms share an image.
-        own: (M, H, W, 3) uint8, image of each arm's wrist camera, or None.
+        images: Shared camera -> (M / k, H, W, 3) uint8, where k consecutive arms share an image; and camera that the
+            arms carry, without the number of the arm -> (M, H, W, 3) uint8.
         agent_pos: (M, P) float32, proprioception.
         peers: (M, 4*(A-1)) float32: tool position of each other arm relative to the own one [m], and its gripper
             opening [m], in order; or None.
@@ -32,8 +29,7 @@ class ArmInput:
         arm: (M,) int64, number of the arm in its team.
     """
 
-    shared: Mapping[str, Tensor]
-    own: Tensor | None
+    images: Mapping[str, Tensor]
     agent_pos: Tensor
     peers: Tensor | None
     tokens: Tensor
@@ -41,19 +37,20 @@ class ArmInput:
     arm: Tensor
 
 
-def shared_cameras(cameras: Sequence[str]) -> tuple[str, ...]:
-    """Return the cameras that all arms share."""
-    return tuple(camera for camera in cameras if not _OF_ARM.fullmatch(camera))
-
-
 def split_team(
-    obs: PolicyInput, cameras: Sequence[str], layout: PartLayout, instructed: Sequence[bool], with_peers: bool
+    obs: PolicyInput,
+    shared: Sequence[str],
+    carried: Mapping[str, Sequence[str]],
+    layout: PartLayout,
+    instructed: Sequence[bool],
+    with_peers: bool,
 ) -> ArmInput:
     """Split the input of a team into the inputs of its arms.
 
     Args:
         obs: Input of the team; the first axis is B.
-        cameras: Cameras that the policy reads.
+        shared: Cameras that all arms see.
+        carried: Name of a camera that the arms carry -> the camera of each arm.
         layout: Layout of one arm's proprioception.
         instructed: Whether each of the A arms receives the instruction.
         with_peers: Whether an arm observes the tools of the others.
@@ -65,11 +62,13 @@ def split_team(
     assert obs.tokens is not None
     assert obs.instruction is not None
     batch, arms = len(obs.agent_pos), len(instructed)
-    wrists = [camera for camera in cameras if _OF_ARM.fullmatch(camera)]
+    own = {
+        name: torch.stack([obs.pixels[camera] for camera in cameras], dim=1).flatten(0, 1)
+        for name, cameras in carried.items()
+    }
     agent_pos, instruction = obs.agent_pos.unflatten(1, (arms, layout.size)), obs.instruction
     return ArmInput(
-        shared={camera: obs.pixels[camera] for camera in shared_cameras(cameras)},
-        own=torch.stack([obs.pixels[camera] for camera in sorted(wrists)], dim=1).flatten(0, 1) if wrists else None,
+        images={camera: obs.pixels[camera] for camera in shared} | own,
         agent_pos=agent_pos.flatten(0, 1),
         peers=_peers(agent_pos, layout) if with_peers else None,
         tokens=obs.tokens,
@@ -80,17 +79,14 @@ def split_team(
     )
 
 
-def keypoints_for_arms(keypoints: Mapping[str, Tensor], camera: str, arms: int) -> Tensor:
-    """Return the keypoints of a camera for M = B * A arms, (M, T, 2); the arms of a sample are consecutive rows.
+def keypoints_for_arms(keypoints: Mapping[str, Tensor], cameras: Sequence[str]) -> Tensor:
+    """Return the keypoints in the camera of each arm, (M, T, 2) with M = B * A; the arms of a sample are consecutive.
 
     Args:
         keypoints: Camera name -> (B, T, 2) float32.
-        camera: A shared camera, or ``OWN_CAMERA``.
-        arms: A.
+        cameras: Camera of each of the A arms.
     """
-    if camera == OWN_CAMERA:
-        return torch.stack([keypoints[f"wrist_{k}"] for k in range(arms)], dim=1).flatten(0, 1)
-    return keypoints[camera].repeat_interleave(arms, dim=0)
+    return torch.stack([keypoints[camera] for camera in cameras], dim=1).flatten(0, 1)
 
 
 def pool_arms(statistics: Statistics, num_arms: int) -> Statistics:
@@ -126,8 +122,8 @@ class OwnFrame(nn.Module):
             mean, std = (v.reshape(arms, -1)[:, entries] for v in (statistics.mean, statistics.std))
             vectors = (arms, len(entries) // 3, 3)
             turned = np.einsum("aij,avj->avi", turns, mean.reshape(vectors))
-            spread = np.einsum("aij,avj->avi", turns**2, std.reshape(vectors) ** 2)  # axes as if uncorrelated
-            scale = np.sqrt(spread.mean(0) + turned.var(0))
+            variance = np.einsum("aij,avj->avi", turns**2, std.reshape(vectors) ** 2)  # axes as if uncorrelated
+            scale = np.sqrt(variance.mean(0) + turned.var(0))
             for name, value in (("_mean", turned.mean(0)), ("_std", scale)):
                 self.register_buffer(name, torch.tensor(value.ravel(), dtype=torch.float32), persistent=False)
             self._mean: Tensor

@@ -127,7 +127,7 @@ def config_hash(config: Mapping[str, Any]) -> str:
 
 
 def write_tensors(path: Path, tensors: Mapping[str, torch.Tensor], metadata: Mapping[str, str]) -> None:
-    """Replace a safetensors file atomically; a checksum of the tensors is added to its metadata."""
+    """Replace a safetensors file atomically by tensors of any shape, with their checksum in its metadata."""
     packed = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
     write_bytes(path, _in_order(save(packed, {**metadata, CHECKSUM: _checksum(packed)})))
 
@@ -135,7 +135,9 @@ def write_tensors(path: Path, tensors: Mapping[str, torch.Tensor], metadata: Map
 def read_tensors(
     path: Path, expected_format: Mapping[str, str], shapes: Mapping[str, torch.Size]
 ) -> dict[str, torch.Tensor]:
-    """Read a safetensors file with exactly the given tensors, in single or half precision, as float32.
+    """Read a safetensors file with exactly the tensors of the given names and shapes, as float32.
+
+    The file may contain them in single or half precision.
 
     Raises:
         UserError: When it holds other tensors, is damaged, or was written by another program.
@@ -209,17 +211,13 @@ def _read_config(path: Path) -> dict[str, Any]:
     version = config["schema_version"]
     if type(version) is not int or version != SCHEMA_VERSION:
         raise UserError(f"{path} has schema_version {shown(version)}, this program reads {SCHEMA_VERSION}")
-    _architecture(path, config)
+    try:
+        find_architecture(config.get("policy"))
+    except UserError as error:
+        raise UserError(f"{path} has {error}") from error
     if CONFIG_HASH in config and config[CONFIG_HASH] != config_hash(config):  # absent in folders of version 0.1
         raise UserError(f"{path} differs from its {CONFIG_HASH}: it was damaged or changed")
     return config
-
-
-def _architecture(path: Path, config: Mapping[str, Any]) -> type[LearnedPolicy]:
-    try:
-        return find_architecture(config.get("policy"))
-    except UserError as error:
-        raise UserError(f"{path} has {error}") from error
 
 
 def _checksum(tensors: Mapping[str, torch.Tensor]) -> str:

@@ -29,12 +29,7 @@ class CheckpointInfo:
 
 
 def network_env_kwargs(config: Any, obs_mode: str) -> dict[str, Any]:
-    """Return the arguments of the environment that a network determines: what it observes.
-
-    Args:
-        config: Configuration of the network.
-        obs_mode: Its observation mode.
-    """
+    """Return the arguments of the environment that the configuration of a network determines: its observations."""
     kwargs: dict[str, Any] = {"obs_mode": obs_mode}
     if hasattr(config, "messages"):
         kwargs["instruction_for"] = config.messages.instruction_for
@@ -46,12 +41,7 @@ def network_env_kwargs(config: Any, obs_mode: str) -> dict[str, Any]:
 
 
 def check_info(info: CheckpointInfo, config: Any, obs_mode: str) -> None:
-    """Check that the stored arguments of the environment fit the network, and that there are no others.
-
-    Args:
-        info: Metadata of the checkpoint.
-        config: Configuration of the network.
-        obs_mode: Its observation mode.
+    """Check that the stored arguments of the environment fit the network's configuration, and that there are no others.
 
     Raises:
         ValueError: Naming the entry, its value and the allowed ones.

@@ -17,6 +17,7 @@ from teamvla_learn.data.batch import PolicyInput
 from teamvla_learn.data.layout import PartLayout
 from teamvla_learn.encoders.factory import Tokenizer
 from teamvla_learn.encoders.language import LanguageConfig
+from teamvla_learn.encoders.tokenizer import pad_rows
 from teamvla_learn.policies.checkpoint import Checkpoint, load_checkpoint
 from teamvla_learn.policies.ensembling import TemporalEnsemble, make_ensemble
 from teamvla_learn.policies.messages import through
@@ -26,15 +27,8 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger(__name__)
 
-FITTING = (
-    "num_arms",
-    "action_mode",
-    "robot",
-    "obs_mode",
-    "image_size",
-    "instruction_for",
-    "looks",
-)  # the environment may have more cameras and channels than the policy reads
+# Arguments that must be equal; the environment may have more cameras and channels than the policy reads.
+FITTING = ("num_arms", "action_mode", "robot", "obs_mode", "image_size", "instruction_for", "looks")
 
 
 class CheckpointPolicy:
@@ -60,7 +54,7 @@ class CheckpointPolicy:
         self._warned_of: object = None
         self._ensemble: TemporalEnsemble | None = None
         self._checkpoint = checkpoint
-        self._sentences: dict[str, np.ndarray] = {}
+        self._encoded: dict[str, np.ndarray] = {}  # tokens of each instruction so far
 
     @property
     def env_kwargs(self) -> Mapping[str, Any]:
@@ -145,26 +139,21 @@ class CheckpointPolicy:
         )
         if self._checkpoint.tokenizer is None:
             return inputs
-        different = sorted(set(obs["instruction"]))
-        number = {sentence: index for index, sentence in enumerate(different)}
+        distinct = sorted(set(obs["instruction"]))
+        number = {instruction: index for index, instruction in enumerate(distinct)}
         return replace(
             inputs,
-            tokens=torch.from_numpy(self._tokens(different)),
-            instruction=torch.tensor([number[sentence] for sentence in obs["instruction"]]),
+            tokens=torch.from_numpy(self._tokens(distinct)),
+            instruction=torch.tensor([number[instruction] for instruction in obs["instruction"]]),
         )
 
-    def _tokens(self, sentences: list[str]) -> np.ndarray:
+    def _tokens(self, instructions: list[str]) -> np.ndarray:
         tokenizer, language = self._checkpoint.tokenizer, self._checkpoint.policy.config.language
         assert tokenizer is not None
-        for sentence in sentences:
-            if sentence not in self._sentences:
-                warn_of_length(tokenizer, sentence, language)
-                self._sentences[sentence] = tokenizer.encode([sentence], language.max_tokens)[0]
-        rows = [self._sentences[sentence] for sentence in sentences]
-        padded = np.zeros((len(rows), max(map(len, rows))), dtype=np.int64)
-        for row, tokens in zip(padded, rows, strict=True):
-            row[: len(tokens)] = tokens
-        return padded
+        for instruction in set(instructions).difference(self._encoded):
+            warn_of_length(tokenizer, instruction, language)
+            self._encoded[instruction] = tokenizer.encode([instruction], language.max_tokens)[0]
+        return pad_rows([self._encoded[instruction] for instruction in instructions])
 
 
 def policy_from_folder(path: str) -> CheckpointPolicy:
@@ -176,20 +165,18 @@ def policy_from_folder(path: str) -> CheckpointPolicy:
     return CheckpointPolicy(load_checkpoint(Path(path)))
 
 
-def warn_of_length(tokenizer: Tokenizer, sentence: str, language: LanguageConfig) -> None:
+def warn_of_length(tokenizer: Tokenizer, instruction: str, language: LanguageConfig) -> None:
     """Log a warning if the instruction encoder truncates an instruction."""
-    length = tokenizer.length(sentence)
+    length = tokenizer.length(instruction)
     if length > language.max_tokens and language.encoder != "none":
         _log.warning(
             "the instruction %s has %d tokens, the policy reads only the first %d",
-            shown(sentence), length, language.max_tokens,
+            shown(instruction), length, language.max_tokens,
         )  # fmt: skip
 
 
 def check_fit(checkpoint: Checkpoint, env: "TeamVectorEnv") -> None:
-    """Check that an environment has the observations and actions that a policy was trained with.
-
-    Its task may be another.
+    """Check that an environment, of any task, has the observations and actions that a policy was trained with.
 
     Raises:
         UserError: Naming the difference, the given and the required value.

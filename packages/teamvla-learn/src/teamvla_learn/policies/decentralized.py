@@ -6,14 +6,14 @@ A controller has no access to the other arms. With ``teamvla_envs.env.message_ch
 
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, Protocol, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 import torch
 from teamvla_envs.env.message_channel import MessageChannel
 from teamvla_envs.errors import UserError
 
-from teamvla_learn.policies.arm_view import OWN_CAMERA, ArmInput, shared_cameras
+from teamvla_learn.policies.arm_view import ArmInput
 from teamvla_learn.policies.checkpoint import Checkpoint
 from teamvla_learn.policies.checkpoint_policy import check_fit, warn_of_length
 from teamvla_learn.policies.ensembling import make_ensemble
@@ -21,6 +21,8 @@ from teamvla_learn.policies.msg_passing import ArmFeatures, MsgPassingVLA
 
 if TYPE_CHECKING:
     from teamvla_envs.env.parallel import TeamParallelEnv
+
+    from teamvla_learn.policies.arm_process import RemoteArm
 
 
 class ArmController:
@@ -64,8 +66,7 @@ class ArmController:
         tokens = torch.from_numpy(self._tokenizer.encode([instruction], config.language.max_tokens))
         pixels = {camera: torch.from_numpy(np.array(image))[None] for camera, image in obs["pixels"].items()}
         arms = ArmInput(
-            shared={camera: pixels[camera] for camera in shared_cameras(config.cameras)},
-            own=pixels.get(OWN_CAMERA),
+            images={camera: pixels[camera] for camera in (*config.shared, *config.carried)},
             agent_pos=torch.from_numpy(np.array(obs["agent_pos"], np.float32))[None],
             peers=torch.from_numpy(np.array(obs["peers"], np.float32))[None] if config.messages.peers else None,
             tokens=tokens,
@@ -107,35 +108,8 @@ class ArmController:
         return self._features
 
 
-class Controls(Protocol):
-    """Interface of an arm's controller, in this process or another."""
-
-    @property
-    def rounds(self) -> int:
-        """Number of messages sent per control step."""
-
-    def reset(self) -> None:
-        """Begin a new episode."""
-
-    def look(self, obs: Mapping[str, Any]) -> None:
-        """Encode the arm's own observation."""
-
-    def write(self) -> np.ndarray:
-        """Return the message of the coming round, (W,) float32."""
-
-    def read(self, inbox: np.ndarray, received: np.ndarray) -> None:
-        """Read an inbox (A-1, W) float32, and the mask (A-1,) bool of received messages."""
-
-    def act(self) -> np.ndarray:
-        """Return the arm's action, (D,) float32."""
-
-
 def check_team(checkpoint: Checkpoint, channel: MessageChannel) -> None:
-    """Check that a checkpoint fits an environment and its message channel.
-
-    Args:
-        checkpoint: A loaded checkpoint.
-        channel: Message channel around a ``teamvla_envs.parallel_env``.
+    """Check that a checkpoint fits a message channel and the ``teamvla_envs.parallel_env`` in it.
 
     Raises:
         UserError: Naming the difference, the given and the required value.
@@ -150,13 +124,13 @@ def check_team(checkpoint: Checkpoint, channel: MessageChannel) -> None:
 
 
 def team_actions(
-    channel: MessageChannel, controllers: Mapping[str, Controls], obs: Mapping[str, Any]
+    channel: MessageChannel, controllers: "Mapping[str, ArmController | RemoteArm]", obs: Mapping[str, Any]
 ) -> dict[str, np.ndarray]:
     """Run one control step of all controllers, which communicate only through the channel.
 
     Args:
         channel: Message channel with the ``rounds`` and ``width`` of the controllers.
-        controllers: Agent -> controller.
+        controllers: Agent -> controller, in this process or another.
         obs: Agent -> observation.
 
     Returns:

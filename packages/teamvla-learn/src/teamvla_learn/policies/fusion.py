@@ -51,7 +51,7 @@ class AttentionFusion(nn.Module):
         self.output_size = num_arms * size
 
     def forward(self, points: Tensor, instruction: Tensor, proprioception: Tensor) -> Tensor:
-        """Return the concatenated outputs of all queries."""
+        """Return the concatenated outputs of all queries, (B, output_size)."""
         keypoints = self.place(points.flatten(1).unflatten(1, (-1, POINT_SIZE))) + self.point
         tokens = self.sentence(instruction)[:, None], self.proprioception(proprioception)[:, None]
         queries = self.arms + tokens[0] + tokens[1]

@@ -44,7 +44,7 @@ class LossWeights:
     collision_weight: float = 0.0
 
     def weigh(self, costs: Mapping[str, Tensor]) -> dict[str, LossTerm]:
-        """Return the weighted terms of named costs; names without a weight of their own are auxiliary targets."""
+        """Return the weighted terms of named scalar costs; a name without its own weight is an auxiliary target."""
         weights = {
             "joints": self.action_weight,
             "gripper": self.gripper_weight,
@@ -119,13 +119,13 @@ def pointing_cost(predictions: Iterable[tuple[Keypoints, Tensor]]) -> Tensor:
         inside = ((targets >= 0) & (targets <= 1)).all(-1)
         log_probabilities = maps.flatten(2).log_softmax(-1)
         height, width = maps.shape[2:]
-        wanted = _spread(targets.nan_to_num(0.0), height, width, predicted.anchor)
+        wanted = _distribute(targets.nan_to_num(0.0), height, width, predicted.anchor)
         costs.append(-((wanted * log_probabilities).sum(-1) * inside).sum())
         counts.append(inside.sum())
     return torch.stack(costs).sum() / torch.stack(counts).sum().clamp(min=1)
 
 
-def _spread(targets: Tensor, height: int, width: int, anchor: float) -> Tensor:
+def _distribute(targets: Tensor, height: int, width: int, anchor: float) -> Tensor:
     """Distribute keypoints (B, T, 2) over the cells of maps: (B, T, H*W), each sums to 1."""
     rows, columns = _shares(targets[..., 1], height, anchor), _shares(targets[..., 0], width, anchor)
     return (rows[..., :, None] * columns[..., None, :]).flatten(-2)

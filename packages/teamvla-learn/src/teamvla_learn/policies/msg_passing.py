@@ -15,6 +15,7 @@ import tyro
 from teamvla_envs.errors import UserError
 from torch import Tensor, nn
 
+from teamvla_learn.config_io import check_at_least
 from teamvla_learn.data.batch import Batch, PolicyInput
 from teamvla_learn.data.layout import PartLayout
 from teamvla_learn.data.normalization import Normalization
@@ -25,12 +26,10 @@ from teamvla_learn.encoders.spatial_softmax import Keypoints
 from teamvla_learn.encoders.vision import VisionConfig
 from teamvla_learn.policies.action_head import ActionSpace, HeadConfig
 from teamvla_learn.policies.arm_view import (
-    OWN_CAMERA,
     ArmInput,
     OwnFrame,
     keypoints_for_arms,
     pool_arms,
-    shared_cameras,
     split_team,
 )
 from teamvla_learn.policies.base import LearnedPolicy
@@ -41,7 +40,7 @@ from teamvla_learn.policies.mlp import make_mlp
 from teamvla_learn.policies.normalize import Normalize
 from teamvla_learn.policies.options import PolicyOptions, VisionLanguageOptions
 from teamvla_learn.policies.registry import register_policy
-from teamvla_learn.policies.team_losses import team_costs
+from teamvla_learn.policies.team_losses import TeamCosts
 from teamvla_learn.policies.training_data import TrainingData, ignored_entries
 
 
@@ -67,8 +66,7 @@ class MessageConfig:
     peers: bool = False
 
     def __post_init__(self) -> None:
-        if self.size < 0 or self.rounds < 0:
-            raise UserError(f"size is {self.size} and rounds is {self.rounds}, expected numbers from 0")
+        check_at_least(self, 0, "size", "rounds")
         if not 0 <= self.dropout < 1:
             raise UserError(f"dropout is {self.dropout}, expected 0 to less than 1")
 
@@ -95,7 +93,7 @@ class MsgPassingConfig(LossWeights):
 
     Attributes:
         space: Shape of the team's actions.
-        cameras: Names of the cameras; arm k sees ``wrist_k`` and the shared cameras.
+        cameras: Names of the cameras; arm k sees the shared cameras and those that it carries, such as ``wrist_k``.
         image_size: (H, W) of every image [px].
         vocabulary_size: Number of words in the tokenizer.
         proprioception: Layout of one arm's proprioception.
@@ -109,6 +107,7 @@ class MsgPassingConfig(LossWeights):
         ignored: Entries of one arm's proprioception that the policy does not read.
         head: Action head.
         robots: Robot of each arm; required by the coordination and collision losses.
+        own_cameras: Names of the cameras that every arm carries, without the number of the arm.
     """
 
     space: ActionSpace
@@ -126,15 +125,28 @@ class MsgPassingConfig(LossWeights):
     ignored: tuple[int, ...] = ()
     head: HeadConfig = field(default_factory=HeadConfig)
     robots: tuple[str, ...] = ()
+    own_cameras: tuple[str, ...] = ("wrist",)
 
     def __post_init__(self) -> None:
         arms = self.space.num_arms
         allowed = ("all", *(f"arm_{k}" for k in range(arms)))
         if self.messages.instruction_for not in allowed:
             raise UserError(f"instruction_for is {self.messages.instruction_for!r}, allowed are {', '.join(allowed)}")
-        wrists = len(self.cameras) - len(shared_cameras(self.cameras))
-        if wrists not in (0, arms):
-            raise UserError(f"there are {wrists} wrist cameras for {arms} arms, expected one per arm or none")
+        for name, cameras in self.carried.items():
+            if missing := [camera for camera in cameras if camera not in self.cameras]:
+                raise UserError(f"cameras lacks {missing[0]}, expected the {name} cameras of all arms or of none")
+
+    @property
+    def carried(self) -> dict[str, tuple[str, ...]]:
+        """Cameras that the arms carry: name without the number of the arm -> the camera of each arm."""
+        cameras = {name: tuple(f"{name}_{k}" for k in range(self.space.num_arms)) for name in self.own_cameras}
+        return {name: each for name, each in cameras.items() if set(each) & set(self.cameras)}
+
+    @property
+    def shared(self) -> tuple[str, ...]:
+        """Cameras that all arms see."""
+        carried = {camera for cameras in self.carried.values() for camera in cameras}
+        return tuple(camera for camera in self.cameras if camera not in carried)
 
     @property
     def instructed(self) -> tuple[bool, ...]:
@@ -190,9 +202,8 @@ class MsgPassingVLA(LearnedPolicy):
         if messages.communicates:
             self._add_round(size)
             size, condition = size + messages.inbox_size, condition + messages.inbox_size
-        self._shared = shared_cameras(config.cameras)
-        kinds = [*self._shared, *([OWN_CAMERA] if len(self._shared) < len(config.cameras) else [])]
-        views = {kind: make_vision(config.vision, config.image_size, condition) for kind in kinds}
+        cameras = (*config.shared, *config.carried)
+        views = {camera: make_vision(config.vision, config.image_size, condition) for camera in cameras}
         self.views = nn.ModuleDict(views)
         size += sum(view.output_size for view in views.values())
         for _ in range(1, messages.rounds if messages.communicates else 0):
@@ -207,7 +218,7 @@ class MsgPassingVLA(LearnedPolicy):
         self.normalize_auxiliary = nn.ModuleDict(
             {target.name: Normalize(normalization.auxiliary[target.name]) for target in config.auxiliary}
         )
-        self._team_costs = team_costs(config, config.robots, config.proprioception, config.space)
+        self._team_costs = TeamCosts(config, config.robots, config.proprioception, config.space)
 
     @classmethod
     def from_data(cls, data: TrainingData, options: MsgPassingOptions) -> Self:
@@ -226,6 +237,7 @@ class MsgPassingVLA(LearnedPolicy):
             ignored=ignored_entries(layout, data.source.tasks),
             head=options.head,
             robots=data.robots(options.losses),
+            own_cameras=data.own_cameras,
             **asdict(options.losses),
         )
         return cls(config, data.normalization(cls.obs_mode, targets))
@@ -282,8 +294,8 @@ class MsgPassingVLA(LearnedPolicy):
         """Encode the observations of all arms and exchange all messages."""
         config = self.config
         arms = config.space.num_arms
-        view = split_team(obs, config.cameras, config.proprioception, config.instructed, config.messages.peers)
-        features = self.begin(view)
+        layout, peers = config.proprioception, config.messages.peers
+        features = self.begin(split_team(obs, config.shared, config.carried, layout, config.instructed, peers))
         for number in range(self.rounds):
             inbox, received = exchange(self.write(features, number).unflatten(0, (-1, arms)))
             features = self.read(features, number, inbox.flatten(0, 1), received.flatten(0, 1))
@@ -307,7 +319,7 @@ class MsgPassingVLA(LearnedPolicy):
         costs |= auxiliary_costs(*heads, features, batch.auxiliary, batch.auxiliary_valid)
         if config.pointing_weight:
             costs["pointing"] = pointing_cost(
-                (found, keypoints_for_arms(batch.keypoints, camera, arms))
+                (found, keypoints_for_arms(batch.keypoints, config.carried.get(camera, (camera,) * arms)))
                 for camera, found in encoded.keypoints.items()
             )
         return config.weigh(costs)
@@ -324,9 +336,6 @@ class MsgPassingVLA(LearnedPolicy):
     def _encode_images(self, features: ArmFeatures, inbox: Sequence[Tensor]) -> ArmFeatures:
         arms = features.arms
         condition = torch.cat([features.instruction, self.arm(arms.arm), *inbox], dim=-1)
-        images = {camera: arms.shared[camera] for camera in self._shared}
-        if arms.own is not None:
-            images[OWN_CAMERA] = arms.own
-        keypoints = {camera: self.views[camera](image, condition) for camera, image in images.items()}
+        keypoints = {camera: view(arms.images[camera], condition) for camera, view in self.views.items()}
         points = [found.points for found in keypoints.values()]
         return replace(features, vector=torch.cat([features.vector, *points], dim=-1), keypoints=keypoints)

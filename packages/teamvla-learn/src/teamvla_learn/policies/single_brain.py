@@ -25,7 +25,7 @@ from teamvla_learn.policies.mlp import make_mlp
 from teamvla_learn.policies.normalize import Normalize
 from teamvla_learn.policies.options import PolicyOptions, VisionLanguageOptions
 from teamvla_learn.policies.registry import register_policy
-from teamvla_learn.policies.team_losses import team_costs
+from teamvla_learn.policies.team_losses import TeamCosts
 from teamvla_learn.policies.training_data import TrainingData, ignored_entries
 
 
@@ -120,7 +120,7 @@ class SingleBrainVLA(LearnedPolicy):
         self.normalize_auxiliary = nn.ModuleDict(
             {target.name: Normalize(normalization.auxiliary[target.name]) for target in config.auxiliary}
         )
-        self._team_costs = team_costs(config, config.robots, config.proprioception, config.space)
+        self._team_costs = TeamCosts(config, config.robots, config.proprioception, config.space)
 
     @classmethod
     def from_data(cls, data: TrainingData, options: SingleBrainOptions) -> Self:

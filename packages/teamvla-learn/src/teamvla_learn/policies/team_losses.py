@@ -104,23 +104,22 @@ class TeamCosts:
     """Coordination and collision losses of a policy.
 
     Args:
+        weights: Loss weights; only losses with positive weights are computed.
         robots: Robot names, one per arm.
-        joints: (start, stop) of the joint positions in an arm's proprioception.
-        gripper_entries: Indices of the gripper commands among an arm's D action entries; the others are its joints'.
-        coordination: Whether to compute the coordination loss.
-        collision: Whether to compute the collision loss.
+        proprioception: Layout of one arm's proprioception.
+        space: Shape of the team's actions.
+
+    Raises:
+        UserError: When a loss is enabled but the robots or their joint positions are not known.
     """
 
-    def __init__(
-        self,
-        robots: Sequence[str],
-        joints: tuple[int, int],
-        gripper_entries: Sequence[int],
-        coordination: bool,
-        collision: bool,
-    ):
-        self._robots, self._joints, self._grippers = tuple(robots), slice(*joints), list(gripper_entries)
-        self._coordination, self._collision = coordination, collision
+    def __init__(self, weights: LossWeights, robots: Sequence[str], proprioception: PartLayout, space: ActionSpace):
+        self._coordination, self._collision = weights.coordination_weight > 0, weights.collision_weight > 0
+        self._robots, self._grippers = tuple(robots), list(space.gripper_entries)
+        known = "joint_pos" in proprioception.names
+        if (self._coordination or self._collision) and not (known and len(robots) == space.num_arms):
+            raise UserError("coordination_weight and collision_weight need robots and joint_pos in the proprioception")
+        self._joints = slice(*proprioception.span("joint_pos")) if known else slice(0)
 
     @cached_property
     def _motion(self) -> TeamMotion:
@@ -149,19 +148,3 @@ class TeamCosts:
             if self._collision:
                 costs["collision"] = collision_cost(points, expert)
         return costs
-
-
-def team_costs(
-    weights: LossWeights, robots: Sequence[str], proprioception: PartLayout, space: ActionSpace
-) -> TeamCosts:
-    """Make the losses with positive weights.
-
-    Raises:
-        UserError: When the robots or their joint positions are not known.
-    """
-    coordination, collision = weights.coordination_weight > 0, weights.collision_weight > 0
-    known = "joint_pos" in proprioception.names
-    if (coordination or collision) and not (known and len(robots) == space.num_arms):
-        raise UserError("coordination_weight and collision_weight need robots and joint_pos in the proprioception")
-    joints = proprioception.span("joint_pos") if known else (0, 0)
-    return TeamCosts(robots, joints, space.gripper_entries, coordination, collision)

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from teamvla_envs.errors import UserError
+from teamvla_envs.scene.robots.registry import get_robot, registered_robots
 
 from teamvla_learn.data.layout import PartLayout
 from teamvla_learn.data.metadata import DemoSource
@@ -51,6 +52,12 @@ class TrainingData:
         return tuple(self.samples.pixels)
 
     @property
+    def own_cameras(self) -> tuple[str, ...]:
+        """Names of the cameras that the arms carry, as their robots declare them."""
+        robots = [get_robot(name) for name in self.source.files[0].robots if name in registered_robots()]
+        return tuple(dict.fromkeys(camera.name for robot in robots for camera in robot.cameras))
+
+    @property
     def image_size(self) -> tuple[int, int]:
         """(H, W) of the images [px]."""
         height, width = next(iter(self.samples.pixels.values())).shape[1:3]
@@ -79,11 +86,7 @@ class TrainingData:
         return tuple(AuxiliaryTarget(name, known[name]) for name in names)
 
     def normalization(self, obs_mode: str, targets: Sequence[AuxiliaryTarget] = ()) -> Normalization:
-        """Return the statistics that a policy with this observation mode needs.
-
-        Args:
-            obs_mode: ``vision`` or ``state``.
-            targets: Auxiliary targets of the policy.
+        """Return the statistics that a policy with this observation mode and these auxiliary targets needs.
 
         Raises:
             UserError: When the files do not hold a common ``environment_state`` for a state policy.
@@ -111,14 +114,14 @@ class TrainingData:
         """
         if not (losses.coordination_weight or losses.collision_weight):
             return ()
-        robot, mode = self.source.env_kwargs.get("robot", ()), self.source.env_kwargs.get("action_mode")
+        mode = self.source.env_kwargs.get("action_mode")
         for name in ("coordination_weight", "collision_weight"):
             if getattr(losses, name) and mode != "joint_delta":
                 raise UserError(
                     f"{name} is {getattr(losses, name)}, which needs action_mode joint_delta; "
                     f"{self.source.path} has {mode}"
                 )
-        return (robot,) * self.action_space.num_arms if isinstance(robot, str) else tuple(robot)
+        return self.source.files[0].robots
 
 
 def ignored_entries(layout: PartLayout, tasks: Sequence[str]) -> tuple[int, ...]:

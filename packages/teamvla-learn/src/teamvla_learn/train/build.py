@@ -52,8 +52,8 @@ def check_sentences(datasets: Iterable[MultiTaskDataset], tokenizer: Tokenizer, 
     Raises:
         UserError: Naming the first one that is.
     """
-    different = {sentence for data in datasets for true in data.sentences for sentence in true}
-    for sentence in sorted(different):
+    distinct = {sentence for data in datasets for true in data.sentences for sentence in true}
+    for sentence in sorted(distinct):
         if (length := tokenizer.length(sentence)) > max_tokens:
             raise UserError(
                 f"the instruction {shown(sentence)} has {length} tokens, but the instruction encoder reads "

@@ -46,7 +46,7 @@ def train(
     """
     from teamvla_learn.baselines.registry import checkpoint_folder
     from teamvla_learn.policies.checkpoint import architecture_of, load_checkpoint
-    from teamvla_learn.train.init_from import check_architecture_kept, check_network_kept, warn_of_network
+    from teamvla_learn.train.init_from import check_kept
     from teamvla_learn.train.run import TrainingJob, run_training
     from teamvla_learn.train.settings import check_options, layered_settings
 
@@ -57,10 +57,7 @@ def train(
     if init_from is None:
         check_options(settings, below)
     else:
-        policy = load_checkpoint(init_from).policy
-        check_architecture_kept(policy, settings.policy, init_from)
-        check_network_kept(settings, below, policy)
-        warn_of_network(policy, preset, config)
+        check_kept(load_checkpoint(init_from).policy, init_from, settings, below, preset, config)
     run_training(
         TrainingJob(
             demos=demos,

@@ -8,6 +8,7 @@ import torch
 import tyro
 from teamvla_envs.errors import UserError
 
+from teamvla_learn.config_io import check_at_least
 from teamvla_learn.train.optimizer import OptimizerName
 
 
@@ -30,8 +31,8 @@ class Budget:
     def __post_init__(self) -> None:
         if (self.steps is None) == (self.minutes is None):
             raise UserError("budget needs either steps or minutes, not both")
-        if self.steps is not None and self.steps < 1:
-            raise UserError(f"steps is {self.steps}, expected at least 1")
+        if self.steps is not None:
+            check_at_least(self, 1, "steps")
         if self.minutes is not None and not 0 < self.minutes < math.inf:
             raise UserError(f"minutes is {self.minutes}, expected a positive number")
 
@@ -136,20 +137,9 @@ class TrainConfig:
 
     def __post_init__(self) -> None:
         """Check the values."""
-        for name in (
-            "batch_size",
-            "opening_steps",
-            "opening_weight",
-            "log_every",
-            "validate_every",
-            "validation_samples",
-            "validate_episodes_every",
-        ):
-            if getattr(self, name) < 1:
-                raise UserError(f"{name} is {getattr(self, name)}, expected at least 1")
-        for name in ("seed", "openings_first", "warmup_steps", "validate_episodes"):
-            if getattr(self, name) < 0:
-                raise UserError(f"{name} is {getattr(self, name)}, expected 0 or more")
+        check_at_least(self, 1, "batch_size", "opening_steps", "opening_weight", "log_every")
+        check_at_least(self, 1, "validate_every", "validation_samples", "validate_episodes_every")
+        check_at_least(self, 0, "seed", "openings_first", "warmup_steps", "validate_episodes")
         if not 1 <= self.shards <= self.batch_size:
             raise UserError(f"shards is {self.shards}, expected 1 to the batch size of {self.batch_size}")
         for name in ("learning_rate", "max_gradient_norm"):

@@ -145,7 +145,7 @@ class ShardedGradient:
         if self._processes.size == 1:
             self._add_gradients(len(parts))
         else:
-            self._add_everyones_gradients()
+            self._add_gathered_gradients()
             values = self._processes.gather(values)
         return {
             name: _sum([share * value for share, value in zip(shares, column, strict=True)])
@@ -153,7 +153,7 @@ class ShardedGradient:
         }
 
     def own_parts(self, indices: np.ndarray) -> dict[int, np.ndarray]:
-        """Return the samples of this process's parts of a batch, by the number of the part."""
+        """Return the samples (b,) of this process's parts of a batch (B,), by the number of the part."""
         parts = self._parts(indices)
         return {
             part: parts[part] for part in range(self._first, self._first + len(self._policies)) if part < len(parts)
@@ -182,7 +182,7 @@ class ShardedGradient:
                     parameter.grad.add_(other.grad)
 
     @torch.no_grad()
-    def _add_everyones_gradients(self) -> None:
+    def _add_gathered_gradients(self) -> None:
         """Add the gradients of all parts of all processes, in the order of a single process."""
         own = [torch.cat([gradient.flatten() for gradient in _gradients(policy)]) for policy in self._policies]
         first, *others = self._processes.gather(torch.stack(own)).unbind()

@@ -33,36 +33,45 @@ def check_architecture_kept(policy: LearnedPolicy, wanted: str, folder: Path) ->
         raise UserError(f"policy is {wanted}, init_from {folder} holds a {type(policy).__name__}")
 
 
-def check_network_kept(settings: Settings, below: Settings, policy: LearnedPolicy) -> None:
+def check_kept(
+    policy: LearnedPolicy,
+    folder: Path,
+    settings: Settings,
+    below: Settings,
+    preset: str | None,
+    configs: Sequence[Path],
+) -> None:
     """Check that no option asks for a network other than the trained one.
 
+    Logs a warning for every preset or file that does; see :func:`warn_of_network`.
+
     Args:
+        policy: The trained network.
+        folder: Its checkpoint folder.
         settings: The settings.
         below: The settings without the command line.
-        policy: The trained network.
+        preset: Name of a shipped preset.
+        configs: YAML files, or names of shipped ones.
 
     Raises:
         UserError: Naming the first option that does, and its value in the trained network.
     """
-    own, defaults = _network(_settings_of(policy)), _network(below)
+    check_architecture_kept(policy, settings.policy, folder)
+    trained = _settings_of(policy)
+    own, defaults = _network(trained), _network(below)
     for name, value in _network(settings).items():
         if value not in (defaults[name], own[name]):
             raise UserError(f"{name} is {value}, but init_from has a network with {own[name]}, which it keeps")
+    warn_of_network(policy, preset, configs)
 
 
 def warn_of_network(policy: LearnedPolicy, preset: str | None, configs: Sequence[Path]) -> None:
-    """Log a warning for every preset or file that asks for a network other than the trained one, which is kept.
-
-    Args:
-        policy: The trained network.
-        preset: Name of a shipped preset.
-        configs: YAML files, or names of shipped ones.
-    """
+    """Log a warning for every preset or file that asks for a network other than the trained one, which is kept."""
     settings = _settings_of(policy)
     own = _network(settings)
     for name, layer in named_layers(preset, configs):
         wanted = apply_layer(settings, {key: layer[key] for key in NETWORK if key in layer}, f"config {name}")
-        changed = [place for place, value in _network(wanted).items() if value != own[place]]
+        changed = [entry for entry, value in _network(wanted).items() if value != own[entry]]
         if changed:
             _log.warning("%s of config %s has no effect: init_from keeps its network", changed[0], name)
 
@@ -92,12 +101,6 @@ def load_initial_policy(
     folder: Path, wanted: str, train: MultiTaskDataset, source: DemoSource
 ) -> tuple[LearnedPolicy, Tokenizer | None]:
     """Return the network of a checkpoint, ready to be trained on these demonstrations, and its tokenizer.
-
-    Args:
-        folder: Checkpoint folder.
-        wanted: Architecture that was asked for.
-        train: Training samples.
-        source: Metadata of the demonstration files.
 
     Raises:
         UserError: When the network does not fit the demonstrations; the message names the difference.

@@ -97,11 +97,9 @@ TENSORBOARD_FOLDER = "tensorboard"
 
 @contextmanager
 def event_file(out: Path, step: int) -> Generator[Callable[[LogRow], None]]:
-    """Open a TensorBoard event file in a run folder; yields the callback for log rows.
+    """Open a TensorBoard event file in a run folder, after ``step`` steps; yields the callback for log rows.
 
-    Args:
-        out: Run folder.
-        step: Steps already taken; rows of later steps in earlier files are discarded.
+    Rows of later steps in earlier files are discarded.
     """
     from torch.utils.tensorboard import SummaryWriter
 

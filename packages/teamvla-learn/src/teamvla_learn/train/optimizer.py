@@ -54,7 +54,7 @@ class Optimizer:
             job.result()
 
     def state(self) -> dict[str, Tensor]:
-        """Return the state of the optimizer by name: its own tensors, not copies."""
+        """Return the state by name: its own tensors, not copies, with the shapes of the weights (steps are scalars)."""
         tensors: dict[str, Tensor] = {}
         for key, parameter in self._others.items():
             moments: Any = self._adamw.state[parameter]
@@ -97,13 +97,10 @@ def _as_matrix(weight: Tensor) -> Tensor:
 
 @torch.no_grad()
 def stacked_step(muon: torch.optim.Muon) -> None:
-    """Take the step of ``muon.step()``, up to rounding, for all matrices at once.
+    """Take the step of ``muon.step()`` (with ``match_rms_adamw``), up to rounding, for all matrices at once.
 
     The matrices are padded with zeros to one size. ``torch.optim.Muon`` processes them one by one, in hundreds of small
     operations, each of which costs a GPU more to launch than to compute.
-
-    Args:
-        muon: Optimizer with Nesterov momentum and ``adjust_lr_fn="match_rms_adamw"``.
     """
     for group in muon.param_groups:
         matrices: list[Tensor] = []

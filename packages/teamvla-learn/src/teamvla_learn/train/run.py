@@ -226,8 +226,8 @@ def _network(
 
 
 def _settings_file(job: TrainingJob) -> str:
-    begun = f" --init-from {job.init_from}" if job.init_from else ""
-    command = f"teamvla train {' '.join(map(str, job.demos))} --out OTHER_FOLDER{begun} --config THIS_FILE"
+    init_from = f" --init-from {job.init_from}" if job.init_from else ""
+    command = f"teamvla train {' '.join(map(str, job.demos))} --out OTHER_FOLDER{init_from} --config THIS_FILE"
     return f"# {command}\n{job.settings.to_yaml()}"
 
 
@@ -259,9 +259,9 @@ def _settle_precision(job: TrainingJob, processes: Processes) -> TrainConfig:
     if config.precision != "auto":
         return config
     if job.resume:
-        begun = load_checkpoint(job.out).info.training.get("precision")
-        if begun in ("float32", "bfloat16"):
-            return replace(config, precision=begun)
+        stored = load_checkpoint(job.out).info.training.get("precision")
+        if stored in ("float32", "bfloat16"):
+            return replace(config, precision=stored)
     fast = config.device != "cpu" or native_precision() == "bfloat16"
     (agreed,) = processes.broadcast(fast)
     return replace(config, precision="bfloat16" if agreed else "float32")

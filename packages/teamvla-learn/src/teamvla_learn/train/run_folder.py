@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from teamvla_envs.errors import UserError
-from teamvla_envs.files import real_path, temporary_path, write_text
+from teamvla_envs.files import new_folder, real_path, temporary_folder, temporary_path, write_text
 from teamvla_envs.outside import parse_json
 from torch import Tensor
 
@@ -71,22 +71,13 @@ def create_folder(out: Path, trainer: Trainer, info: CheckpointInfo, settings: s
     Raises:
         UserError: When the folder cannot be written.
     """
-    target = real_path(out)
-    present = target.exists()
-    new = target / _FIRST if present else temporary_path(target)
-    with _naming_out(out):
-        shutil.rmtree(new, ignore_errors=True)
-        new.mkdir(parents=True)
-        try:
-            save_checkpoint(new, trainer.average.policy, info)
-            save_state(new, trainer)
-            write_text(new / SETTINGS_FILE, settings)
-            if present:
-                _replace_content(target, new)
-            else:
-                new.rename(target)
-        finally:
-            shutil.rmtree(new, ignore_errors=True)
+    present = out.exists()
+    with _naming_out(out), temporary_folder(out / _FIRST) if present else new_folder(out) as new:
+        save_checkpoint(new, trainer.average.policy, info)
+        save_state(new, trainer)
+        write_text(new / SETTINGS_FILE, settings)
+        if present:
+            _replace_content(out, new)
 
 
 def _replace_content(folder: Path, new: Path) -> None:
@@ -137,16 +128,14 @@ class BestCheckpoint:
 
 def check_same(folder: Path, policy: LearnedPolicy, info: CheckpointInfo) -> None:
     """Check that a training is resumed with the same data, network and settings."""
-    begun = load_checkpoint(folder)
-    if begun.info.data.get("content_hash") != info.data["content_hash"]:
-        files = ", ".join(str(file.get("file")) for file in begun.info.data.get("files", ()))
+    stored = load_checkpoint(folder)
+    if stored.info.data.get("content_hash") != info.data["content_hash"]:
+        files = ", ".join(str(file.get("file")) for file in stored.info.data.get("files", ()))
         raise UserError(f"cannot resume: {folder} was started with other demonstrations ({files})")
-    ours = {"policy": type(policy).__name__, **_flat(asdict(policy.config)), **_flat(dict(info.training))}
-    theirs = {
-        "policy": type(begun.policy).__name__,
-        **_flat(asdict(begun.policy.config)),
-        **_flat(dict(begun.info.training)),
-    }
+    ours, theirs = (
+        {"policy": type(network).__name__, **_flat(asdict(network.config)), **_flat(dict(metadata.training))}
+        for network, metadata in ((policy, info), (stored.policy, stored.info))
+    )
     for name, value in ours.items():
         if theirs.get(name) != value and name not in _MAY_CHANGE:
             raise UserError(f"cannot resume: {name} is {value}, {folder} was started with {theirs.get(name)}")

@@ -16,7 +16,7 @@ import yaml
 from teamvla_envs.errors import UserError
 
 from teamvla_learn.baselines.registry import checkpoint_folder
-from teamvla_learn.config_io import apply_layer, leaves, read_layer, to_plain
+from teamvla_learn.config_io import apply_layer, check_at_least, leaves, read_layer, to_plain
 from teamvla_learn.policies.checkpoint import architecture_of
 from teamvla_learn.policies.options import PolicyOptions
 from teamvla_learn.policies.registry import (
@@ -31,6 +31,7 @@ from teamvla_learn.train.config import Budget, TrainConfig
 SETTINGS_FILE = "train.yaml"
 DEFAULT_POLICY = "vla"
 BASE_LAYERS = ("common", "train_bc")
+_CONFIGS = Path(str(files("teamvla_learn"))) / "configs"
 _LENGTHS = {name: (f"--{name}", f"--train.budget.{name}") for name in ("steps", "minutes")}
 
 
@@ -59,8 +60,7 @@ class Settings:
     def __post_init__(self) -> None:
         """Check what the groups do not check themselves."""
         check_architecture(self.policy)
-        if self.chunk_length < 1:
-            raise UserError(f"chunk_length is {self.chunk_length}, expected at least 1")
+        check_at_least(self, 1, "chunk_length")
 
     def to_yaml(self) -> str:
         """Return the settings as a file that ``--config`` takes."""
@@ -86,7 +86,7 @@ def layered_settings(preset: str | None = None, configs: Sequence[Path] = (), po
     Raises:
         UserError: For a missing file, or an unknown name or value.
     """
-    layers = [(name, read_layer(_shipped(name))) for name in BASE_LAYERS] + named_layers(preset, configs)
+    layers = [(name, read_layer(_CONFIGS / f"{name}.yaml")) for name in BASE_LAYERS] + named_layers(preset, configs)
     wanted = [policy, *(layer.get("policy") for _, layer in reversed(layers))]
     name: Any = next((name for name in wanted if name in architecture_names()), DEFAULT_POLICY)
     settings = Settings(policy=name, train=default_training(name))
@@ -95,13 +95,13 @@ def layered_settings(preset: str | None = None, configs: Sequence[Path] = (), po
     return settings if policy is None else replace(settings, policy=name)
 
 
-def settings_below(arguments: Sequence[str], begun: bool = False) -> Settings:
+def settings_below(arguments: Sequence[str], own_settings: bool = False) -> Settings:
     """Return the settings that a command line modifies: the defaults with its ``--preset`` and ``--config``.
 
     Args:
         arguments: The command line.
-        begun: Whether the settings default to those of the run in the folder that ``--init-from`` names. The
-            architecture always does.
+        own_settings: Whether the settings default to those in the folder that ``--init-from`` names. The architecture
+            always does.
     """
     scan = argparse.ArgumentParser(add_help=False, allow_abbrev=False, exit_on_error=False)
     scan.add_argument("--preset")
@@ -119,7 +119,7 @@ def settings_below(arguments: Sequence[str], begun: bool = False) -> Settings:
         check_architecture(policy)
     if found.init_from is not None:
         policy = policy or architecture_of(found.init_from)
-        configs = configs_or_own(found.init_from, found.preset, configs) if begun else configs
+        configs = configs_or_own(found.init_from, found.preset, configs) if own_settings else configs
     settings = layered_settings(found.preset, configs, policy)
     if found.steps and not found.minutes:  # steps on the command line replace minutes, and vice versa
         return replace(settings, train=replace(settings.train, budget=Budget(steps=1)))
@@ -175,36 +175,24 @@ def _owners(name: str) -> list[str] | None:
 
 def shipped_configs() -> list[str]:
     """Return the names of the shipped files that ``--config`` takes."""
-    return _names(_configs())
+    return sorted(path.stem for path in _CONFIGS.glob("*.yaml"))
 
 
 def presets() -> list[str]:
     """Return the names of the shipped presets."""
-    return _names(_configs() / "presets")
+    return sorted(path.stem for path in _CONFIGS.glob("presets/*.yaml"))
 
 
 def _preset(name: str) -> Path:
     if name not in presets():
         raise UserError(f"preset is {name!r}, allowed are {', '.join(presets())}")
-    return _configs() / "presets" / f"{name}.yaml"
+    return _CONFIGS / "presets" / f"{name}.yaml"
 
 
 def _find(config: Path) -> Path:
     """Return an existing file, or the shipped one of that name."""
     if config.exists() or config.suffix or len(config.parts) > 1:
         return config
-    return _shipped(str(config))
-
-
-def _shipped(name: str) -> Path:
-    if name not in shipped_configs():
-        raise UserError(f"config is {name!r}, which is no file; shipped are {', '.join(shipped_configs())}")
-    return _configs() / f"{name}.yaml"
-
-
-def _names(folder: Path) -> list[str]:
-    return sorted(path.stem for path in folder.glob("*.yaml"))
-
-
-def _configs() -> Path:
-    return Path(str(files("teamvla_learn"))) / "configs"
+    if config.name not in shipped_configs():
+        raise UserError(f"config is {config.name!r}, which is not a file; shipped are {', '.join(shipped_configs())}")
+    return _CONFIGS / f"{config.name}.yaml"

@@ -150,12 +150,13 @@ class Trainer:
             finished = self.progress >= 1.0
             if finished or self.step % self.config.log_every == 0:
                 steps, seconds = self.step - logged_step, self.elapsed_s - logged_s
-                row: LogRow = {"step": self.step, "time_s": round(self.elapsed_s, 3)}
-                row |= {
+                row: LogRow = {
+                    "step": self.step,
+                    "time_s": round(self.elapsed_s, 3),
                     "lr": self._learning_rate(),
                     "samples_per_s": round(steps * self.config.batch_size / seconds, 1),
+                    "train": {name: float(value) / steps for name, value in sums.items()},
                 }
-                row |= {"train": {name: float(value) / steps for name, value in sums.items()}}
                 if self._valid is not None and (finished or self.step % self.config.validate_every == 0):
                     row["valid"] = self.validate()
                 if act is not None and (finished or self.step % self.config.validate_episodes_every == 0):
@@ -166,7 +167,7 @@ class Trainer:
                 logged_s = self.elapsed_s
 
     def train_step(self) -> dict[str, torch.Tensor]:
-        """Take a step; returns the loss terms and their weighted ``total``."""
+        """Take a step; returns the loss terms and their weighted ``total``, scalars."""
         made = self._prefetcher(self.step) if self._prefetcher else None
 
         def make_part(number: int, indices: np.ndarray) -> Batch:

@@ -36,11 +36,7 @@ def success_rates(checkpoint: Checkpoint, episodes: int, threads: int | None = N
     for task in checkpoint.info.tasks:
         policy = CheckpointPolicy(checkpoint)
         env: Any = TeamVectorEnv(
-            task,
-            min(WORLDS, episodes),
-            autoreset_mode=AutoresetMode.DISABLED,
-            num_threads=threads,
-            **policy.env_kwargs,
+            task, min(WORLDS, episodes), autoreset_mode=AutoresetMode.DISABLED, num_threads=threads, **policy.env_kwargs
         )
         with closing(env):
             policy.bind(env)

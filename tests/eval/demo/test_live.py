@@ -32,7 +32,7 @@ def make_live() -> Iterator[MakeLive]:
 
 
 class Listener:
-    """A policy that reads the sentence, talks, and holds still."""
+    """A policy that reads the instruction, talks, and holds still."""
 
     env_kwargs = {"obs_mode": "vision", "image_size": 16, "cameras": ("front",)}  # noqa: RUF012
     messages = np.array([[[1.0, -1.0], [0.5, 0.0]]])
@@ -62,7 +62,7 @@ def test_the_expert_does_what_the_chosen_goal_asks(make_live: MakeLive):
     live = make_live()
     for goal in ("stand_back", "hold"):
         live.begin(0, goal, "")
-        assert not live.hears
+        assert not live.reads_instruction
         _play(live)
         view = live.view(64)
         assert (view.goal, view.success, view.end_reason) == (goal, True, "success")
@@ -70,11 +70,11 @@ def test_the_expert_does_what_the_chosen_goal_asks(make_live: MakeLive):
         assert len(view.phases_seen) == round(view.time_s * 25) + 1
 
 
-def test_a_picture_shows_the_overview_and_the_wrist_cameras(make_live: MakeLive):
+def test_a_image_shows_the_overview_and_the_wrist_cameras(make_live: MakeLive):
     live = make_live(num_arms=3)
     live.begin(0, None, "")
     view = live.view(96)
-    image = Image.open(io.BytesIO(view.picture))
+    image = Image.open(io.BytesIO(view.image))
     assert image.size == (96 + 32, 96)
     assert view.aspect == pytest.approx(128 / 96)
     assert np.asarray(image).std() > 10
@@ -90,7 +90,7 @@ def test_a_learned_policy_hears_what_was_typed_and_its_messages_are_shown(
     live.step()
     live.begin(0, "hold", "")
     live.step()
-    assert live.hears
+    assert live.reads_instruction
     assert policy.heard == ["please do something nice", live.env.instructions[0]]
     assert live.view(64).messages is not None
 

@@ -21,7 +21,7 @@ class Request:
 
 
 class Ready:
-    """A simulator that knows one sentence."""
+    """A simulator that knows one instruction."""
 
     def __init__(self) -> None:
         self.asked: list[Any] = []
@@ -40,7 +40,7 @@ class Ready:
         self.asked.append(request)
         if isinstance(request, Look):
             pipe.send(Scene(FRAME, {"hold": ("hold the bar up",)}, ("bar",)))
-        elif isinstance(request, Run) and request.sentence in ("", "hold the bar up"):
+        elif isinstance(request, Run) and request.instruction in ("", "hold the bar up"):
             pipe.send(FRAME)
             pipe.send(Ended(FRAME))
         elif isinstance(request, Run):
@@ -79,7 +79,7 @@ def test_it_is_shown_that_something_is_being_worked_on_until_it_is_done(handlers
     assert messages[-1] == ""
 
 
-def test_the_labels_of_the_picture_before_are_hidden_until_the_new_picture_is_there(handlers: Any):
+def test_the_labels_of_the_image_before_are_hidden_until_the_new_image_is_there(handlers: Any):
     first, *_, last = look(handlers)
     assert ("tv-stale" in first["message"], "tv-stale" in last["message"]) == (True, False)
     answers = list(handlers.run("lift", "random", "nobody", 0, 2, "", False, Request()))
@@ -103,7 +103,7 @@ def test_the_labels_of_the_picture_before_are_hidden_until_the_new_picture_is_th
         (True, "True"),
     ],
 )
-def test_a_seed_that_is_none_is_explained_and_the_picture_stays(handlers: Any, seed: Any, given: str):
+def test_a_seed_that_is_none_is_explained_and_the_image_stays(handlers: Any, seed: Any, given: str):
     (answer,) = look(handlers, seed=seed)
     assert f"The seed is {given}, expected a whole number from 0 to 2147483647." in answer["message"]
     assert "value" not in answer["stage"]
@@ -121,7 +121,7 @@ def test_the_page_does_not_let_gradio_judge_or_round_the_seed():
     assert [seed.preprocess(value) for value in (-3, 1.5, None)] == [-3, 1.5, None]
 
 
-def test_the_sentence_that_was_meant_is_offered(handlers: Any):
+def test_the_instruction_that_was_meant_is_offered(handlers: Any):
     *_, answer = handlers.run("lift", "expert", "nobody", 0, 2, "hold bar up", False, Request())
     message, stage, suggestion, *_ = answer
     assert "Did you mean “hold the bar up”?" in message
@@ -131,10 +131,10 @@ def test_the_sentence_that_was_meant_is_offered(handlers: Any):
     assert again[0][2]["visible"] is False
 
 
-def test_the_first_episode_ignores_half_a_sentence_and_gives_way_to_a_visitor_who_was_faster(
+def test_the_first_episode_ignores_half_an_instruction_and_gives_way_to_a_visitor_who_was_faster(
     handlers: Any, simulator: Ready
 ):
     look(handlers)
     assert list(handlers.run_first("lift", "expert", "nobody", 0, 2, Request()))
-    assert [request.sentence for request in simulator.asked if isinstance(request, Run)] == [""]
+    assert [request.instruction for request in simulator.asked if isinstance(request, Run)] == [""]
     assert list(handlers.run_first("lift", "expert", "nobody", 0, 2, Request())) == []

@@ -62,9 +62,9 @@ def test_a_run_goes_on_until_it_is_stopped_and_hears_what_is_done_to_it(simulato
     visitor = Visitor(simulator.connect())
     answers = visitor.run(Run(CHOICE, "hold the bar up"))
     assert isinstance(next(answers), Frame)
-    visitor.tell(Push("bar", (0.1, 0.0, 0.0)))
-    visitor.tell(Freeze((1,)))
-    visitor.tell(Stop())
+    visitor.send(Push("bar", (0.1, 0.0, 0.0)))
+    visitor.send(Freeze((1,)))
+    visitor.send(Stop())
     assert isinstance(list(answers)[-1], Ended)
     assert [word for word in simulator.heard if isinstance(word, (Push, Freeze))] == [
         Push("bar", (0.1, 0.0, 0.0)),
@@ -144,4 +144,4 @@ def test_a_simulator_that_ended_is_told_in_words(simulator: Echo):
     assert visitor.look(CHOICE) == GONE
     assert list(visitor.run(Run(CHOICE, ""))) == [GONE]
     assert isinstance(GONE, Refused)
-    visitor.tell(Stop())
+    visitor.send(Stop())

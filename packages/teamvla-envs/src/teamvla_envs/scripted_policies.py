@@ -67,9 +67,8 @@ class ExpertPolicy(_BoundPolicy):
     """Scripted expert of the task; it reads the world state and keeps no memory."""
 
     def bind(self, env: "TeamVectorEnv") -> None:
-        """Bind to an environment whose task has an expert."""
-        if getattr(env.task, "expert", ExpertPolicy) is None:
-            raise UserError(f"task {env.task_name} has no expert")
+        """Bind to an environment; UserError if its task has no expert."""
+        env.task.get_expert()
         super().bind(env)
 
     def act(self, obs: Any) -> np.ndarray:

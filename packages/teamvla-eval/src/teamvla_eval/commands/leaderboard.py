@@ -6,14 +6,14 @@ from typing import Annotated, Any
 
 import tyro
 from teamvla_envs.cli import one_line
+from teamvla_envs.console import tolerant_stdout
 from teamvla_envs.errors import UserError
-from teamvla_envs.files import write_text
+from teamvla_envs.files import check_folder, write_text
 
 from teamvla_eval.metrics.summary import MeanSuccess, aggregate_results, summarize
 from teamvla_eval.report.html import render_page
-from teamvla_eval.report.output import tolerant_stdout
 from teamvla_eval.results.protocol import TASKS
-from teamvla_eval.results.results import PROTOCOL, check_folder
+from teamvla_eval.results.results import PROTOCOL
 from teamvla_eval.results.submissions import Submission, read_submission
 
 

@@ -1,10 +1,7 @@
 """HTML report of a benchmark: plots, videos and tables of every policy on every task, in one file."""
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
-
-from teamvla_envs.files import write_text
 
 from teamvla_eval.metrics.episode_record import EpisodeRecord
 from teamvla_eval.metrics.failures import outcome
@@ -19,11 +16,6 @@ from teamvla_eval.results.protocol import deviations
 from teamvla_eval.results.results import BenchResults
 
 Phases = Mapping[str, Sequence[str]]
-
-
-def write_bench_report(results: BenchResults, phases: Phases, clips: Sequence[Clip], path: Path) -> None:
-    """Write the report atomically; arguments as of :func:`render_bench_report`."""
-    write_text(path, render_bench_report(results, phases, clips))
 
 
 def render_bench_report(results: BenchResults, phases: Phases, clips: Sequence[Clip] = ()) -> str:

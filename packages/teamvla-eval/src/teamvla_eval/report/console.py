@@ -4,10 +4,11 @@ from collections.abc import Generator, Sequence
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
+from teamvla_envs.console import plain_console, print_table
+
 from teamvla_eval.metrics.failures import END_UNSTABLE
 from teamvla_eval.metrics.summary import summarize, summarize_by_goal
 from teamvla_eval.report.format import encodable, interval, p_value, percent, percent_points, seconds
-from teamvla_eval.report.output import make_console
 from teamvla_eval.results.results import BenchResults
 from teamvla_eval.rollout.suite import EpisodeCallback
 
@@ -17,8 +18,6 @@ if TYPE_CHECKING:
 
     from teamvla_eval.metrics.episode_record import EpisodeRecord
     from teamvla_eval.results.history_file import HistoryEntry
-
-_WIDEST = 10_000  # [characters]
 
 
 @contextmanager
@@ -36,7 +35,7 @@ def episode_progress(title: str, episodes: int) -> Generator[EpisodeCallback]:
         TextColumn("{task.fields[solved]} solved"),
         TimeElapsedColumn(),
     )
-    console = make_console(stderr=True)
+    console = plain_console(stderr=True)
     bar = Progress(*columns, console=console)
     task = bar.add_task(printable(title, console.encoding).plain, total=episodes, solved=0)
     solved = 0
@@ -82,7 +81,7 @@ def print_results(results: BenchResults) -> None:
                 style="bold" if number == 0 else "dim",
             )
         table.add_section()
-    _print(table)
+    print_table(table)
 
 
 def print_comparisons(results: BenchResults) -> None:
@@ -95,7 +94,7 @@ def print_comparisons(results: BenchResults) -> None:
         counts = str(c.only_a), str(c.only_b)
         _add_row(table, f"{a} – {b}", task, *counts, percent_points(c.difference), bounds, p_value(c.p_value))
     if table.row_count:
-        _print(table)
+        print_table(table)
 
 
 def print_history(entries: "Sequence[HistoryEntry]") -> None:
@@ -114,7 +113,7 @@ def print_history(entries: "Sequence[HistoryEntry]") -> None:
             interval(entry.wilson_95),
             "–" if entry.episodes_per_s is None else f"{entry.episodes_per_s:.1f}",
         )
-    _print(table)
+    print_table(table)
 
 
 def printable(name: str, encoding: str = "utf-8") -> "Text":
@@ -142,22 +141,5 @@ def _table(*names: str) -> "Table":
 
 def _add_row(table: "Table", *cells: str, style: str | None = None) -> None:
     """Add a row to a table for standard output."""
-    encoding = make_console().encoding
+    encoding = plain_console().encoding
     table.add_row(*(printable(cell, encoding) for cell in cells), style=style)
-
-
-def _print(table: "Table") -> None:
-    """Print a table on standard output, wider than the terminal if its names need it."""
-    console = make_console()
-    options = console.options.update(max_width=_WIDEST)
-    widest = []
-    for column in table.columns:
-        widths = [console.measure(cell, options=options) for cell in (column.header, *column.cells)]
-        widest.append(max(width.maximum for width in widths))
-        column.width = widest[-1] if column.no_wrap else max(width.minimum for width in widths)
-    needed = console.measure(table, options=options).maximum
-    spare = max(console.width - needed, 0)
-    for column, width in zip(table.columns, widest, strict=True):
-        added = min(width - (column.width or 0), spare)
-        column.width, spare = (column.width or 0) + added, spare - added
-    make_console(width=max(console.width, needed)).print(table)

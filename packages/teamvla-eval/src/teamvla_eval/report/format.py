@@ -28,11 +28,6 @@ def minutes_and_seconds(duration: float) -> str:
     return f"{minutes} min {rest} s" if minutes else f"{rest} s"
 
 
-def share(value: float | None) -> str:
-    """A share with two decimals, such as 0.97; a dash for None."""
-    return "–" if value is None else f"{value:.2f}"
-
-
 def percent_points(difference: float) -> str:
     """A difference of two rates with its sign, such as +4.0 or −12.5 (percent points)."""
     return f"{100 * difference:+.1f}".replace("-", "−")

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def render_page(template: str, *, eyebrow: str, title: str, lead: str, footer: str, **values: Any) -> str:
-    """A complete page, one file for light and dark appearance.
+    """Complete page in one file, for light and dark appearance.
 
     Args:
         template: Name of a template that extends ``page.html``.

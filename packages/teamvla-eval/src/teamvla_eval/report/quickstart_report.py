@@ -2,9 +2,6 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
-
-from teamvla_envs.files import write_text
 
 from teamvla_eval.metrics.summary import summarize, summarize_by_goal
 from teamvla_eval.report.html import render_page
@@ -49,11 +46,6 @@ class Report:
     clips: Sequence[Clip] = ()
     commands: Sequence[str] = ()
     training: Training | None = None
-
-
-def write_report(report: Report, path: Path) -> None:
-    """Write the page, complete or not at all."""
-    write_text(path, render_report(report))
 
 
 def render_report(report: Report) -> str:

@@ -3,21 +3,21 @@ from itertools import combinations
 import pytest
 import teamvla_envs
 from teamvla_envs.env.vector import TeamVectorEnv
-from teamvla_eval.demo.sentences import cleaned, goal_of, hint, nearest, sentences_of_goals
-from teamvla_eval.demo.settings import MAX_SENTENCE
+from teamvla_eval.demo.instructions import cleaned, goal_of, hint, instructions_of_goals, nearest
+from teamvla_eval.demo.settings import MAX_INSTRUCTION
 
 TOLD = {"hold": ("hold the bar up", "lift the bar and hold it"), "front": ("put the bar on the front stand",)}
 
 
 @pytest.mark.parametrize("task", teamvla_envs.registered_tasks())
-def test_every_sentence_of_a_scene_tells_one_goal(task: str):
+def test_every_instruction_of_a_scene_tells_one_goal(task: str):
     env = TeamVectorEnv(task)
-    sentences = sentences_of_goals(env, seed=11)
+    instructions = instructions_of_goals(env, seed=11)
     env.reset(seed=11)
-    assert next(iter(sentences)) == env.goal_names[0]
-    assert set(sentences) == set(env.goals)
-    assert env.instructions[0] in sentences[env.goal_names[0]]
-    for first, second in combinations(sentences.values(), 2):
+    assert next(iter(instructions)) == env.goal_names[0]
+    assert set(instructions) == set(env.goals)
+    assert env.instructions[0] in instructions[env.goal_names[0]]
+    for first, second in combinations(instructions.values(), 2):
         assert not set(first) & set(second)
     env.close()
 
@@ -36,7 +36,7 @@ def test_other_words_tell_no_goal(said: str):
 
 def test_what_was_typed_becomes_one_short_printable_line():
     assert cleaned("a\x00b\u202ec\n\n d") == "a b c d"
-    assert len(cleaned("word " * 100_000)) <= MAX_SENTENCE
+    assert len(cleaned("word " * 100_000)) <= MAX_INSTRUCTION
     assert cleaned("\u200b\ufeff \r\n") == ""
     assert cleaned("שלום 🤖 Ａ") == "שלום 🤖 A"
 
@@ -50,10 +50,10 @@ def test_what_was_typed_becomes_one_short_printable_line():
         ("qwertz", ""),
     ],
 )
-def test_the_nearest_sentence_of_the_scene_is_suggested(said: str, meant: str):
+def test_the_nearest_instruction_of_the_scene_is_suggested(said: str, meant: str):
     assert nearest(said, TOLD) == meant
 
 
-def test_the_hint_is_the_nearest_sentence_or_one_of_each_goal():
+def test_the_hint_is_the_nearest_instruction_or_one_of_each_goal():
     assert hint("hold the bar up", TOLD) == "Did you mean “hold the bar up”?"
     assert "“hold the bar up”; “put the bar on the front stand”" in hint("", TOLD)

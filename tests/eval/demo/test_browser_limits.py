@@ -48,7 +48,7 @@ def test_hostile_requests_get_an_answer(address: str):
 
     form = b'--x\r\ncontent-disposition: form-data; name="files"; filename="../../a"\r\n\r\nhi\r\n--x--\r\n'
     named = {"path": "/etc/passwd", "meta": {"_type": "gradio.FileData"}}
-    data = {"data": [named, "expert", "nobody", 0, 2], "fn_index": 0, "session_hash": "s"}
+    data = {"data": [named, "expert", "none", 0, 2], "fn_index": 0, "session_hash": "s"}
     file_data = json.dumps(data).encode()
     found = [
         status("/gradio_api/upload", form, "multipart/form-data; boundary=x"),

@@ -6,11 +6,11 @@ from teamvla_envs.env.vector import TeamVectorEnv
 from teamvla_eval.demo.instructions import cleaned, goal_of, hint, instructions_of_goals, nearest
 from teamvla_eval.demo.settings import MAX_INSTRUCTION
 
-TOLD = {"hold": ("hold the bar up", "lift the bar and hold it"), "front": ("put the bar on the front stand",)}
+INSTRUCTIONS = {"hold": ("hold the bar up", "lift the bar and hold it"), "front": ("put the bar on the front stand",)}
 
 
 @pytest.mark.parametrize("task", teamvla_envs.registered_tasks())
-def test_every_instruction_of_a_scene_tells_one_goal(task: str):
+def test_every_instruction_of_a_scene_names_one_goal(task: str):
     env = TeamVectorEnv(task)
     instructions = instructions_of_goals(env, seed=11)
     env.reset(seed=11)
@@ -23,15 +23,15 @@ def test_every_instruction_of_a_scene_tells_one_goal(task: str):
 
 
 @pytest.mark.parametrize(
-    "said", ["hold the bar up", "  Hold the BAR up. ", "hold\tthe bar\nup!", "ｈｏｌｄ the bar up"]
+    "typed", ["hold the bar up", "  Hold the BAR up. ", "hold\tthe bar\nup!", "ｈｏｌｄ the bar up"]
 )
-def test_case_spacing_and_closing_punctuation_do_not_matter(said: str):
-    assert goal_of(said, TOLD) == "hold"
+def test_case_spacing_and_closing_punctuation_do_not_matter(typed: str):
+    assert goal_of(typed, INSTRUCTIONS) == "hold"
 
 
-@pytest.mark.parametrize("said", ["", "hold the bar", "drop the bar", "../../etc/passwd", "<b>hold the bar up</b>"])
-def test_other_words_tell_no_goal(said: str):
-    assert goal_of(said, TOLD) is None
+@pytest.mark.parametrize("typed", ["", "hold the bar", "drop the bar", "../../etc/passwd", "<b>hold the bar up</b>"])
+def test_other_words_name_no_goal(typed: str):
+    assert goal_of(typed, INSTRUCTIONS) is None
 
 
 def test_what_was_typed_becomes_one_short_printable_line():
@@ -42,7 +42,7 @@ def test_what_was_typed_becomes_one_short_printable_line():
 
 
 @pytest.mark.parametrize(
-    ("said", "meant"),
+    ("typed", "meant"),
     [
         ("hold bar up please", "hold the bar up"),
         ("HOLD THE BAT UP", "hold the bar up"),
@@ -50,10 +50,10 @@ def test_what_was_typed_becomes_one_short_printable_line():
         ("qwertz", ""),
     ],
 )
-def test_the_nearest_instruction_of_the_scene_is_suggested(said: str, meant: str):
-    assert nearest(said, TOLD) == meant
+def test_the_nearest_instruction_of_the_scene_is_suggested(typed: str, meant: str):
+    assert nearest(typed, INSTRUCTIONS) == meant
 
 
 def test_the_hint_is_the_nearest_instruction_or_one_of_each_goal():
-    assert hint("hold the bar up", TOLD) == "Did you mean “hold the bar up”?"
-    assert "“hold the bar up”; “put the bar on the front stand”" in hint("", TOLD)
+    assert hint("hold the bar up", INSTRUCTIONS) == "Did you mean “hold the bar up”?"
+    assert "“hold the bar up”; “put the bar on the front stand”" in hint("", INSTRUCTIONS)

@@ -32,13 +32,13 @@ def make_live() -> Iterator[MakeLive]:
 
 
 class Listener:
-    """A policy that reads the instruction, talks, and holds still."""
+    """A policy that reads the instruction, sends messages, and holds still."""
 
     env_kwargs = {"obs_mode": "vision", "image_size": 16, "cameras": ("front",)}  # noqa: RUF012
     messages = np.array([[[1.0, -1.0], [0.5, 0.0]]])
 
     def __init__(self) -> None:
-        self.heard: list[str] = []
+        self.instructions: list[str] = []
 
     def bind(self, env: Any) -> None:
         self._size = env.num_arms * env.action_size
@@ -47,7 +47,7 @@ class Listener:
         pass
 
     def act(self, obs: Any) -> np.ndarray:
-        self.heard += obs["instruction"]
+        self.instructions += obs["instruction"]
         return np.zeros((1, self._size), np.float32)
 
 
@@ -80,7 +80,7 @@ def test_a_image_shows_the_overview_and_the_wrist_cameras(make_live: MakeLive):
     assert np.asarray(image).std() > 10
 
 
-def test_a_learned_policy_hears_what_was_typed_and_its_messages_are_shown(
+def test_a_learned_policy_reads_what_was_typed_and_its_messages_are_shown(
     make_live: MakeLive, monkeypatch: pytest.MonkeyPatch
 ):
     policy = Listener()
@@ -91,7 +91,7 @@ def test_a_learned_policy_hears_what_was_typed_and_its_messages_are_shown(
     live.begin(0, "hold", "")
     live.step()
     assert live.reads_instruction
-    assert policy.heard == ["please do something nice", live.env.instructions[0]]
+    assert policy.instructions == ["please do something nice", live.env.instructions[0]]
     assert live.view(64).messages is not None
 
 
@@ -154,14 +154,14 @@ def test_the_video_has_every_moment(tmp_path: Path):
     Image.fromarray(np.full((48, 64, 3), 99, np.uint8)).save(buffer, "JPEG")
     write_video(tmp_path / "a.mp4", [[buffer.getvalue()] * 2] * 25, fps=12.5)
     ffmpeg = imageio_ffmpeg.get_ffmpeg_exe()
-    told = subprocess.run([ffmpeg, "-i", str(tmp_path / "a.mp4")], capture_output=True, text=True).stderr
-    assert "128x48" in told
-    assert "00:00:02.00" in told
+    probed = subprocess.run([ffmpeg, "-i", str(tmp_path / "a.mp4")], capture_output=True, text=True).stderr
+    assert "128x48" in probed
+    assert "00:00:02.00" in probed
 
 
 @pytest.mark.parametrize(
     ("env_kwargs", "words"),
-    [({"num_arms": 3}, "acts for 3 arms, not for 2"), ({"task": "drawer"}, "learned drawer, not lift")],
+    [({"num_arms": 3}, "acts for 3 arms, not for 2"), ({"task": "drawer"}, "was trained on drawer, not on lift")],
 )
 def test_a_policy_that_does_not_fit_is_refused(env_kwargs: dict, words: str, monkeypatch: pytest.MonkeyPatch):
     policy = Listener()

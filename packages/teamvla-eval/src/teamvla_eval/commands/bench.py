@@ -71,7 +71,7 @@ class OutputConfig:
 
 @dataclass(frozen=True)
 class BenchConfig:
-    """Everything that ``teamvla bench`` can be asked for.
+    """Configuration of ``teamvla bench``.
 
     Attributes:
         policy: expert, random, zero, baseline:NAME, a checkpoint folder such as runs/x, sb3:FILE or module:attribute.

@@ -52,7 +52,7 @@ def leaderboard(
 
 
 def render_leaderboard(submissions: Sequence[Submission]) -> str:
-    """The page as HTML text; it loads nothing, and links only to what the submissions name.
+    """Render the page as HTML without external resources; it links only to addresses of the submissions.
 
     Submissions are ranked by their mean success over tasks; policies share a rank if their interval contains
     the mean of the best policy of that rank.

@@ -131,7 +131,7 @@ class Handlers:
             visitor.send(Push(str(body)[:60], (x, y, z)))
 
     def freeze(self, arms: Any, request: gr.Request) -> None:
-        """Freeze these arms and no others."""
+        """Freeze exactly these arms."""
         visitor = self._visitors.find(_session(request))
         if visitor is not None and isinstance(arms, list):
             visitor.send(Freeze(tuple(arm for arm in arms if isinstance(arm, int))))

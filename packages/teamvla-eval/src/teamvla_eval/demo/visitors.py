@@ -12,7 +12,7 @@ from teamvla_eval.demo.protocol import Choice, Ended, Frame, Freeze, Look, Push,
 _CLOSED = (EOFError, OSError, TypeError)  # raised by reading; TypeError if this side is closed meanwhile
 _PATIENCE = 60.0  # [s] for an earlier request of the same visitor to finish
 GONE = Refused("the simulator has ended; the operator has to start the demo again")
-BUSY = Refused("your last request is still being worked on; try again in a moment")
+BUSY = Refused("your last request is still running; try again in a moment")
 
 
 class Simulator(Protocol):

@@ -24,7 +24,7 @@ Suites = Mapping[str, Sequence[EpisodeRecord]]  # policy to its episodes of one 
 
 
 def survival_curves(suites: Suites, horizon_s: float) -> Markup:
-    """Share of episodes that are not solved yet over simulated time, with 95% bands; an ``<svg>`` element.
+    """Share of unsolved episodes over simulated time, with 95% bands; an ``<svg>`` element.
 
     Args:
         suites: Policy to its episodes.
@@ -47,7 +47,7 @@ def survival_curves(suites: Suites, horizon_s: float) -> Markup:
         axes.set_xlabel("simulated seconds")
         _legend(axes)
 
-    return draw_svg("Episodes not solved yet over time", 2.6 + _legend_growth(suites), draw)
+    return draw_svg("Unsolved episodes over time", 2.6 + _legend_growth(suites), draw)
 
 
 def phase_bars(suites: Suites, phases: Sequence[str]) -> Markup:

@@ -19,7 +19,7 @@ Phases = Mapping[str, Sequence[str]]
 
 
 def render_bench_report(results: BenchResults, phases: Phases, clips: Sequence[Clip] = ()) -> str:
-    """The report as one self-contained HTML page.
+    """Render the report as one self-contained HTML page.
 
     Args:
         results: The results of the run.
@@ -84,7 +84,7 @@ def _task(results: BenchResults, task: str, phases: Sequence[str], clips: Sequen
     plots = {
         "Success": success_bars(summaries, [first]),
         f"Success by goal ({first})": success_bars(by_goal, list(by_goal)),
-        "Not solved yet": survival_curves(suites, max(horizon * 1.05, 1.0)),
+        "Unsolved episodes over time": survival_curves(suites, max(horizon * 1.05, 1.0)),
         "Phase reached": phase_bars(suites, phases),
         "Failures": failure_bars(suites),
     }

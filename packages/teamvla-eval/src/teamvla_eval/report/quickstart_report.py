@@ -49,7 +49,7 @@ class Report:
 
 
 def render_report(report: Report) -> str:
-    """The page as HTML text without any reference to something outside of it."""
+    """Render the page as self-contained HTML."""
     results, training = report.results, report.training
     summaries = {suite.policy: summarize(suite.records) for suite in results.suites}
     first = results.suites[0]

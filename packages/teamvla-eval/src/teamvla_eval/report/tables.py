@@ -16,7 +16,7 @@ from teamvla_eval.results.results import BenchResults
 
 
 def markdown_table(results: BenchResults) -> str:
-    """Results as Markdown: success by policy, task and goal, metrics, comparisons, and the command."""
+    """Format results as Markdown: success by policy, task and goal, metrics, comparisons, and the command."""
     template = Template(read_template("results.md"))
     compared = _compared(results)
     return template.substitute(
@@ -39,7 +39,7 @@ def markdown_table(results: BenchResults) -> str:
 
 
 def latex_table(results: BenchResults) -> str:
-    """A table for a paper (package ``booktabs``): a row per policy, success and interval per task, and the mean."""
+    """Format a table for a paper (package ``booktabs``): one row per policy with success and interval by task."""
     template = Template(read_template("results.tex"))
     rows = []
     for policy in results.policies:
@@ -66,7 +66,7 @@ def latex_table(results: BenchResults) -> str:
 
 
 def episodes_csv(results: BenchResults) -> str:
-    """One row per episode with the fields of its record; numbers per arm are joined by semicolons.
+    """Format one row per episode with the fields of its record; numbers per arm are joined by semicolons.
 
     Texts that a spreadsheet would interpret as a formula begin with an apostrophe.
     """

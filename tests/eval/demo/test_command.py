@@ -16,6 +16,6 @@ from teamvla_eval.demo.command import demo
         ({"max_visitors": 1000}, "max-visitors is 1000"),
     ],
 )
-def test_what_the_operator_mistyped_is_told_before_anything_starts(arguments: dict[str, Any], words: str):
+def test_what_the_operator_mistyped_is_reported_before_anything_starts(arguments: dict[str, Any], words: str):
     with pytest.raises(UserError, match=words):
         demo(**arguments)

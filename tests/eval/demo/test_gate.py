@@ -77,7 +77,7 @@ def ask(
 
 def join(first: Any, session: str = "s") -> dict[str, Any]:
     """A request of the page, with something in place of the task."""
-    return {"data": [first, "expert", "nobody", 0, 2], "fn_index": 0, "session_hash": session}
+    return {"data": [first, "expert", "none", 0, 2], "fn_index": 0, "session_hash": session}
 
 
 def file_data(path: object) -> dict[str, Any]:
@@ -115,9 +115,9 @@ def test_the_page_itself_is_served(address: WebAddress, downloads: Path):
 @pytest.mark.parametrize(
     "changed",
     [
-        {"data": ["/tmp/x", "expert", "nobody", 0, 2]},
-        {"data": ["lift", [1], "nobody", 0, 2]},
-        {"data": ["lift", "expert", "nobody", 0, "q"]},
+        {"data": ["/tmp/x", "expert", "none", 0, 2]},
+        {"data": ["lift", [1], "none", 0, 2]},
+        {"data": ["lift", "expert", "none", 0, "q"]},
         {"data": []},
         {"fn_index": 999},
         {"fn_index": None},

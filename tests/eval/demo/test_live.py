@@ -32,13 +32,13 @@ def make_live() -> Iterator[MakeLive]:
 
 
 class Listener:
-    """A policy that reads the sentence, talks, and holds still."""
+    """A policy that reads the instruction, sends messages, and holds still."""
 
     env_kwargs = {"obs_mode": "vision", "image_size": 16, "cameras": ("front",)}  # noqa: RUF012
     messages = np.array([[[1.0, -1.0], [0.5, 0.0]]])
 
     def __init__(self) -> None:
-        self.heard: list[str] = []
+        self.instructions: list[str] = []
 
     def bind(self, env: Any) -> None:
         self._size = env.num_arms * env.action_size
@@ -47,7 +47,7 @@ class Listener:
         pass
 
     def act(self, obs: Any) -> np.ndarray:
-        self.heard += obs["instruction"]
+        self.instructions += obs["instruction"]
         return np.zeros((1, self._size), np.float32)
 
 
@@ -62,7 +62,7 @@ def test_the_expert_does_what_the_chosen_goal_asks(make_live: MakeLive):
     live = make_live()
     for goal in ("stand_back", "hold"):
         live.begin(0, goal, "")
-        assert not live.hears
+        assert not live.reads_instruction
         _play(live)
         view = live.view(64)
         assert (view.goal, view.success, view.end_reason) == (goal, True, "success")
@@ -70,17 +70,17 @@ def test_the_expert_does_what_the_chosen_goal_asks(make_live: MakeLive):
         assert len(view.phases_seen) == round(view.time_s * 25) + 1
 
 
-def test_a_picture_shows_the_overview_and_the_wrist_cameras(make_live: MakeLive):
+def test_a_image_shows_the_overview_and_the_wrist_cameras(make_live: MakeLive):
     live = make_live(num_arms=3)
     live.begin(0, None, "")
     view = live.view(96)
-    image = Image.open(io.BytesIO(view.picture))
+    image = Image.open(io.BytesIO(view.image))
     assert image.size == (96 + 32, 96)
     assert view.aspect == pytest.approx(128 / 96)
     assert np.asarray(image).std() > 10
 
 
-def test_a_learned_policy_hears_what_was_typed_and_its_messages_are_shown(
+def test_a_learned_policy_reads_what_was_typed_and_its_messages_are_shown(
     make_live: MakeLive, monkeypatch: pytest.MonkeyPatch
 ):
     policy = Listener()
@@ -90,8 +90,8 @@ def test_a_learned_policy_hears_what_was_typed_and_its_messages_are_shown(
     live.step()
     live.begin(0, "hold", "")
     live.step()
-    assert live.hears
-    assert policy.heard == ["please do something nice", live.env.instructions[0]]
+    assert live.reads_instruction
+    assert policy.instructions == ["please do something nice", live.env.instructions[0]]
     assert live.view(64).messages is not None
 
 
@@ -154,9 +154,9 @@ def test_the_video_has_every_moment(tmp_path: Path):
     Image.fromarray(np.full((48, 64, 3), 99, np.uint8)).save(buffer, "JPEG")
     write_video(tmp_path / "a.mp4", [[buffer.getvalue()] * 2] * 25, fps=12.5)
     ffmpeg = imageio_ffmpeg.get_ffmpeg_exe()
-    told = subprocess.run([ffmpeg, "-i", str(tmp_path / "a.mp4")], capture_output=True, text=True).stderr
-    assert "128x48" in told
-    assert "00:00:02.00" in told
+    probed = subprocess.run([ffmpeg, "-i", str(tmp_path / "a.mp4")], capture_output=True, text=True).stderr
+    assert "128x48" in probed
+    assert "00:00:02.00" in probed
 
 
 @pytest.mark.parametrize(

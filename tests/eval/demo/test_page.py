@@ -21,7 +21,7 @@ class Request:
 
 
 class Ready:
-    """A simulator that knows one sentence."""
+    """A simulator that knows one instruction."""
 
     def __init__(self) -> None:
         self.asked: list[Any] = []
@@ -40,7 +40,7 @@ class Ready:
         self.asked.append(request)
         if isinstance(request, Look):
             pipe.send(Scene(FRAME, {"hold": ("hold the bar up",)}, ("bar",)))
-        elif isinstance(request, Run) and request.sentence in ("", "hold the bar up"):
+        elif isinstance(request, Run) and request.instruction in ("", "hold the bar up"):
             pipe.send(FRAME)
             pipe.send(Ended(FRAME))
         elif isinstance(request, Run):
@@ -59,7 +59,7 @@ def handlers(simulator: Ready) -> Any:
 
 def look(handlers: Any, task: Any = "lift", policy: Any = "expert", seed: Any = 0) -> list[dict[str, Any]]:
     """All answers, each by output."""
-    answers = handlers.look(task, policy, "nobody", seed, 2, Request())
+    answers = handlers.look(task, policy, "none", seed, 2, Request())
     return [dict(zip(LOOK_OUTPUTS, answer, strict=True)) for answer in answers]
 
 
@@ -73,16 +73,16 @@ def test_it_is_shown_that_something_is_being_worked_on_until_it_is_done(handlers
     first, *_, last = look(handlers)
     assert "preparing" in first["message"]
     assert last["message"] == ""
-    messages = [answer[0] for answer in handlers.run("lift", "expert", "nobody", 0, 2, "", False, Request())]
+    messages = [answer[0] for answer in handlers.run("lift", "expert", "none", 0, 2, "", False, Request())]
     assert "preparing" in messages[0]
     assert "running" in messages[1]
     assert messages[-1] == ""
 
 
-def test_the_labels_of_the_picture_before_are_hidden_until_the_new_picture_is_there(handlers: Any):
+def test_the_labels_of_the_image_before_are_hidden_until_the_new_image_is_there(handlers: Any):
     first, *_, last = look(handlers)
     assert ("tv-stale" in first["message"], "tv-stale" in last["message"]) == (True, False)
-    answers = list(handlers.run("lift", "random", "nobody", 0, 2, "", False, Request()))
+    answers = list(handlers.run("lift", "random", "none", 0, 2, "", False, Request()))
     assert ["tv-stale" in answer[0] for answer in answers] == [True, False, False]
     assert "tv-tag" in answers[1][1]  # its labels come with the message that shows labels again
     (hiding,) = (rule for rule in CSS.split("}") if "tv-stale" in rule)
@@ -103,7 +103,7 @@ def test_the_labels_of_the_picture_before_are_hidden_until_the_new_picture_is_th
         (True, "True"),
     ],
 )
-def test_a_seed_that_is_none_is_explained_and_the_picture_stays(handlers: Any, seed: Any, given: str):
+def test_a_seed_that_is_none_is_explained_and_the_image_stays(handlers: Any, seed: Any, given: str):
     (answer,) = look(handlers, seed=seed)
     assert f"The seed is {given}, expected a whole number from 0 to 2147483647." in answer["message"]
     assert "value" not in answer["stage"]
@@ -121,20 +121,20 @@ def test_the_page_does_not_let_gradio_judge_or_round_the_seed():
     assert [seed.preprocess(value) for value in (-3, 1.5, None)] == [-3, 1.5, None]
 
 
-def test_the_sentence_that_was_meant_is_offered(handlers: Any):
-    *_, answer = handlers.run("lift", "expert", "nobody", 0, 2, "hold bar up", False, Request())
+def test_the_instruction_that_was_meant_is_offered(handlers: Any):
+    *_, answer = handlers.run("lift", "expert", "none", 0, 2, "hold bar up", False, Request())
     message, stage, suggestion, *_ = answer
     assert "Did you mean “hold the bar up”?" in message
     assert (suggestion["value"], suggestion["visible"]) == ("hold the bar up", True)
     assert "value" not in stage
-    again = list(handlers.run("lift", "expert", "nobody", 0, 2, "hold the bar up", False, Request()))
+    again = list(handlers.run("lift", "expert", "none", 0, 2, "hold the bar up", False, Request()))
     assert again[0][2]["visible"] is False
 
 
-def test_the_first_episode_ignores_half_a_sentence_and_gives_way_to_a_visitor_who_was_faster(
+def test_the_first_episode_ignores_half_an_instruction_and_gives_way_to_a_visitor_who_was_faster(
     handlers: Any, simulator: Ready
 ):
     look(handlers)
-    assert list(handlers.run_first("lift", "expert", "nobody", 0, 2, Request()))
-    assert [request.sentence for request in simulator.asked if isinstance(request, Run)] == [""]
-    assert list(handlers.run_first("lift", "expert", "nobody", 0, 2, Request())) == []
+    assert list(handlers.run_first("lift", "expert", "none", 0, 2, Request()))
+    assert [request.instruction for request in simulator.asked if isinstance(request, Run)] == [""]
+    assert list(handlers.run_first("lift", "expert", "none", 0, 2, Request())) == []

@@ -90,7 +90,7 @@ def test_the_first_episode_moves_until_the_page_is_there():
         assert film.ended.wait(10)
 
 
-def test_pictures_move_for_a_moment_though_the_page_is_there_at_once():
+def test_images_move_for_a_moment_though_the_page_is_there_at_once():
     made = threading.Event()
     made.set()
     with opened(made) as (client, film):

@@ -22,7 +22,7 @@ EXPERT = Choice("lift", 2, 0, ("expert",))
 
 
 class Listener:
-    """A policy that reads the sentence and holds still."""
+    """A policy that reads the instruction and holds still."""
 
     env_kwargs = {"obs_mode": "vision", "image_size": 16, "cameras": ("front",)}  # noqa: RUF012
 
@@ -49,22 +49,22 @@ def visitor(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Visitor
     visitor.close()
 
 
-def short_run(visitor: Visitor, choice: Choice, sentence: str) -> tuple[Frame, Ended]:
+def short_run(visitor: Visitor, choice: Choice, instruction: str) -> tuple[Frame, Ended]:
     """First moment and end of a run that is stopped after a few steps."""
-    answers = visitor.run(Run(choice, sentence))
+    answers = visitor.run(Run(choice, instruction))
     first, _ = next(answers), next(answers)
     assert isinstance(first, Frame), first
-    visitor.tell(Stop())
+    visitor.send(Stop())
     *_, last = answers
     assert isinstance(last, Ended)
     return first, last
 
 
 def height(frame: Frame) -> int:
-    return Image.open(io.BytesIO(frame.views[0].picture)).height
+    return Image.open(io.BytesIO(frame.views[0].image)).height
 
 
-def test_pictures_at_rest_are_as_large_as_the_page_shows_them(visitor: Visitor):
+def test_images_at_rest_are_as_large_as_the_page_shows_them(visitor: Visitor):
     scene = visitor.look(EXPERT)
     assert isinstance(scene, Scene)
     moving, ended = short_run(visitor, EXPERT, "")
@@ -80,23 +80,23 @@ def test_the_expert_asks_back_with_the_nearest_sentence(visitor: Visitor):
     assert answer.suggestion == ""
 
 
-def test_a_learned_policy_is_not_judged_on_a_sentence_that_tells_no_goal(visitor: Visitor):
+def test_a_learned_policy_is_not_judged_on_an_instruction_that_tells_no_goal(visitor: Visitor):
     learned = Choice("lift", 2, 0, ("listener",))
     moment, ended = short_run(visitor, learned, "hold bar up")
-    assert (moment.sentence, moment.suggestion) == ("hold bar up", "hold the bar up")
+    assert (moment.instruction, moment.suggestion) == ("hold bar up", "hold the bar up")
     assert "listener is not judged. Did you mean “hold the bar up”?" in moment.note
     for view in (*moment.views, *ended.frame.views):
         assert (view.judged, view.success) == (False, False)
         assert view.measures.get("return", "–") == "–"
     with open_demos(ended.demonstrations[0]) as demos:
         assert demos.collection["judged"] is False
-    for sentence in ("", "Hold the bar up!"):
-        moment, _ = short_run(visitor, learned, sentence)
+    for instruction in ("", "Hold the bar up!"):
+        moment, _ = short_run(visitor, learned, instruction)
         assert (moment.views[0].judged, moment.note, moment.suggestion) == (True, "", "")
 
 
 def test_the_expert_beside_it_acts_on_the_goal_of_the_seed_and_is_judged_by_it(visitor: Visitor):
     moment, _ = short_run(visitor, Choice("lift", 2, 0, ("expert", "listener")), "hold bar up")
-    assert moment.sentence == "hold bar up"
+    assert moment.instruction == "hold bar up"
     assert "expert does not read instructions and acts on the seed's own goal" in moment.note
     assert [view.judged for view in moment.views] == [True, False]

@@ -2,6 +2,8 @@ import threading
 import time
 from collections.abc import Callable
 from multiprocessing import Pipe
+from multiprocessing.connection import Connection
+from typing import Any
 
 import pytest
 from teamvla_eval.demo.protocol import Choice, Ended, Frame, Freeze, Look, Push, Refused, Run, Scene, Stop
@@ -12,22 +14,22 @@ FRAME = Frame((), (), "hold the bar up")
 
 
 class Echo:
-    """A simulator whose runs go on until they are stopped, and which notes what it is told."""
+    """A simulator whose runs go on until they are stopped, and which keeps the requests."""
 
     def __init__(self) -> None:
-        self.heard: list[object] = []
+        self.requests: list[object] = []
         self.left = 0
 
-    def connect(self):
+    def connect(self) -> "Connection[Any, Any]":
         ours, theirs = Pipe()
         threading.Thread(target=self._serve, args=(theirs,), daemon=True).start()
         return ours
 
-    def _serve(self, pipe) -> None:
+    def _serve(self, pipe: "Connection[Any, Any]") -> None:
         try:
             while True:
                 request = pipe.recv()
-                self.heard.append(request)
+                self.requests.append(request)
                 if isinstance(request, Look):
                     pipe.send(Scene(FRAME, {}, ()))
                 elif isinstance(request, Run):
@@ -35,13 +37,13 @@ class Echo:
         except (EOFError, OSError):
             self.left += 1
 
-    def _run(self, pipe) -> None:
+    def _run(self, pipe: "Connection[Any, Any]") -> None:
         while True:
             pipe.send(FRAME)
             time.sleep(0.005)
             while pipe.poll():
-                self.heard.append(word := pipe.recv())
-                if isinstance(word, Stop):
+                self.requests.append(command := pipe.recv())
+                if isinstance(command, Stop):
                     pipe.send(Ended(FRAME))
                     return
 
@@ -58,15 +60,15 @@ def _until(true: Callable[[], bool]) -> None:
         time.sleep(0.01)
 
 
-def test_a_run_goes_on_until_it_is_stopped_and_hears_what_is_done_to_it(simulator: Echo):
+def test_a_run_goes_on_until_it_is_stopped_and_gets_all_commands(simulator: Echo):
     visitor = Visitor(simulator.connect())
     answers = visitor.run(Run(CHOICE, "hold the bar up"))
     assert isinstance(next(answers), Frame)
-    visitor.tell(Push("bar", (0.1, 0.0, 0.0)))
-    visitor.tell(Freeze((1,)))
-    visitor.tell(Stop())
+    visitor.send(Push("bar", (0.1, 0.0, 0.0)))
+    visitor.send(Freeze((1,)))
+    visitor.send(Stop())
     assert isinstance(list(answers)[-1], Ended)
-    assert [word for word in simulator.heard if isinstance(word, (Push, Freeze))] == [
+    assert [command for command in simulator.requests if isinstance(command, (Push, Freeze))] == [
         Push("bar", (0.1, 0.0, 0.0)),
         Freeze((1,)),
     ]
@@ -138,10 +140,10 @@ def test_idle_visitors_lose_their_place_and_can_come_back(simulator: Echo):
     assert isinstance(visitors.get("a").look(CHOICE), Scene)
 
 
-def test_a_simulator_that_ended_is_told_in_words(simulator: Echo):
+def test_a_simulator_that_ended_is_reported(simulator: Echo):
     visitor = Visitor(simulator.connect())
     visitor.close()
     assert visitor.look(CHOICE) == GONE
     assert list(visitor.run(Run(CHOICE, ""))) == [GONE]
     assert isinstance(GONE, Refused)
-    visitor.tell(Stop())
+    visitor.send(Stop())

@@ -3,8 +3,9 @@ from dataclasses import replace
 
 import pytest
 from teamvla_envs.errors import UserError
+from teamvla_envs.files import check_folder
 from teamvla_eval.report.result_files import write_results
-from teamvla_eval.results.results import check_folder, read_results, results_from_json
+from teamvla_eval.results.results import read_results, results_from_json
 
 from tests.eval.episodes import make_results, make_suite
 

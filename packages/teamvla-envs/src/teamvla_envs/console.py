@@ -1,4 +1,4 @@
-"""Console output: names are printed literally and never wrapped, and an output that fails is a warning."""
+"""Console output in which names are printed literally; failures to write results are only warnings."""
 
 import contextlib
 import errno
@@ -13,28 +13,40 @@ if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table
 
+logger = logging.getLogger(__name__)
 _ANY_WIDTH = 100_000  # [characters]
 
-logger = logging.getLogger(__name__)
 
+def plain_console(stderr: bool = False, width: int | None = None) -> "Console":
+    """Make a console that does not interpret markup in text, and raises BrokenPipeError for a closed pipe.
 
-def plain_console(stderr: bool = False) -> "Console":
-    """Make a console that does not interpret markup, and raises BrokenPipeError for a closed pipe."""
+    Args:
+        stderr: Whether it writes to standard error instead of standard output.
+        width: Width in characters; by default that of the terminal.
+    """
     from rich.console import Console
 
     class RaisingConsole(Console):
         def on_broken_pipe(self) -> None:
             raise BrokenPipeError(errno.EPIPE, os.strerror(errno.EPIPE))
 
-    return RaisingConsole(stderr=stderr, markup=False, emoji=False, highlight=False)
+    return RaisingConsole(stderr=stderr, width=width, markup=False, emoji=False, highlight=False)
 
 
 def print_table(table: "Table") -> None:
-    """Print a table; it is wider than the terminal where a name is."""
-    from rich.measure import Measurement
-
+    """Print a table; it is wider than the terminal if its longest words or unwrapped columns need it."""
     console = plain_console()
-    needed = Measurement.get(console, console.options.update(max_width=_ANY_WIDTH), table).minimum
+    options = console.options.update(max_width=_ANY_WIDTH)
+    widest = []
+    for column in table.columns:
+        widths = [console.measure(cell, options=options) for cell in (column.header, *column.cells)]
+        widest.append(max(width.maximum for width in widths))
+        column.width = widest[-1] if column.no_wrap else max(width.minimum for width in widths)
+    needed = console.measure(table, options=options).maximum
+    spare = max(console.width - needed, 0)
+    for column, width in zip(table.columns, widest, strict=True):
+        added = min(width - (column.width or 0), spare)
+        column.width, spare = (column.width or 0) + added, spare - added
     console.width = max(console.width, needed)
     console.print(table)
 

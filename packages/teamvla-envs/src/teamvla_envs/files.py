@@ -12,6 +12,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Final
 
+from teamvla_envs.errors import UserError
+
 NO_SPACE: Final = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 _UNSUPPORTED: Final = (errno.EOPNOTSUPP, errno.ENOSYS, errno.EINVAL)
 _BLOCK: Final = 1 << 20  # [bytes]
@@ -67,6 +69,19 @@ def temporary_folder(path: Path) -> Generator[Path]:
         yield path
     finally:
         shutil.rmtree(path, ignore_errors=True)
+
+
+def check_folder(out: Path) -> None:
+    """Check, before the work begins, that files can be written into a folder, which need not exist.
+
+    Raises:
+        UserError: If the path is a file or cannot be written.
+    """
+    existing = next(path for path in (out, *out.absolute().parents) if path.exists())
+    if not existing.is_dir():
+        raise UserError(f"out is {out}, but {existing} is a file")
+    if not os.access(existing, os.W_OK | os.X_OK):
+        raise UserError(f"out is {out}, but {existing} cannot be written")
 
 
 def temporary_path(path: Path) -> Path:

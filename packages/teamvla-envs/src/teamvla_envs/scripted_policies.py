@@ -67,7 +67,7 @@ class ExpertPolicy(_BoundPolicy):
     """Scripted expert of the task; it reads the world state and keeps no memory."""
 
     def bind(self, env: "TeamVectorEnv") -> None:
-        """Bind to an environment whose task has an expert."""
+        """Bind to an environment; UserError if its task has no expert."""
         env.task.get_expert()
         super().bind(env)
 

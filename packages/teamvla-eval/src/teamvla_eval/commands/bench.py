@@ -11,6 +11,7 @@ from teamvla_envs.cli import one_line
 from teamvla_envs.cluster.engine import ClusterConfig
 from teamvla_envs.console import tolerant_stdout, warn
 from teamvla_envs.errors import UserError
+from teamvla_envs.files import check_folder, write_text
 from teamvla_envs.interrupts import check_interrupt
 from teamvla_envs.provenance import installed_versions
 
@@ -19,7 +20,7 @@ from teamvla_eval.commands.resuming import finishing, resumable
 from teamvla_eval.report.console import print_comparisons, print_results
 from teamvla_eval.results.history_file import append_history, history_file
 from teamvla_eval.results.journal import JOURNAL, Journal, measurement
-from teamvla_eval.results.results import BenchResults, check_folder
+from teamvla_eval.results.results import BenchResults
 from teamvla_eval.rollout.evaluate import EvaluationSettings, load_policy
 
 # Several values after one flag or the flag several times: --policy a b, --policy a --policy b.
@@ -54,7 +55,7 @@ class OutputConfig:
 
 @dataclass(frozen=True)
 class BenchConfig:
-    """Everything that ``teamvla bench`` can be asked for.
+    """Configuration of ``teamvla bench``.
 
     Attributes:
         policy: expert, random, zero, baseline:NAME, a checkpoint folder such as runs/x, sb3:FILE or module:attribute.
@@ -116,26 +117,27 @@ def bench(config: Flags) -> int:
         run = run_benchmark(policies, chosen, settings, command, config.output.videos, engine, config.trust, journal)
         if out is not None:
             with finishing(journal):
-                from teamvla_eval.report.bench_report import write_bench_report
+                from teamvla_eval.report.bench_report import render_bench_report
                 from teamvla_eval.report.result_files import write_results
 
                 check_interrupt()
                 write_results(run.results, out)
                 check_interrupt()
-                write_bench_report(run.results, run.phases, run.clips, out / "report.html")
+                write_text(out / "report.html", render_bench_report(run.results, run.phases, run.clips))
     if not config.output.no_history:
         try:
             append_history(run.results, config.output.history or history_file())
         except OSError as error:
             warn(f"this run is not in the history: {one_line(error)}")
+    failing = _failing(run.results, config.fail_under or 0.0)
     with tolerant_stdout():
         print_results(run.results)
         print_comparisons(run.results)
         if out is not None:
             print(f"wrote report.html, results.json, results.md, results.tex and episodes.csv into {out}")
-        if config.fail_under is not None:
-            _print_failing(run.results, config.fail_under)
-    return 0 if config.fail_under is None or not _failing(run.results, config.fail_under) else 1
+        for task, rate in failing.items():
+            print(f"{run.results.policies[0]} on {task}: success {rate:.3f} is under {config.fail_under}")
+    return 1 if failing else 0
 
 
 def open_journal(
@@ -195,11 +197,6 @@ def _failing(results: BenchResults, share: float) -> dict[str, float]:
     first = results.policies[0]
     rates = {task: summarize(results.suite(first, task).records).success_rate for task in results.tasks}
     return {task: rate for task, rate in rates.items() if rate < share}
-
-
-def _print_failing(results: BenchResults, share: float) -> None:
-    for task, rate in _failing(results, share).items():
-        print(f"{results.policies[0]} on {task}: success {rate:.3f} is under {share}")
 
 
 def _flat(groups: Sequence[Sequence[str]]) -> tuple[str, ...]:

@@ -4,11 +4,10 @@ from pathlib import Path
 
 from teamvla_envs.console import tolerant_stdout
 from teamvla_envs.errors import UserError
-from teamvla_envs.files import write_text
+from teamvla_envs.files import check_folder, write_text
 
 from teamvla_eval.report.console import print_history
 from teamvla_eval.results.history_file import history_file, read_history
-from teamvla_eval.results.results import check_folder
 
 
 def history(

@@ -8,12 +8,12 @@ import tyro
 from teamvla_envs.cli import one_line
 from teamvla_envs.console import tolerant_stdout
 from teamvla_envs.errors import UserError
-from teamvla_envs.files import write_text
+from teamvla_envs.files import check_folder, write_text
 
 from teamvla_eval.metrics.summary import MeanSuccess, aggregate_results, summarize
 from teamvla_eval.report.html import render_page
 from teamvla_eval.results.protocol import TASKS
-from teamvla_eval.results.results import PROTOCOL, check_folder
+from teamvla_eval.results.results import PROTOCOL
 from teamvla_eval.results.submissions import Submission, read_submission
 
 
@@ -52,7 +52,7 @@ def leaderboard(
 
 
 def render_leaderboard(submissions: Sequence[Submission]) -> str:
-    """The page as HTML text; it loads nothing, and links only to what the submissions name.
+    """Render the page as HTML without external resources; it links only to addresses of the submissions.
 
     Submissions are ranked by their mean success over tasks; policies share a rank if their interval contains
     the mean of the best policy of that rank.

@@ -2,13 +2,14 @@
 
 import importlib.util
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from teamvla_envs.console import tolerant_stdout
 from teamvla_envs.errors import UserError
+from teamvla_envs.files import write_text
 from teamvla_envs.provenance import installed_versions
 
 from teamvla_eval.commands.bench import bench_command, known_tasks
@@ -172,10 +173,10 @@ def _settings(task: str) -> "Settings":
 
 
 def _steps(task: str) -> int:
-    """Return how many steps of training the configuration of a task says."""
+    """Number of training steps in the configuration of a task."""
     steps = _settings(task).train.budget.steps
     if steps is None:
-        raise UserError(f"steps is not given, expected more than 0: no configuration says how many {task} needs")
+        raise UserError(f"steps is not given, expected more than 0: the configuration of {task} has no number of steps")
     return steps
 
 
@@ -222,28 +223,19 @@ def _evaluate(folder: RunFolder, plan: Plan, threads: int | None) -> None:
         with finishing(journal):
             from teamvla_eval.report.result_files import write_results
 
-            write_results(_results(plan, specs, settings, suites), folder.path)
-
-
-def _results(
-    plan: Plan, specs: Mapping[str, str], settings: EvaluationSettings, suites: Sequence[Suite]
-) -> BenchResults:
-    return BenchResults(
-        command=bench_command(tuple(specs.values()), [plan.task], settings),
-        versions=installed_versions(),
-        settings=settings.to_json(),
-        suites=tuple(suites),
-    )
+            command = bench_command(tuple(specs.values()), [plan.task], settings)
+            results = BenchResults(command, installed_versions(), settings.to_json(), tuple(suites))
+            write_results(results, folder.path)
 
 
 def _report(folder: RunFolder, plan: Plan) -> None:
     from teamvla_eval.metrics.summary import summarize
     from teamvla_eval.report.clip_files import read_clips
-    from teamvla_eval.report.quickstart_report import Report, write_report
+    from teamvla_eval.report.quickstart_report import Report, render_report
 
     results = read_results(folder.path / "results.json")
     learned = summarize(results.suite(LEARNED, plan.task).records)
-    write_report(
+    page = render_report(
         Report(
             eyebrow="TeamVLA quickstart",
             title=f"Two arms, one instruction: {plan.task.capitalize()}",
@@ -256,9 +248,9 @@ def _report(folder: RunFolder, plan: Plan) -> None:
             clips=read_clips(folder.path / VIDEOS, results),
             commands=(_quickstart_command(folder, plan), results.command),
             training=_training(folder),
-        ),
-        folder.path / REPORT,
+        )
     )
+    write_text(folder.path / REPORT, page)
 
 
 def _training(folder: RunFolder) -> "Training":

@@ -9,6 +9,7 @@ from typing import Annotated, Any
 import tyro
 from teamvla_envs.console import tolerant_stdout
 from teamvla_envs.errors import UserError
+from teamvla_envs.files import check_folder
 from teamvla_envs.policies import PolicySpec
 
 from teamvla_eval.commands.bench import bench_command, known_tasks, open_journal
@@ -16,7 +17,7 @@ from teamvla_eval.commands.benchmark import run_benchmark
 from teamvla_eval.commands.resuming import finishing, resumable
 from teamvla_eval.metrics.episode_record import EpisodeRecord
 from teamvla_eval.metrics.table import registered_metrics
-from teamvla_eval.results.results import BenchResults, check_folder, read_results
+from teamvla_eval.results.results import BenchResults, read_results
 from teamvla_eval.rollout.evaluate import EvaluationSettings, load_policy
 
 SHOWN = 20  # differing episodes that are listed

@@ -11,9 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from teamvla_envs.errors import UserError
-from teamvla_envs.files import write_text
-
-from teamvla_eval.results.results import check_folder
+from teamvla_envs.files import check_folder, write_text
 
 STATE_FILE = "quickstart.json"
 SCHEMA_VERSION = 1

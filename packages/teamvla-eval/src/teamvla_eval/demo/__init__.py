@@ -9,7 +9,7 @@ Two processes: the web server (Gradio) and the simulator, which serves every vis
 ``simulator``      simulation process: one thread and one set of environments per visitor
 ``live``           one policy in one world: step, push, freeze, image
 ``recording``      files of an episode: demonstrations and a video
-``sentences``      goal of a typed instruction
+``instructions``      goal of a typed instruction
 ``visitors``       connected visitors of the web server and their limit
 ``page``           page and handlers of its buttons
 ``drawing``        HTML of a frame

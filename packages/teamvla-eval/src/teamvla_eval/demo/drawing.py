@@ -62,7 +62,7 @@ def frame_html(frame: Frame) -> str:
     """HTML of a frame."""
     note = f'<p class="tv-note">{escape(frame.note)}</p>' if frame.note else ""
     views = "".join(_view(view, frame.phases) for view in frame.views)
-    return f'<p class="tv-say">“<b>{escape(frame.sentence)}</b>”</p>{note}<div class="tv-stage">{views}</div>'
+    return f'<p class="tv-say">“<b>{escape(frame.instruction)}</b>”</p>{note}<div class="tv-stage">{views}</div>'
 
 
 def refused_html(reason: str) -> str:
@@ -81,13 +81,13 @@ def busy_html(words: str, stale: bool = False) -> str:
 
 
 def _view(view: View, phases: Sequence[str]) -> str:
-    picture = base64.b64encode(view.picture).decode()
-    arms = max(round(1 / max(view.aspect - 1, 1e-6)), 1)
+    image = base64.b64encode(view.image).decode()
     wrists = "".join(
-        f'<span class="tv-wrist" style="top:calc({100 * k / arms:.1f}% + 3px)">wrist {k}</span>' for k in range(arms)
+        f'<span class="tv-wrist" style="top:calc({100 * k / len(view.cameras):.1f}% + 3px)">{escape(name)}</span>'
+        for k, name in enumerate(view.cameras)
     )
     return f"""<section class="tv-view"><div class="tv-pic" style="aspect-ratio:{view.aspect:.4f}">
-<img alt="overview and wrist cameras" src="data:image/jpeg;base64,{picture}">
+<img alt="overview and wrist cameras" src="data:image/jpeg;base64,{image}">
 <span class="tv-tag">{escape(view.policy)}</span><span class="tv-clock">{view.time_s:.2f} s</span>{wrists}</div>
 {_phases(view, phases)}{_timeline(view)}{_measures(view)}{_messages(view)}</section>"""
 
@@ -120,8 +120,8 @@ def _timeline(view: View) -> str:
         for seconds, event in view.events
     )
     words = "; ".join(f"{seconds:.1f} s {escape(event)}" for seconds, event in view.events[-3:])
-    told = f'<div class="tv-row">{words}</div>' if words else ""
-    return f'<svg class="tv-bar" viewBox="0 0 {total} 10" preserveAspectRatio="none">{"".join(bars)}{marks}</svg>{told}'
+    row = f'<div class="tv-row">{words}</div>' if words else ""
+    return f'<svg class="tv-bar" viewBox="0 0 {total} 10" preserveAspectRatio="none">{"".join(bars)}{marks}</svg>{row}'
 
 
 def _measures(view: View) -> str:

@@ -33,8 +33,9 @@ class LiveEpisode:
 
     Attributes:
         env: The environment, with one world.
-        told: Instruction of the policy.
+        instruction: Instruction of the policy.
         ended: Whether the episode has ended.
+        reads_instruction: Whether the policy reads the instruction; otherwise it observes the goal in the state.
 
     Raises:
         UserError: If the policy does not fit the task or the number of arms.
@@ -56,31 +57,26 @@ class LiveEpisode:
         except ValueError as error:
             self.env.close()
             raise UserError(f"{spec} does not fit {task}: {error}") from error
-        self._wrists = tuple(f"wrist_{k}" for k in range(num_arms))
+        self._wrists = tuple(camera.name for camera in self.env.scene.cameras if camera.arm is not None)
         self._meter = Meter(self.env)
         self._only = np.ones(1, dtype=bool)
-        self._expert_knows = self.env.obs_mode == "state"
+        self.reads_instruction = self.env.obs_mode != "state"
 
-    @property
-    def hears(self) -> bool:
-        """Whether the policy reads the instruction; otherwise it observes the goal in the state."""
-        return not self._expert_knows
-
-    def begin(self, seed: int, goal: str | None, sentence: str) -> None:
+    def begin(self, seed: int, goal: str | None, instruction: str) -> None:
         """Begin an episode; it is not judged if the instruction names no goal.
 
         Args:
             seed: Seed of the scene.
             goal: Goal; None for the one of the seed.
-            sentence: Instruction; empty for the one of the environment.
+            instruction: Instruction; empty for the one of the environment.
         """
-        self._judged = goal is not None or not sentence
+        self._judged = goal is not None or not instruction
         self._obs, info = self.env.reset(seed=seed, options={"goal": goal})
-        self.told = sentence or self.env.instructions[0]
+        self.instruction = instruction or self.env.instructions[0]
         self._policy.reset(self._only)
         self._meter.begin(self.env, self._only, info)
-        self._recorder = Recorder(self.env, self.spec, self.told, self._judged)
-        self._note(info)
+        self._recorder = Recorder(self.env, self.spec, self.instruction, self._judged)
+        self._update(info)
         self._steps, self._return = 0, 0.0
         self._seen: list[int] = [self._phase]
         self._events: list[tuple[float, str]] = []
@@ -91,7 +87,7 @@ class LiveEpisode:
         if self.ended:
             return
         env, before = self.env, self._recorder.observed(self._obs, self._phase)
-        action = np.array(self._policy.act(self._hear(self._obs)), np.float32)
+        action = np.array(self._policy.act(self._with_instruction(self._obs)), np.float32)
         rows = action.reshape(env.num_arms, -1)
         for arm in frozen:
             rows[arm] = np.asarray(env.hold_actions(gripper=1.0)).reshape(rows.shape)[arm]
@@ -99,7 +95,7 @@ class LiveEpisode:
         self._obs = step.next_observation
         self._meter.capture(env, step)
         self.ended = bool(step.terminated[0] or step.truncated[0])
-        self._note(step.info)
+        self._update(step.info)
         self._recorder.add(before, np.clip(action, -1.0, 1.0), step.reward[0], self.ended, self._success)
         self._steps += 1
         self._return += float(step.reward[0])
@@ -123,13 +119,13 @@ class LiveEpisode:
             height: Height of the image [px].
         """
         env = self.env
-        side = height // len(self._wrists)
+        side = height // max(len(self._wrists), 1)
         overview = env.render_cameras((OVERVIEW,), height)[0, 0]
         image = tile([overview, *env.render_cameras(self._wrists, side)[0]])
         messages = getattr(self._policy, "messages", None)
         return View(
             policy=self.spec,
-            picture=_jpeg(image),
+            image=_jpeg(image),
             aspect=image.shape[1] / image.shape[0],
             goal=env.goal_names[0],
             time_s=self._steps * env.control_dt,
@@ -137,6 +133,7 @@ class LiveEpisode:
             success=self._success and self._judged,
             end_reason=self._end_reason,
             measures=self._measures(),
+            cameras=tuple(name.replace("_", " ") for name in self._wrists),
             judged=self._judged,
             phases_seen=tuple(self._seen),
             events=tuple(self._events),
@@ -151,10 +148,10 @@ class LiveEpisode:
         """Close the environment."""
         self.env.close()
 
-    def _hear(self, obs: Any) -> Any:
-        return {**obs, "instruction": (self.told,)} if isinstance(obs, Mapping) and "instruction" in obs else obs
+    def _with_instruction(self, obs: Any) -> Any:
+        return {**obs, "instruction": (self.instruction,)} if isinstance(obs, Mapping) and "instruction" in obs else obs
 
-    def _note(self, info: Mapping[str, Any]) -> None:
+    def _update(self, info: Mapping[str, Any]) -> None:
         self._phase, self._success = int(info["phase"][0]), bool(info["is_success"][0])
         self._end_reason = str(info["end_reason"][0])
 

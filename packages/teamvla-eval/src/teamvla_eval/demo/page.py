@@ -13,12 +13,12 @@ from teamvla_envs.errors import UserError
 from teamvla_envs.registration import get_task, registered_tasks
 
 from teamvla_eval.demo.drawing import STYLE, busy_html, frame_html, refused_html
+from teamvla_eval.demo.instructions import cleaned
 from teamvla_eval.demo.protocol import Choice, Ended, Freeze, Push, Refused, Run, Stop
-from teamvla_eval.demo.sentences import cleaned
-from teamvla_eval.demo.settings import AT_REST_S, MAX_IMPULSE, MAX_SEED, MAX_SENTENCE, DemoSettings
+from teamvla_eval.demo.settings import AT_REST_S, MAX_IMPULSE, MAX_INSTRUCTION, MAX_SEED, DemoSettings
 from teamvla_eval.demo.visitors import NoPlaceError, Visitor, Visitors
 
-NOBODY = "nobody"
+NO_POLICY = "none"
 DIRECTIONS = {
     "← left": (-1.0, 0.0, 0.0),
     "right →": (1.0, 0.0, 0.0),
@@ -33,13 +33,12 @@ CSS = (
 footer { display: none !important; }
 .gradio-container { max-width: 1280px !important; }
 #stage { min-height: 420px; }
-#sentence textarea { min-height: 82px; }
+#instruction textarea { min-height: 82px; }
 #message { min-height: 38px; margin-bottom: -14px; }
 #message .html-container { padding: 0 12px; }
 #suggestion::before { content: "did you mean: "; opacity: .65; white-space: pre; }
 """
 )
-PICK = "or pick one that is true here"
 NO_SUGGESTION: Any = gr.update(visible=False)
 
 
@@ -55,11 +54,11 @@ class Handlers:
         self._settings, self._visitors = settings, visitors
 
     def look(
-        self, task: Any, policy: Any, beside: Any, seed: Any, num_arms: Any, request: gr.Request
+        self, task: Any, policy: Any, second: Any, seed: Any, num_arms: Any, request: gr.Request
     ) -> Iterator[tuple[Any, ...]]:
         """Show the scene; yields message, stage, suggestion, instruction, choices, objects, arms, counts."""
         kept = (gr.skip(),) * 7
-        entered = self._enter(task, policy, beside, seed, num_arms, request)
+        entered = self._enter(task, policy, second, seed, num_arms, request)
         if isinstance(entered, Refused):
             yield (refused_html(entered.reason), *kept)
             return
@@ -69,13 +68,13 @@ class Handlers:
         if isinstance(scene, Refused):
             yield (refused_html(scene.reason), *kept)
             return
-        visitor.tell(Freeze(()))
-        pick = [(said, said) for told in scene.sentences.values() for said in told]
+        visitor.send(Freeze(()))
+        pick = [(text, text) for texts in scene.instructions.values() for text in texts]
         yield (
             _message(visitor),
             frame_html(scene.frame),
             NO_SUGGESTION,
-            gr.update(placeholder=scene.frame.sentence),  # typed text stays
+            gr.update(placeholder=scene.frame.instruction),  # typed text stays
             gr.update(choices=pick, value=None),
             gr.update(choices=list(scene.bodies), value=scene.bodies[0], visible=len(scene.bodies) > 1),
             gr.update(choices=[(f"arm_{k}", k) for k in range(found.num_arms)], value=[]),
@@ -83,19 +82,19 @@ class Handlers:
         )
 
     def run(
-        self, task: Any, policy: Any, beside: Any, seed: Any, num_arms: Any, sentence: Any, fine: Any,
+        self, task: Any, policy: Any, second: Any, seed: Any, num_arms: Any, instruction: Any, fine: Any,
         request: gr.Request,
     ) -> Iterator[tuple[Any, ...]]:  # fmt: skip
         """Let the policies act; yields message, stage, suggestion and the three downloads."""
         nothing = (gr.update(value=None, interactive=False),) * 3
-        entered = self._enter(task, policy, beside, seed, num_arms, request)
+        entered = self._enter(task, policy, second, seed, num_arms, request)
         if isinstance(entered, Refused):
             yield (refused_html(entered.reason), gr.skip(), NO_SUGGESTION, *nothing)
             return
         found, visitor = entered
         yield (busy_html("preparing the episode", stale=True), gr.skip(), NO_SUGGESTION, *nothing)
         kept, began = (gr.skip(),) * 3, False
-        for answer in visitor.run(Run(found, cleaned(str(sentence or "")), bool(fine))):
+        for answer in visitor.run(Run(found, cleaned(str(instruction or "")), bool(fine))):
             if isinstance(answer, Refused):
                 yield (refused_html(answer.reason), gr.skip(), _suggestion(answer.suggestion), *kept)
             elif isinstance(answer, Ended):
@@ -105,23 +104,23 @@ class Handlers:
                 ]
                 yield (_message(visitor), frame_html(answer.frame), gr.skip(), *updates)
             else:
-                picture = frame_html(answer)
+                stage = frame_html(answer)
                 # Without files again, because the previous run may have ended only now.
                 yield (
-                    (gr.skip(), picture, gr.skip(), *kept)
+                    (gr.skip(), stage, gr.skip(), *kept)
                     if began
-                    else (busy_html("running"), picture, _suggestion(answer.suggestion), *nothing)
+                    else (busy_html("running"), stage, _suggestion(answer.suggestion), *nothing)
                 )
                 began = True
 
     def run_first(
-        self, task: Any, policy: Any, beside: Any, seed: Any, num_arms: Any, request: gr.Request
+        self, task: Any, policy: Any, second: Any, seed: Any, num_arms: Any, request: gr.Request
     ) -> Iterator[tuple[Any, ...]]:
         """Run the instruction of the seed, unless the visitor has started a run; yields as :meth:`run`."""
         time.sleep(AT_REST_S)
         visitor = self._visitors.find(_session(request))
         if visitor is None or not visitor.has_run:
-            yield from self.run(task, policy, beside, seed, num_arms, "", False, request)
+            yield from self.run(task, policy, second, seed, num_arms, "", False, request)
 
     def push(self, body: Any, strength: Any, direction: str, request: gr.Request) -> None:
         """Push the object."""
@@ -129,29 +128,29 @@ class Handlers:
         impulse = _number(strength, 0.0, MAX_IMPULSE)
         if visitor is not None and impulse is not None:
             x, y, z = (impulse * share for share in DIRECTIONS[direction])
-            visitor.tell(Push(str(body)[:60], (x, y, z)))
+            visitor.send(Push(str(body)[:60], (x, y, z)))
 
     def freeze(self, arms: Any, request: gr.Request) -> None:
-        """Freeze these arms and no others."""
+        """Freeze exactly these arms."""
         visitor = self._visitors.find(_session(request))
         if visitor is not None and isinstance(arms, list):
-            visitor.tell(Freeze(tuple(arm for arm in arms if isinstance(arm, int))))
+            visitor.send(Freeze(tuple(arm for arm in arms if isinstance(arm, int))))
 
     def stop(self, request: gr.Request) -> None:
         """End the run."""
         visitor = self._visitors.find(_session(request))
         if visitor is not None:
-            visitor.tell(Stop())
+            visitor.send(Stop())
 
     def leave(self, request: gr.Request) -> None:
         """Free the place of a visitor who closed the page."""
         self._visitors.leave(_session(request))
 
     def _enter(
-        self, task: Any, policy: Any, beside: Any, seed: Any, num_arms: Any, request: gr.Request
+        self, task: Any, policy: Any, second: Any, seed: Any, num_arms: Any, request: gr.Request
     ) -> tuple[Choice, Visitor] | Refused:
         """Check the choice and take a place."""
-        found = self._choice(task, policy, beside, seed, num_arms)
+        found = self._choice(task, policy, second, seed, num_arms)
         if isinstance(found, Refused):
             return found
         try:
@@ -165,7 +164,7 @@ class Handlers:
         except ConnectionError as error:
             return Refused(str(error))
 
-    def _choice(self, task: Any, policy: Any, beside: Any, seed: Any, num_arms: Any) -> Choice | Refused:
+    def _choice(self, task: Any, policy: Any, second: Any, seed: Any, num_arms: Any) -> Choice | Refused:
         if task not in registered_tasks():
             return Refused(f"The task is {str(task)[:60]!r}, expected one of {', '.join(registered_tasks())}.")
         number = _number(seed, 0, MAX_SEED)
@@ -174,7 +173,7 @@ class Handlers:
             return Refused(f"The seed is {given}, expected a whole number from 0 to {MAX_SEED}.")
         allowed = get_task(task).arm_counts
         arms = num_arms if num_arms in allowed else allowed[0]
-        specs = [policy, *([] if beside in (None, "", NOBODY) else [beside])]
+        specs = [policy, *([] if second in (None, "", NO_POLICY) else [second])]
         try:
             chosen = tuple(self._settings.allowed_policy(str(spec)) for spec in specs)
         except UserError as error:
@@ -199,11 +198,11 @@ def make_page(settings: DemoSettings, handlers: Handlers, first: Choice) -> gr.B
         gr.Markdown("## TeamVLA\nType what the arms should do. They share one scene and one instruction.")
         with gr.Row():
             with gr.Column(scale=1, min_width=300):
-                sentence = gr.Textbox(
-                    label="Say", info="empty: the seed's own instruction", max_length=MAX_SENTENCE,
-                    elem_id="sentence", lines=1, max_lines=3,
+                instruction = gr.Textbox(
+                    label="Instruction", info="empty: the seed's own instruction", max_length=MAX_INSTRUCTION,
+                    elem_id="instruction", lines=1, max_lines=3,
                 )  # fmt: skip
-                pick = gr.Dropdown(label=PICK, choices=[], value=None, elem_id="pick")
+                pick = gr.Dropdown(label="Instructions of this scene", choices=[], value=None, elem_id="pick")
                 suggestion = gr.Button("", visible=False, size="sm", elem_id="suggestion")
                 with gr.Row():
                     run = gr.Button("Run", variant="primary", elem_id="run", min_width=80)
@@ -214,9 +213,9 @@ def make_page(settings: DemoSettings, handlers: Handlers, first: Choice) -> gr.B
                     list(settings.policies), value=first.policies[0], label="Policy", allow_custom_value=typed,
                     info="one of these, or the name of a checkpoint folder" if typed else None, elem_id="policy",
                 )  # fmt: skip
-                beside = gr.Dropdown(
-                    [NOBODY, *settings.policies], value=NOBODY, label="Beside it", allow_custom_value=typed,
-                    elem_id="beside",
+                second = gr.Dropdown(
+                    [NO_POLICY, *settings.policies], value=NO_POLICY, label="Second policy", allow_custom_value=typed,
+                    elem_id="second",
                 )  # fmt: skip
                 with gr.Row():
                     # Without bounds, because Gradio would clip and round the value itself.
@@ -240,22 +239,22 @@ def make_page(settings: DemoSettings, handlers: Handlers, first: Choice) -> gr.B
                         gr.DownloadButton("… of the second policy", interactive=False, size="sm", elem_id="hdf5_2"),
                         gr.DownloadButton("Video (mp4)", interactive=False, size="sm", elem_id="mp4"),
                     ]
-        chosen: list[Any] = [task, policy, beside, seed, arms]
-        shown: list[Any] = [message, stage, suggestion, sentence, pick, body, frozen, arms]
+        chosen: list[Any] = [task, policy, second, seed, arms]
+        shown: list[Any] = [message, stage, suggestion, instruction, pick, body, frozen, arms]
         hidden: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
         running: dict[str, Any] = {**hidden, "concurrency_limit": 2 * settings.max_visitors, "trigger_mode": "multiple"}
         looking: dict[str, Any] = running | {"trigger_mode": "always_last"}
-        to_run: list[Any] = [*chosen, sentence, fine]
+        to_run: list[Any] = [*chosen, instruction, fine]
         played: list[Any] = [message, stage, suggestion, *files]
         page.load(handlers.look, chosen, shown, **looking).then(handlers.run_first, chosen, played, **running)
-        for part in (task, policy, beside, seed):
+        for part in (task, policy, second, seed):
             part.change(handlers.look, chosen, shown, **looking)
         arms.input(handlers.look, chosen, shown, **looking)
-        pick.input(lambda said: said or "", pick, sentence, queue=False, **hidden)
-        suggestion.click(lambda said: said, suggestion, sentence, queue=False, **hidden).then(
+        pick.input(lambda text: text or "", pick, instruction, queue=False, **hidden)
+        suggestion.click(lambda text: text, suggestion, instruction, queue=False, **hidden).then(
             handlers.run, to_run, played, **running
         )
-        gr.on([run.click, sentence.submit], handlers.run, to_run, played, **running)
+        gr.on([run.click, instruction.submit], handlers.run, to_run, played, **running)
         stop.click(handlers.stop, queue=False, **hidden)
         for name, button in pushes.items():
             button.click(_pusher(handlers, name), [body, strength], queue=False, trigger_mode="multiple", **hidden)
@@ -277,8 +276,8 @@ def _message(visitor: Visitor) -> str:
     return busy_html("preparing", stale=True) if visitor.is_busy else ""
 
 
-def _suggestion(sentence: str) -> Any:
-    return gr.update(value=sentence, visible=True) if sentence else NO_SUGGESTION
+def _suggestion(instruction: str) -> Any:
+    return gr.update(value=instruction, visible=True) if instruction else NO_SUGGESTION
 
 
 def _session(request: gr.Request) -> str:

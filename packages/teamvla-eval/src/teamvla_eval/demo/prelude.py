@@ -84,7 +84,7 @@ class Prelude:
                     self._shown = frame_html(moment)
                     self._begun.set()
                 if self._over:
-                    visitor.tell(Stop())
+                    visitor.send(Stop())
         self._begun.set()
         self._ended.set()
 

@@ -40,12 +40,12 @@ class Run:
 
     Attributes:
         choice: Scene and policies.
-        sentence: Instruction of the visitor; empty for the one of the seed.
+        instruction: Instruction of the visitor; empty for the one of the seed.
         fine: Whether to render larger images with shadows, which takes longer.
     """
 
     choice: Choice
-    sentence: str
+    instruction: str
     fine: bool = False
 
 
@@ -75,7 +75,7 @@ class View:
 
     Attributes:
         policy: Its specification.
-        picture: Overview and wrist images as one JPEG.
+        image: Overview and wrist images as one JPEG.
         aspect: Width of the image divided by its height.
         goal: Goal variant that is judged.
         time_s: Simulated time [s].
@@ -83,6 +83,7 @@ class View:
         success: Whether the episode ended in success.
         end_reason: Reason of the end; empty while the episode runs.
         measures: Metric title to value with unit, as text.
+        cameras: Labels of the wrist images, from top to bottom.
         judged: Whether the instruction names a goal of the scene.
         phases_seen: Phase of every step so far.
         events: Times [s] and descriptions of the visitor's interventions.
@@ -90,7 +91,7 @@ class View:
     """
 
     policy: str
-    picture: bytes
+    image: bytes
     aspect: float
     goal: str
     time_s: float
@@ -98,6 +99,7 @@ class View:
     success: bool
     end_reason: str
     measures: dict[str, str]
+    cameras: tuple[str, ...] = ()
     judged: bool = True
     phases_seen: tuple[int, ...] = ()
     events: tuple[tuple[float, str], ...] = ()
@@ -111,14 +113,14 @@ class Frame:
     Attributes:
         views: One per policy.
         phases: Names of the task's phases.
-        sentence: Instruction of the policies.
+        instruction: Instruction of the policies.
         note: Remark about the instruction.
         suggestion: Similar instruction of the scene; empty for none.
     """
 
     views: tuple[View, ...]
     phases: tuple[str, ...]
-    sentence: str
+    instruction: str
     note: str = ""
     suggestion: str = ""
 
@@ -129,12 +131,12 @@ class Scene:
 
     Attributes:
         frame: Frame of the scene.
-        sentences: Goal to its instructions.
+        instructions: Goal to its instructions.
         bodies: Objects that can be pushed.
     """
 
     frame: Frame
-    sentences: dict[str, tuple[str, ...]]
+    instructions: dict[str, tuple[str, ...]]
     bodies: tuple[str, ...]
 
 

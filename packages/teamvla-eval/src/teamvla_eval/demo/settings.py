@@ -7,7 +7,7 @@ from pathlib import Path
 from teamvla_envs.errors import UserError
 from teamvla_envs.policies import BASELINE
 
-MAX_SENTENCE = 200  # [characters] of a typed instruction that are read
+MAX_INSTRUCTION = 200  # [characters] of a typed instruction that are read
 MAX_SEED = 2**31 - 1
 MAX_IMPULSE = 1.0  # [N·s] of one push
 MAX_PUSHES = 20  # per episode: each begins a new demonstration

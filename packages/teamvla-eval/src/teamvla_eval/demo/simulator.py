@@ -18,8 +18,8 @@ from typing import TYPE_CHECKING, Any
 
 from teamvla_envs.cli import one_line
 
+from teamvla_eval.demo.instructions import cleaned, goal_of, hint, instructions_of_goals, nearest
 from teamvla_eval.demo.protocol import Choice, Ended, Frame, Freeze, Look, Push, Refused, Run, Scene, Stop
-from teamvla_eval.demo.sentences import cleaned, goal_of, hint, nearest, sentences_of_goals
 from teamvla_eval.demo.settings import MAX_PUSHES, DemoSettings
 
 if TYPE_CHECKING:
@@ -174,25 +174,25 @@ class _Visitor:
         self._prepare(choice)
         self._note, self._suggestion = "", ""
         env = self._lives[0].env
-        sentences = sentences_of_goals(env, choice.seed)
+        instructions = instructions_of_goals(env, choice.seed)
         for live in self._lives:
             live.begin(choice.seed, None, "")
-        return Scene(self._frame(self._still_height), sentences, tuple(env.task.bodies))
+        return Scene(self._frame(self._still_height), instructions, tuple(env.task.bodies))
 
     def _run(self, run: Run) -> Ended | Refused:
-        choice, sentence = run.choice, cleaned(run.sentence)
+        choice, instruction = run.choice, cleaned(run.instruction)
         self._prepare(choice)
-        sentences = sentences_of_goals(self._lives[0].env, choice.seed)
-        goal = goal_of(sentence, sentences) if sentence else None
+        instructions = instructions_of_goals(self._lives[0].env, choice.seed)
+        goal = goal_of(instruction, instructions) if instruction else None
         self._note, self._suggestion = "", ""
-        if sentence and goal is None:
-            self._suggestion = nearest(sentence, sentences)
-            advice = hint(self._suggestion, sentences)
-            if not any(live.hears for live in self._lives):
-                return Refused(f"I did not understand “{sentence}”. {advice}", self._suggestion)
+        if instruction and goal is None:
+            self._suggestion = nearest(instruction, instructions)
+            advice = hint(self._suggestion, instructions)
+            if not any(live.reads_instruction for live in self._lives):
+                return Refused(f"I did not understand “{instruction}”. {advice}", self._suggestion)
             self._note = _not_judged(self._lives, advice)
         for live in self._lives:
-            live.begin(choice.seed, goal, sentence if goal or live.hears else "")
+            live.begin(choice.seed, goal, instruction if goal or live.reads_instruction else "")
         return self._play(2 * self._settings.height if run.fine else self._settings.height)
 
     def _play(self, height: int) -> Ended:
@@ -204,7 +204,7 @@ class _Visitor:
         while True:
             frame = self._frame(height)
             self._pipe.send(frame)
-            shown.append([view.picture for view in frame.views])
+            shown.append([view.image for view in frame.views])
             stopped = time.monotonic() - began > self._settings.max_run_s
             while self._pipe.poll():
                 request = self._pipe.recv()
@@ -248,8 +248,8 @@ class _Visitor:
     def _frame(self, height: int) -> Frame:
         lives = self._lives
         views = tuple(live.view(height) for live in lives)
-        told = next((live.told for live in lives if live.hears), lives[0].told)
-        return Frame(views, tuple(lives[0].env.phases), told, self._note, self._suggestion)
+        shown = next((live for live in lives if live.reads_instruction), lives[0])
+        return Frame(views, tuple(lives[0].env.phases), shown.instruction, self._note, self._suggestion)
 
     def _mark_frozen(self) -> None:
         """Ignore arms that do not exist, and record the frozen ones in the episodes."""
@@ -267,10 +267,10 @@ class _Visitor:
 def _not_judged(lives: "tuple[LiveEpisode, ...]", advice: str) -> str:
     """Remark about an instruction that names none of the scene's goals."""
     note = f"This is not one of the task's instructions, so {_listed(lives, True)} is not judged. {advice}"
-    if not all(live.hears for live in lives):
+    if not all(live.reads_instruction for live in lives):
         note += f" {_listed(lives, False)} does not read instructions and acts on the seed's own goal."
     return note
 
 
-def _listed(lives: "tuple[LiveEpisode, ...]", hears: bool) -> str:
-    return " and ".join(live.spec for live in lives if live.hears is hears)
+def _listed(lives: "tuple[LiveEpisode, ...]", reads_instruction: bool) -> str:
+    return " and ".join(live.spec for live in lives if live.reads_instruction is reads_instruction)

@@ -12,7 +12,7 @@ from teamvla_eval.demo.protocol import Choice, Ended, Frame, Freeze, Look, Push,
 _CLOSED = (EOFError, OSError, TypeError)  # raised by reading; TypeError if this side is closed meanwhile
 _PATIENCE = 60.0  # [s] for an earlier request of the same visitor to finish
 GONE = Refused("the simulator has ended; the operator has to start the demo again")
-BUSY = Refused("your last request is still being worked on; try again in a moment")
+BUSY = Refused("your last request is still running; try again in a moment")
 
 
 class Simulator(Protocol):
@@ -55,12 +55,12 @@ class Visitor:
         """Whether an answer is still to come."""
         return bool(self._unanswered)
 
-    def tell(self, word: Push | Freeze | Stop) -> None:
+    def send(self, command: Push | Freeze | Stop) -> None:
         """Send a command to the running episode."""
         self.last_seen = time.monotonic()
         try:
             with self._sending:
-                self._pipe.send(word)
+                self._pipe.send(command)
         except _CLOSED:
             pass  # the reader of the answers notices
 
@@ -81,7 +81,7 @@ class Visitor:
             self._unanswered.discard(token)
 
     def _answers(self, request: Look | Run) -> Generator[Any]:
-        self.tell(Stop())
+        self.send(Stop())
         if not self._asking.acquire(timeout=_PATIENCE):
             yield BUSY
             return
@@ -100,7 +100,7 @@ class Visitor:
             yield GONE
         finally:
             if waiting:  # the page was closed
-                self.tell(Stop())
+                self.send(Stop())
                 self._drain()
             self._asking.release()
 
@@ -128,7 +128,7 @@ class Visitors:
     def __init__(self, simulator: Simulator, places: int, idle_s: float):
         self._simulator, self._places, self._idle_s = simulator, places, idle_s
         self._here: dict[str, Visitor] = {}
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
 
     def __len__(self) -> int:
         return len(self._here)
@@ -141,7 +141,7 @@ class Visitors:
             ConnectionError: If the simulator has ended.
         """
         with self._lock:
-            self._leave_idle()
+            self.leave_idle()
             if session not in self._here:
                 if len(self._here) >= self._places:
                     raise NoPlaceError
@@ -163,10 +163,7 @@ class Visitors:
 
     def leave_idle(self) -> None:
         """Free the places of idle visitors."""
-        with self._lock:
-            self._leave_idle()
-
-    def _leave_idle(self) -> None:
         latest = time.monotonic() - self._idle_s
-        for session in [session for session, visitor in self._here.items() if visitor.last_seen < latest]:
-            self._here.pop(session).close()
+        with self._lock:
+            for session in [session for session, visitor in self._here.items() if visitor.last_seen < latest]:
+                self._here.pop(session).close()

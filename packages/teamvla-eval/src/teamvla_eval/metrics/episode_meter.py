@@ -52,8 +52,8 @@ class Meter:
         pairs = task.contact_pairs()
         arms, bodies = range(env.num_arms), task.bodies
         self._collisions = np.array([i for i, pair in enumerate(pairs) if pair.kind == "collision"], int)
-        self._of_hand = np.array([[pair.arm == arm for arm in arms] for pair in pairs], bool)
-        self._of_body = np.array([[pair.body == b for b in bodies] for pair in pairs], bool)
+        self._pair_arms = np.array([[pair.arm == arm for arm in arms] for pair in pairs], bool)
+        self._pair_bodies = np.array([[pair.body == b for b in bodies] for pair in pairs], bool)
         self._steps = np.zeros(env.num_envs, np.int64)
         self._kept: dict[str, np.ndarray] = {}
 
@@ -66,10 +66,10 @@ class Meter:
         world, signals = env.world, env.signals
         now = {
             "phase": np.asarray(env.task.phase(signals)),
-            "joint": np.asarray(env.task.is_cooperative(signals)),
+            "cooperative": np.asarray(env.task.is_cooperative(signals)),
             "roles": np.asarray(env.task.roles(signals)),
-            "force": np.asarray(world.contact_force),
-            "height": np.asarray(world.body_pos[..., 2]),
+            "contact_force": np.asarray(world.contact_force),
+            "body_height": np.asarray(world.body_pos[..., 2]),
             "joint_pos": np.asarray(world.joint_pos),
             "joint_vel": np.asarray(world.joint_vel),
             "joint_target": np.asarray(world.joint_target),
@@ -93,22 +93,12 @@ class Meter:
 
     def trace(self, world: int) -> EpisodeTrace:
         """Trace of the episode in a world, up to the last captured step."""
-        t = {key: values[world, : self._steps[world]] for key, values in self._kept.items()}
         return EpisodeTrace(
             dt=self._dt,
             phases=self._phases,
-            phase=t["phase"],
-            cooperative=t["joint"],
-            roles=t["roles"],
-            contact_force=t["force"],
-            body_height=t["height"],
-            tool_pos=t["tool_pos"],
-            joint_pos=t["joint_pos"],
-            joint_vel=t["joint_vel"],
-            joint_target=t["joint_target"],
-            actions=t["actions"],
             actuators=self._actuators,
             collisions=self._collisions,
-            pair_arms=self._of_hand,
-            pair_bodies=self._of_body,
+            pair_arms=self._pair_arms,
+            pair_bodies=self._pair_bodies,
+            **{key: values[world, : self._steps[world]] for key, values in self._kept.items()},
         )

@@ -12,64 +12,38 @@ SURROGATE = re.compile("[\ud800-\udfff]")  # JSON can hold unpaired ones, no fil
 Check = Callable[[Any], str | None]  # expected kind of value; None for a valid value
 
 
-def text(value: Any) -> str | None:
-    """Check a text of bounded length."""
-    good = isinstance(value, str) and len(value) <= MAX_TEXT and not SURROGATE.search(value)
-    return None if good else f"text of at most {MAX_TEXT} characters"
+def _check(expected: str, is_valid: Callable[[Any], bool]) -> Check:
+    return lambda value: None if is_valid(value) else expected
 
 
-def boolean(value: Any) -> str | None:
-    """Check a truth value."""
-    return None if isinstance(value, bool) else "true or false"
+def _is_number(value: Any) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and -MAX_NUMBER <= value <= MAX_NUMBER
 
 
-def count(value: Any) -> str | None:
-    """Check a whole number that is not negative."""
-    good = isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= MAX_COUNT
-    return None if good else "a whole number that is not negative"
+def _is_count(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= MAX_COUNT
 
 
-def number(value: Any) -> str | None:
-    """Check a finite number."""
-    good = isinstance(value, (int, float)) and not isinstance(value, bool) and -MAX_NUMBER <= value <= MAX_NUMBER
-    return None if good else "a finite number"
+def _is_text(value: Any) -> bool:
+    return isinstance(value, str) and len(value) <= MAX_TEXT and not SURROGATE.search(value)
 
 
-def amount(value: Any) -> str | None:
-    """Check a number that is not negative."""
-    return None if number(value) is None and value >= 0 else "a finite number that is not negative"
-
-
-def share(value: Any) -> str | None:
-    """Check a number from 0 to 1."""
-    return None if number(value) is None and 0 <= value <= 1 else "a number in [0, 1]"
-
-
-def amounts(value: Any) -> str | None:
-    """Check a list of numbers that are not negative."""
-    return None if isinstance(value, list) and not any(map(amount, value)) else "a list of numbers"
+text = _check(f"text of at most {MAX_TEXT} characters", _is_text)
+boolean = _check("true or false", lambda value: isinstance(value, bool))
+count = _check("a whole number that is not negative", _is_count)
+number = _check("a finite number", _is_number)
+amount = _check("a finite number that is not negative", lambda value: _is_number(value) and value >= 0)
+share = _check("a number in [0, 1]", lambda value: _is_number(value) and 0 <= value <= 1)
+amounts = _check("a list of numbers", lambda value: isinstance(value, list) and not any(map(amount, value)))
+mapping = _check("an object", lambda value: isinstance(value, dict))
+sequence = _check("a list", lambda value: isinstance(value, list))
+texts = _check("an object of texts", lambda value: isinstance(value, dict) and all(map(_is_text, value.values())))
 
 
 def interval(value: Any) -> str | None:
     """Check an interval of shares."""
     good = isinstance(value, list) and len(value) == 2 and not any(map(share, value)) and value[0] <= value[1]
     return None if good else "[low, high] in [0, 1]"
-
-
-def mapping(value: Any) -> str | None:
-    """Check an object."""
-    return None if isinstance(value, dict) else "an object"
-
-
-def sequence(value: Any) -> str | None:
-    """Check a list."""
-    return None if isinstance(value, list) else "a list"
-
-
-def texts(value: Any) -> str | None:
-    """Check an object whose values are texts."""
-    good = isinstance(value, dict) and not any(map(text, value.values()))
-    return None if good else "an object of texts"
 
 
 def or_null(check: Check) -> Check:

@@ -16,6 +16,7 @@ from teamvla_eval.report.plots import LINE, MUTED, SERIES, draw_svg, short_label
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.patches import Rectangle
 
     from teamvla_eval.results.history_file import HistoryEntry
 
@@ -23,7 +24,7 @@ Suites = Mapping[str, Sequence[EpisodeRecord]]  # policy to its episodes of one 
 
 
 def survival_curves(suites: Suites, horizon_s: float) -> Markup:
-    """Share of episodes that are not solved yet over simulated time, with 95% bands; an ``<svg>`` element.
+    """Share of unsolved episodes over simulated time, with 95% bands; an ``<svg>`` element.
 
     Args:
         suites: Policy to its episodes.
@@ -46,7 +47,7 @@ def survival_curves(suites: Suites, horizon_s: float) -> Markup:
         axes.set_xlabel("simulated seconds")
         _legend(axes)
 
-    return draw_svg("Episodes not solved yet over time", 2.6 + _legend_growth(suites), draw)
+    return draw_svg("Unsolved episodes over time", 2.6 + _legend_growth(suites), draw)
 
 
 def phase_bars(suites: Suites, phases: Sequence[str]) -> Markup:
@@ -57,23 +58,18 @@ def phase_bars(suites: Suites, phases: Sequence[str]) -> Markup:
         phases: The task's phases, in order.
     """
     rank = {phase: number for number, phase in enumerate(phases)}
-    thickness = 0.8 / len(suites)
+    shares = {}
+    for policy, records in suites.items():
+        furthest = np.array([rank.get(record.metrics["furthest_phase"], -1) for record in records])
+        shares[policy] = [100 * float(np.mean(furthest >= k)) for k in range(len(phases))]
 
     def draw(axes: "Axes") -> None:
-        for number, (policy, records) in enumerate(suites.items()):
-            furthest = np.array([rank.get(record.metrics["furthest_phase"], -1) for record in records])
-            shares = [100 * float(np.mean(furthest >= k)) for k in range(len(phases))]
-            places = np.arange(len(phases)) + (number - (len(suites) - 1) / 2) * thickness
-            axes.barh(places, shares, thickness * 0.9, color=SERIES[number % len(SERIES)], label=policy, alpha=0.85)
-        axes.set_yticks(range(len(phases)), phases)
-        axes.invert_yaxis()
+        _grouped_bars(axes, phases, shares)
         axes.set_xlim(0, 103)
         axes.set_xticks([0, 25, 50, 75, 100], ["0", "25", "50", "75", "100%"])
-        axes.grid(axis="y", visible=False)
         _legend(axes)
 
-    height = 0.7 + len(phases) * (0.16 + 0.1 * len(suites)) + 0.2 * (len(suites) > 1) + _legend_growth(suites)
-    return draw_svg("Share of episodes that reached each phase", height, draw)
+    return draw_svg("Share of episodes that reached each phase", 0.7 + _bars_height(phases, suites), draw)
 
 
 def failure_bars(suites: Suites) -> Markup:
@@ -84,26 +80,18 @@ def failure_bars(suites: Suites) -> Markup:
         return Markup('<p class="small">No episode failed.</p>')
     from matplotlib.ticker import MaxNLocator
 
-    thickness = 0.8 / len(suites)
-
     def draw(axes: "Axes") -> None:
-        for number, (policy, of_policy) in enumerate(counts.items()):
-            values = [of_policy.get(kind, 0) for kind in kinds]
-            places = np.arange(len(kinds)) + (number - (len(suites) - 1) / 2) * thickness
-            axes.barh(places, values, thickness * 0.9, color=SERIES[number % len(SERIES)], label=policy, alpha=0.85)
-            for place, value in zip(places, values, strict=True):
-                if value:
-                    axes.annotate(str(value), (value, place), (4, 0), textcoords="offset points", va="center", size=8)
-        axes.set_yticks(range(len(kinds)), kinds)
-        axes.invert_yaxis()
+        values = {policy: [of_policy.get(kind, 0) for kind in kinds] for policy, of_policy in counts.items()}
+        for bar in _grouped_bars(axes, kinds, values):
+            if count := round(bar.get_width()):
+                end = count, bar.get_y() + bar.get_height() / 2
+                axes.annotate(str(count), end, (4, 0), textcoords="offset points", va="center", size=8)
         axes.margins(x=0.12)
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
         axes.set_xlabel("episodes")
-        axes.grid(axis="y", visible=False)
         _legend(axes)
 
-    height = 0.9 + len(kinds) * (0.16 + 0.1 * len(suites)) + 0.2 * (len(suites) > 1) + _legend_growth(suites)
-    return draw_svg("Failures by reason", height, draw)
+    return draw_svg("Failures by reason", 0.9 + _bars_height(kinds, suites), draw)
 
 
 def success_over_time(entries: "Sequence[HistoryEntry]") -> Markup:
@@ -121,17 +109,8 @@ def success_over_time(entries: "Sequence[HistoryEntry]") -> Markup:
             rates = [100 * entry.success_rate for entry in mine]
             below = [100 * (entry.success_rate - entry.wilson_95[0]) for entry in mine]
             above = [100 * (entry.wilson_95[1] - entry.success_rate) for entry in mine]
-            axes.errorbar(
-                places,
-                rates,
-                yerr=[below, above],
-                color=color,
-                lw=1.4,
-                elinewidth=0.8,
-                marker="o",
-                ms=3.5,
-                label=policy,
-            )
+            style: dict[str, Any] = {"color": color, "lw": 1.4, "marker": "o", "ms": 3.5, "label": policy}
+            axes.errorbar(places, rates, yerr=[below, above], elinewidth=0.8, **style)
         axes.set_ylim(-3, 103)
         axes.set_yticks([0, 25, 50, 75, 100], ["0", "25", "50", "75", "100%"])
         _run_axis(axes, entries)
@@ -159,6 +138,25 @@ def speed_over_time(entries: "Sequence[HistoryEntry]") -> Markup:
         _legend(axes)
 
     return draw_svg("Speed over runs", 2.6 + _legend_growth(_colors(entries)), draw)
+
+
+def _grouped_bars(axes: "Axes", rows: Sequence[str], values: Mapping[str, Sequence[float]]) -> "list[Rectangle]":
+    """Draw horizontal bars, one of each policy in every row; the values of a policy are ``(rows,)``."""
+    bars: list[Rectangle] = []
+    thickness = 0.8 / len(values)
+    for number, (policy, lengths) in enumerate(values.items()):
+        places = np.arange(len(rows)) + (number - (len(values) - 1) / 2) * thickness
+        color = SERIES[number % len(SERIES)]
+        bars += axes.barh(places, lengths, thickness * 0.9, color=color, label=policy, alpha=0.85)
+    axes.set_yticks(range(len(rows)), rows)
+    axes.invert_yaxis()
+    axes.grid(axis="y", visible=False)
+    return bars
+
+
+def _bars_height(rows: Sequence[str], suites: Suites) -> float:
+    """Height of grouped bars with their legend [in]."""
+    return len(rows) * (0.16 + 0.1 * len(suites)) + 0.2 * (len(suites) > 1) + _legend_growth(suites)
 
 
 def _runs(entries: "Sequence[HistoryEntry]") -> dict[str, int]:

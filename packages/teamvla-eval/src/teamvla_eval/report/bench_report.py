@@ -1,10 +1,7 @@
 """HTML report of a benchmark: plots, videos and tables of every policy on every task, in one file."""
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
-
-from teamvla_envs.files import write_text
 
 from teamvla_eval.metrics.episode_record import EpisodeRecord
 from teamvla_eval.metrics.failures import outcome
@@ -21,13 +18,8 @@ from teamvla_eval.results.results import BenchResults
 Phases = Mapping[str, Sequence[str]]
 
 
-def write_bench_report(results: BenchResults, phases: Phases, clips: Sequence[Clip], path: Path) -> None:
-    """Write the report atomically; arguments as of :func:`render_bench_report`."""
-    write_text(path, render_bench_report(results, phases, clips))
-
-
 def render_bench_report(results: BenchResults, phases: Phases, clips: Sequence[Clip] = ()) -> str:
-    """The report as one self-contained HTML page.
+    """Render the report as one self-contained HTML page.
 
     Args:
         results: The results of the run.
@@ -92,7 +84,7 @@ def _task(results: BenchResults, task: str, phases: Sequence[str], clips: Sequen
     plots = {
         "Success": success_bars(summaries, [first]),
         f"Success by goal ({first})": success_bars(by_goal, list(by_goal)),
-        "Not solved yet": survival_curves(suites, max(horizon * 1.05, 1.0)),
+        "Unsolved episodes over time": survival_curves(suites, max(horizon * 1.05, 1.0)),
         "Phase reached": phase_bars(suites, phases),
         "Failures": failure_bars(suites),
     }

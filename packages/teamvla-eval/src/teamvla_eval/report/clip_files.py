@@ -31,7 +31,7 @@ def write_clip(folder: Path, clip: Clip) -> None:
 
 
 def read_clips(folder: Path, results: BenchResults) -> list[Clip]:
-    """The videos of a folder whose episodes are among the results, in the order of the results."""
+    """Read the videos of a folder whose episodes are among the results, in the order of the results."""
     clips = []
     for suite in results.suites:
         for record in sorted(suite.records, key=lambda record: not record.success):

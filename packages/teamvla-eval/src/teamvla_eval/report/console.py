@@ -4,7 +4,7 @@ from collections.abc import Generator, Sequence
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
-from teamvla_envs.console import plain_console
+from teamvla_envs.console import plain_console, print_table
 
 from teamvla_eval.metrics.failures import END_UNSTABLE
 from teamvla_eval.metrics.summary import summarize, summarize_by_goal
@@ -18,8 +18,6 @@ if TYPE_CHECKING:
 
     from teamvla_eval.metrics.episode_record import EpisodeRecord
     from teamvla_eval.results.history_file import HistoryEntry
-
-_WIDEST = 10_000  # [characters]
 
 
 @contextmanager
@@ -83,7 +81,7 @@ def print_results(results: BenchResults) -> None:
                 style="bold" if number == 0 else "dim",
             )
         table.add_section()
-    _print(table)
+    print_table(table)
 
 
 def print_comparisons(results: BenchResults) -> None:
@@ -96,7 +94,7 @@ def print_comparisons(results: BenchResults) -> None:
         counts = str(c.only_a), str(c.only_b)
         _add_row(table, f"{a} – {b}", task, *counts, percent_points(c.difference), bounds, p_value(c.p_value))
     if table.row_count:
-        _print(table)
+        print_table(table)
 
 
 def print_history(entries: "Sequence[HistoryEntry]") -> None:
@@ -115,7 +113,7 @@ def print_history(entries: "Sequence[HistoryEntry]") -> None:
             interval(entry.wilson_95),
             "–" if entry.episodes_per_s is None else f"{entry.episodes_per_s:.1f}",
         )
-    _print(table)
+    print_table(table)
 
 
 def printable(name: str, encoding: str = "utf-8") -> "Text":
@@ -145,21 +143,3 @@ def _add_row(table: "Table", *cells: str, style: str | None = None) -> None:
     """Add a row to a table for standard output."""
     encoding = plain_console().encoding
     table.add_row(*(printable(cell, encoding) for cell in cells), style=style)
-
-
-def _print(table: "Table") -> None:
-    """Print a table on standard output, wider than the terminal if its names need it."""
-    console = plain_console()
-    options = console.options.update(max_width=_WIDEST)
-    widest = []
-    for column in table.columns:
-        widths = [console.measure(cell, options=options) for cell in (column.header, *column.cells)]
-        widest.append(max(width.maximum for width in widths))
-        column.width = widest[-1] if column.no_wrap else max(width.minimum for width in widths)
-    needed = console.measure(table, options=options).maximum
-    spare = max(console.width - needed, 0)
-    for column, width in zip(table.columns, widest, strict=True):
-        added = min(width - (column.width or 0), spare)
-        column.width, spare = (column.width or 0) + added, spare - added
-    console.width = max(console.width, needed)
-    console.print(table)

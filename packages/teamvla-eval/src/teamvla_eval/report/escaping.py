@@ -20,18 +20,18 @@ _FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")  # beginnings of formulas in s
 
 
 def single_line(text: str) -> str:
-    """The text without line breaks and control characters."""
+    """Replace line breaks and control characters by spaces."""
     return _BREAKS.sub(" ", text)
 
 
 def markdown(text: str) -> str:
-    """The text for a Markdown paragraph or table cell; raw HTML is escaped as well."""
+    """Escape text for a Markdown paragraph or table cell, HTML included."""
     text = "".join(_HTML.get(character, character) for character in single_line(text))
     return _MARKDOWN.sub(r"\\\g<0>", text)
 
 
 def markdown_code(text: str) -> str:
-    """The text as a Markdown code span, whatever backticks it has."""
+    """Make a Markdown code span; the text may contain backticks."""
     text = single_line(text)
     longest = max(map(len, re.findall("`+", text)), default=0)
     fence, padding = "`" * (longest + 1), " " if text.startswith("`") or text.endswith("`") else ""
@@ -39,11 +39,11 @@ def markdown_code(text: str) -> str:
 
 
 def latex(text: str) -> str:
-    """The text for LaTeX."""
+    """Escape text for LaTeX."""
     escaped = "".join(_LATEX.get(character, character) for character in single_line(text))
     return re.sub("-(?=-)", "-{}", escaped)  # two hyphens would become a dash
 
 
 def csv_cell(text: str) -> str:
-    """The text for a CSV cell; an apostrophe is put before a formula."""
+    """Escape text for a CSV cell: an apostrophe precedes whatever a spreadsheet would take for a formula."""
     return f"'{text}" if text.startswith(_FORMULA) else text

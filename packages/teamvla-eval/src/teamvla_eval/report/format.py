@@ -4,7 +4,7 @@ _ASCII = str.maketrans({"–": "-", "−": "-", "·": "|", "…": "...", "�": 
 
 
 def percent(rate: float) -> str:
-    """A rate: ``0.943`` is ``"94%"``; one decimal where rounding would hide that it is not 0 or 1."""
+    """Format a rate as a percentage, such as 94%; with one decimal where rounding would hide that it is not 0 or 1."""
     rounded = f"{100 * rate:.0f}%"
     if rounded in ("0%", "100%") and rate not in (0.0, 1.0):
         return f"{100 * rate:.1f}%"
@@ -12,34 +12,29 @@ def percent(rate: float) -> str:
 
 
 def interval(bounds: tuple[float, float]) -> str:
-    """An interval of rates, such as 84–98%."""
+    """Format an interval of rates, such as 84–98%."""
     low, high = bounds
     return f"{percent(low).removesuffix('%')}–{percent(high)}"
 
 
 def seconds(duration: float | None) -> str:
-    """A duration, such as 5.6 s; a dash for None."""
+    """Format a duration [s], such as 5.6 s; None is a dash."""
     return "–" if duration is None else f"{duration:.1f} s"
 
 
 def minutes_and_seconds(duration: float) -> str:
-    """A longer duration [s], such as 45 s or 6 min 12 s."""
+    """Format a longer duration [s], such as 45 s or 6 min 12 s."""
     minutes, rest = divmod(round(duration), 60)
     return f"{minutes} min {rest} s" if minutes else f"{rest} s"
 
 
-def share(value: float | None) -> str:
-    """A share with two decimals, such as 0.97; a dash for None."""
-    return "–" if value is None else f"{value:.2f}"
-
-
 def percent_points(difference: float) -> str:
-    """A difference of two rates with its sign, such as +4.0 or −12.5 (percent points)."""
+    """Format a difference of two rates in percentage points with its sign, such as +4.0 or −12.5."""
     return f"{100 * difference:+.1f}".replace("-", "−")
 
 
 def p_value(probability: float) -> str:
-    """A p-value with two significant digits; small ones as < 0.001."""
+    """Format a p-value with two significant digits, or as < 0.001."""
     return "< 0.001" if probability < 0.001 else f"{probability:.2g}"
 
 

@@ -16,7 +16,7 @@ _SHOWN_VERSIONS = ("teamvla-envs", "newton", "mujoco")
 
 
 def render_history(entries: Sequence[HistoryEntry]) -> str:
-    """The page as HTML text without any reference to something outside of it.
+    """Render the page as self-contained HTML.
 
     Args:
         entries: Oldest first, at least one.

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def render_page(template: str, *, eyebrow: str, title: str, lead: str, footer: str, **values: Any) -> str:
-    """A complete page, one file for light and dark appearance.
+    """Render a complete page in one file, for light and dark appearance.
 
     Args:
         template: Name of a template that extends ``page.html``.
@@ -29,7 +29,7 @@ def render_page(template: str, *, eyebrow: str, title: str, lead: str, footer: s
 
 
 def read_template(name: str) -> str:
-    """The text of a file in ``templates``."""
+    """Read a file in ``templates``."""
     return files("teamvla_eval").joinpath("templates", name).read_text(encoding="utf-8")
 
 

@@ -2,9 +2,6 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
-
-from teamvla_envs.files import write_text
 
 from teamvla_eval.metrics.summary import summarize, summarize_by_goal
 from teamvla_eval.report.html import render_page
@@ -51,13 +48,8 @@ class Report:
     training: Training | None = None
 
 
-def write_report(report: Report, path: Path) -> None:
-    """Write the page, complete or not at all."""
-    write_text(path, render_report(report))
-
-
 def render_report(report: Report) -> str:
-    """The page as HTML text without any reference to something outside of it."""
+    """Render the page as self-contained HTML."""
     results, training = report.results, report.training
     summaries = {suite.policy: summarize(suite.records) for suite in results.suites}
     first = results.suites[0]

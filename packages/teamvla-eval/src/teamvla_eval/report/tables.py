@@ -16,7 +16,7 @@ from teamvla_eval.results.results import BenchResults
 
 
 def markdown_table(results: BenchResults) -> str:
-    """Results as Markdown: success by policy, task and goal, metrics, comparisons, and the command."""
+    """Format results as Markdown: success by policy, task and goal, metrics, comparisons, and the command."""
     template = Template(read_template("results.md"))
     compared = _compared(results)
     return template.substitute(
@@ -29,7 +29,7 @@ def markdown_table(results: BenchResults) -> str:
         ),
         measured_head=_measured_head(),
         measured="\n".join(_measured(suite.policy, suite.task, summarize(suite.records)) for suite in results.suites),
-        comparisons="".join(f"\n{table}\n" for table in (_said(results), compared) if table),
+        comparisons="".join(f"\n{table}\n" for table in (_by_instruction(results), compared) if table),
         command=markdown_code(results.command),
         settings=markdown(", ".join(f"{key} = {value}" for key, value in results.settings.items())),
         versions=markdown(", ".join(f"{name} {version}" for name, version in results.versions.items())),
@@ -39,7 +39,7 @@ def markdown_table(results: BenchResults) -> str:
 
 
 def latex_table(results: BenchResults) -> str:
-    """A table for a paper (package ``booktabs``): a row per policy, success and interval per task, and the mean."""
+    """Format a table for a paper (package ``booktabs``): one row per policy with success and interval by task."""
     template = Template(read_template("results.tex"))
     rows = []
     for policy in results.policies:
@@ -66,7 +66,7 @@ def latex_table(results: BenchResults) -> str:
 
 
 def episodes_csv(results: BenchResults) -> str:
-    """One row per episode with the fields of its record; numbers per arm are joined by semicolons.
+    """Format one row per episode with the fields of its record; numbers per arm are joined by semicolons.
 
     Texts that a spreadsheet would interpret as a formula begin with an apostrophe.
     """
@@ -124,18 +124,18 @@ f"{percent_points(c.difference)} ({' to '.join(map(percent_points, c.difference_
     return "\n".join([*head, "|---|---|---:|---:|---:|---:|", *rows])
 
 
-def _said(results: BenchResults) -> str:
+def _by_instruction(results: BenchResults) -> str:
     rows = []
     for suite in results.suites:
         summary = summarize(suite.records)
         if summary.said_success_rate is not None:
-            original, said = percent(summary.success_rate), percent(summary.said_success_rate)
-            rows.append(_cells(suite.policy, suite.task, original, said))
+            rates = summary.success_rate, summary.said_success_rate
+            rows.append(_cells(suite.policy, suite.task, *map(percent, rates)))
     if not rows:
         return ""
     return "\n".join(
         [
-            "| policy | task | success as the seed's goal | success as said |",
+            "| policy | task | success (goal of the seed) | success (goal of the instruction) |",
             "|---|---|---:|---:|",
             *rows,
         ]

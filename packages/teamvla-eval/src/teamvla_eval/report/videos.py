@@ -73,7 +73,7 @@ def render_trajectory(
         stride: Control steps per frame; the last state is always shown.
 
     Returns:
-        (T / stride + 1, height, width, 3) uint8 frames.
+        Frames, shape ``(F, H, W, 3)`` uint8, where F is T / stride + 1.
     """
     last = len(trajectory) - 1
     moments = np.append(np.arange(0, last, stride), last)
@@ -90,7 +90,7 @@ def encode_mp4(frames: np.ndarray, fps: float, quality: int = 27) -> bytes:
     """Encode frames as an MP4 file (H.264, yuv420p, index at the front so that it plays while loading).
 
     Args:
-        frames: (T, H, W, 3) uint8; height and width must be even.
+        frames: Shape ``(T, H, W, 3)`` uint8; height and width must be even.
         fps: Frames per second [Hz].
         quality: Constant rate factor of x264: 18 is visually lossless, 28 is small.
 

@@ -14,7 +14,6 @@ from typing import Any
 
 from teamvla_envs.errors import UserError
 
-from teamvla_eval.metrics.summary import summarize
 from teamvla_eval.metrics.value_checks import (
     Check,
     amount,
@@ -28,7 +27,7 @@ from teamvla_eval.metrics.value_checks import (
     texts,
 )
 from teamvla_eval.results.append_only import append_line
-from teamvla_eval.results.results import BenchResults
+from teamvla_eval.results.results import BenchResults, task_figures
 from teamvla_eval.results.schema import check_object
 
 logger = logging.getLogger(__name__)
@@ -96,19 +95,10 @@ def append_history(results: BenchResults, path: Path) -> None:
     """
     suites = []
     for suite in results.suites:
-        summary = summarize(suite.records)
-        suites.append(
-            {
-                "policy": suite.policy,
-                "task": suite.task,
-                "episodes": summary.episodes,
-                "successes": summary.successes,
-                "success_rate": summary.success_rate,
-                "wilson_95": list(summary.wilson_95),
-                "time_to_success_s": summary.time_to_success.median_s,
-                "episodes_per_s": summary.episodes / suite.wall_s if suite.wall_s else None,
-            }
-        )
+        figures = task_figures(suite.records)
+        shown = {name: figures[name] for name in _SUITE if name in figures}
+        speed = len(suite.records) / suite.wall_s if suite.wall_s else None
+        suites.append({"policy": suite.policy, "task": suite.task, **shown, "episodes_per_s": speed})
     run = {
         "started": results.started,
         "protocol": results.protocol,

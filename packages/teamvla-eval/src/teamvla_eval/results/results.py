@@ -16,7 +16,6 @@ A file is checked when it is read, key by key, and its figures are computed agai
 """
 
 import json
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -142,19 +141,6 @@ def task_figures(records: Sequence[EpisodeRecord]) -> dict[str, Any]:
     figures = _figures(summarize(records))
     figures["goals"] = {goal: _figures(summary) for goal, summary in summarize_by_goal(records).items()}
     return figures
-
-
-def check_folder(out: Path) -> None:
-    """Check, before the work begins, that results can be written into a folder.
-
-    Raises:
-        UserError: If the path is a file or cannot be written.
-    """
-    existing = next(path for path in (out, *out.absolute().parents) if path.exists())
-    if not existing.is_dir():
-        raise UserError(f"out is {out}, but {existing} is a file")
-    if not os.access(existing, os.W_OK | os.X_OK):
-        raise UserError(f"out is {out}, but {existing} cannot be written")
 
 
 def read_results(path: Path) -> BenchResults:

@@ -30,90 +30,15 @@ def ablated(policy: "Policy", settings: "EvaluationSettings") -> "Policy":
     return policy
 
 
-class FrozenArm:
-    """Ablation: one arm holds its posture with an open gripper instead of acting.
+class Ablation:
+    """Policy that acts through another one; the base of the ablations.
 
     Args:
-        policy: The policy.
-        arm: Index of the arm.
-    """
-
-    def __init__(self, policy: "Policy", arm: int):
-        self._policy, self._arm = policy, arm
-        self._env: TeamVectorEnv | None = None
-
-    @property
-    def env_kwargs(self) -> Mapping[str, Any]:
-        """Environment arguments of the wrapped policy."""
-        return self._policy.env_kwargs
-
-    def bind(self, env: "TeamVectorEnv") -> None:
-        """Bind to an environment; UserError if it lacks the arm."""
-        if not 0 <= self._arm < env.num_arms:
-            raise UserError(f"freeze-arm is {self._arm}, the arms are 0 to {env.num_arms - 1}")
-        self._env = env
-        self._policy.bind(env)
-
-    def reset(self, mask: np.ndarray) -> None:
-        """Reset the wrapped policy in the worlds of ``mask``, shape ``(N,)`` bool."""
-        self._policy.reset(mask)
-
-    def act(self, obs: Any) -> np.ndarray:
-        """Return the actions, shape ``(N, A * D)``, with those of the frozen arm replaced."""
-        env = self._env
-        assert env is not None, "bind(env) comes before act"
-        actions = np.array(self._policy.act(obs), dtype=np.float32).reshape(env.num_envs, env.num_arms, -1)
-        actions[:, self._arm] = to_numpy(env.hold_actions(gripper=1.0)).reshape(actions.shape)[:, self._arm]
-        return actions.reshape(env.num_envs, -1)
-
-
-class Blind:
-    """Ablation: all camera images are black.
-
-    Args:
-        policy: A policy that observes images.
+        policy: The other policy.
     """
 
     def __init__(self, policy: "Policy"):
-        self._policy = policy
-
-    @property
-    def env_kwargs(self) -> Mapping[str, Any]:
-        """Environment arguments of the wrapped policy."""
-        return self._policy.env_kwargs
-
-    def bind(self, env: "TeamVectorEnv") -> None:
-        """Bind to an environment; UserError if it has no images."""
-        if env.obs_mode == "state":
-            raise UserError("blind: it acts on the state and sees no cameras")
-        self._policy.bind(env)
-
-    def reset(self, mask: np.ndarray) -> None:
-        """Reset the wrapped policy in the worlds of ``mask``, shape ``(N,)`` bool."""
-        self._policy.reset(mask)
-
-    def act(self, obs: Any) -> np.ndarray:
-        """Return the actions for black images, shape ``(N, A * D)``."""
-        dark = {
-            key: {camera: np.zeros_like(image) for camera, image in value.items()}
-            for key, value in obs.items()
-            if isinstance(value, dict)
-        }
-        return self._policy.act(obs | dark)
-
-
-class LossyMessages:
-    """Ablation: a share of the messages between arms gets lost.
-
-    Args:
-        policy: A policy with a ``channel`` (:class:`teamvla_envs.env.messages.ChannelSettings`) and, once bound, a
-            ``bus``.
-        drop_rate: Probability that a receiver does not get a message.
-    """
-
-    def __init__(self, policy: "Policy", drop_rate: float):
         self._policy: Any = policy
-        self._drop_rate = drop_rate
 
     @property
     def env_kwargs(self) -> Mapping[str, Any]:
@@ -122,18 +47,84 @@ class LossyMessages:
         return kwargs
 
     def bind(self, env: "TeamVectorEnv") -> None:
-        """Bind to an environment; UserError if the policy sends no messages."""
-        if hasattr(self._policy, "channel"):
-            self._policy.channel = replace(self._policy.channel, drop_rate=self._drop_rate)
+        """Bind to an environment; UserError if the ablation does not apply."""
         self._policy.bind(env)
-        if getattr(self._policy, "bus", None) is None:
-            raise UserError("drop-messages: its arms send no messages")
 
     def reset(self, mask: np.ndarray) -> None:
-        """Reset the wrapped policy in the worlds of ``mask``, shape ``(N,)`` bool."""
+        """Reset the wrapped policy in the worlds in ``mask``, shape ``(N,)`` bool."""
         self._policy.reset(mask)
 
     def act(self, obs: Any) -> np.ndarray:
-        """Return the actions of the wrapped policy, shape ``(N, A * D)``."""
+        """Return the actions, shape ``(N, A * D)``."""
         actions: np.ndarray = self._policy.act(obs)
         return actions
+
+
+class FrozenArm(Ablation):
+    """One arm holds its posture with an open gripper instead of acting.
+
+    Args:
+        policy: The policy.
+        arm: Index of the arm.
+    """
+
+    def __init__(self, policy: "Policy", arm: int):
+        super().__init__(policy)
+        self._arm = arm
+        self._env: TeamVectorEnv | None = None
+
+    def bind(self, env: "TeamVectorEnv") -> None:
+        """Bind to an environment; UserError if it lacks the arm."""
+        if not 0 <= self._arm < env.num_arms:
+            raise UserError(f"freeze-arm is {self._arm}, the arms are 0 to {env.num_arms - 1}")
+        self._env = env
+        super().bind(env)
+
+    def act(self, obs: Any) -> np.ndarray:
+        """Return the actions, shape ``(N, A * D)``, with those of the frozen arm replaced."""
+        env = self._env
+        assert env is not None, "bind(env) comes before act"
+        actions = np.array(super().act(obs), dtype=np.float32).reshape(env.num_envs, env.num_arms, -1)
+        actions[:, self._arm] = to_numpy(env.hold_actions(gripper=1.0)).reshape(actions.shape)[:, self._arm]
+        return actions.reshape(env.num_envs, -1)
+
+
+class Blind(Ablation):
+    """All camera images are black."""
+
+    def bind(self, env: "TeamVectorEnv") -> None:
+        """Bind to an environment; UserError if it has no images."""
+        if env.obs_mode == "state":
+            raise UserError("blind: it acts on the state and sees no cameras")
+        super().bind(env)
+
+    def act(self, obs: Any) -> np.ndarray:
+        """Return the actions for black images, shape ``(N, A * D)``."""
+        dark = {
+            key: {camera: np.zeros_like(image) for camera, image in value.items()}
+            for key, value in obs.items()
+            if isinstance(value, dict)
+        }
+        return super().act(obs | dark)
+
+
+class LossyMessages(Ablation):
+    """A share of the messages between arms gets lost.
+
+    Args:
+        policy: A policy with a ``channel`` (:class:`teamvla_envs.env.messages.ChannelSettings`) and, once bound, a
+            ``bus``.
+        drop_rate: Probability that a receiver does not get a message.
+    """
+
+    def __init__(self, policy: "Policy", drop_rate: float):
+        super().__init__(policy)
+        self._drop_rate = drop_rate
+
+    def bind(self, env: "TeamVectorEnv") -> None:
+        """Bind to an environment; UserError if the policy sends no messages."""
+        if hasattr(self._policy, "channel"):
+            self._policy.channel = replace(self._policy.channel, drop_rate=self._drop_rate)
+        super().bind(env)
+        if getattr(self._policy, "bus", None) is None:
+            raise UserError("drop-messages: its arms send no messages")

@@ -10,8 +10,6 @@ from teamvla_envs.errors import UserError
 if TYPE_CHECKING:
     from teamvla_envs.env.vector import TeamVectorEnv
 
-WRIST = "wrist_"
-
 
 class ArmPolicy(Protocol):
     """Policy of one arm of one world."""
@@ -85,10 +83,8 @@ def arm_observations(env: "TeamVectorEnv", obs: Any) -> list[dict[str, Any]]:
     n, arms = env.num_envs, env.num_arms
     agent_pos = env.agent_pos().reshape(n, arms, -1)
     peers = peer_summary(env.world)
-    image_keys = (
-        [key for key in obs if key not in ("agent_pos", "instruction", "environment_state")] if _dict(obs) else []
-    )
-    shared = [name for name in env.cameras if not name.startswith(WRIST)]
+    cameras = [env.scene.camera(name) for name in env.cameras]
+    image_keys = tuple(env.camera_spaces(()))
     worlds: list[dict[str, Any]] = [{} for _ in range(n)]
     for k in range(arms):
         instructed = env.instruction_for in ("all", f"arm_{k}")
@@ -102,14 +98,8 @@ def arm_observations(env: "TeamVectorEnv", obs: Any) -> list[dict[str, Any]]:
                 worlds[world][f"arm_{k}"] = seen["environment_state"]
                 continue
             for key in image_keys:
-                seen[key] = {name: obs[key][name][world] for name in shared}
-                if f"{WRIST}{k}" in obs[key]:
-                    seen[key]["wrist"] = obs[key][f"{WRIST}{k}"][world]
+                seen[key] = {c.own_name: obs[key][c.name][world] for c in cameras if c.arm in (None, k)}
             seen["agent_pos"], seen["peers"] = agent_pos[world, k], peers[world, k]
             seen["instruction"] = obs["instruction"][world] if instructed else ""
             worlds[world][f"arm_{k}"] = seen
     return worlds
-
-
-def _dict(obs: Any) -> bool:
-    return isinstance(obs, dict)

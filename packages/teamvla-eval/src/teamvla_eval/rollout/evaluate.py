@@ -157,7 +157,8 @@ def measured_episodes(
         record: Keeps the states of chosen episodes.
     """
     swap = SwappedGoals(env) if settings.swap_instruction else None
-    return finished_episodes(env, policy, seeds, record, Meter(env), swap)
+    for _, finished in finished_episodes(env, policy, seeds, record, Meter(env), swap):
+        yield finished
 
 
 def load_policy(spec: str, trust: bool = False) -> "Policy":

@@ -53,7 +53,7 @@ class Sb3Policy:
                 )
 
     def reset(self, mask: np.ndarray) -> None:
-        """Do nothing in the worlds of ``mask``, shape ``(N,)``: the model has no memory."""
+        """Do nothing in the worlds in ``mask``, shape ``(N,)`` bool, because the model has no memory."""
 
     def act(self, obs: Any) -> np.ndarray:
         """Return actions in [-1, 1], shape ``(N, A * D)`` float32."""

@@ -47,24 +47,11 @@ def run_suite(
         UserError: If the environment resets itself, or the policy does not fit it.
     """
     records: dict[int, EpisodeRecord] = {}
-    for index, finished in _numbered_episodes(env, policy, seeds, record, meter, swap):
+    for index, finished in finished_episodes(env, policy, seeds, record, meter, swap):
         records[index] = finished
         if progress is not None:
             progress(finished)
     return [records[index] for index in range(len(seeds))]
-
-
-def finished_episodes(
-    env: "TeamVectorEnv",
-    policy: "Policy",
-    seeds: Sequence[int] | np.ndarray,
-    record: "StateRecorder | None" = None,
-    meter: "Meter | None" = None,
-    swap: "SwappedGoals | None" = None,
-) -> Iterator[EpisodeRecord]:
-    """Run one episode per seed, ``(E,)``, and yield each record as its episode ends; see :func:`run_suite`."""
-    for _, finished in _numbered_episodes(env, policy, seeds, record, meter, swap):
-        yield finished
 
 
 def run_episode(
@@ -74,15 +61,18 @@ def run_episode(
     return run_suite(env, policy, [seed], record=record)[0]
 
 
-def _numbered_episodes(
+def finished_episodes(
     env: "TeamVectorEnv",
     policy: "Policy",
     seeds: Sequence[int] | np.ndarray,
-    record: "StateRecorder | None",
-    meter: "Meter | None",
-    swap: "SwappedGoals | None",
+    record: "StateRecorder | None" = None,
+    meter: "Meter | None" = None,
+    swap: "SwappedGoals | None" = None,
 ) -> Iterator[tuple[int, EpisodeRecord]]:
-    """Yield the index in ``seeds`` and the record of each episode as it ends."""
+    """Run one episode per seed, shape ``(E,)``; yield the index of the seed and the record as each episode ends.
+
+    Arguments as of :func:`run_suite`.
+    """
     observers: list[Observer] = [observer for observer in (meter, swap, record) if observer is not None]
     reset = None if swap is None else swap.reset
     policy.bind(env)

@@ -56,7 +56,7 @@ class SwappedGoals:
         return env.reset(seed=seeds, options={"reset_mask": worlds, "goal": swapped})
 
     def begin(self, env: "TeamVectorEnv", worlds: np.ndarray, info: Mapping[str, Any]) -> None:
-        """Do nothing: :meth:`reset` has begun the episodes of ``worlds``, shape ``(N,)`` bool."""
+        """Do nothing in ``worlds``, shape ``(N,)`` bool: :meth:`reset` has begun the episodes."""
 
     def capture(self, env: "TeamVectorEnv", step: Step) -> None:
         """Judge a step by the original goals."""

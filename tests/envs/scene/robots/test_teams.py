@@ -45,10 +45,10 @@ def test_a_mixed_team_is_an_environment_of_the_same_shape(make_team: MakeTeam) -
     assert mixed.env_kwargs["robot"] == ["panda", "xarm7"]
 
 
-def test_the_arms_of_a_team_need_equally_many_joints(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_arms_of_a_team_need_the_same_number_of_joints(monkeypatch: pytest.MonkeyPatch) -> None:
     short = replace(PANDA, name="short", joints=PANDA.joints[:6], home=PANDA.home[:6])
     monkeypatch.setitem(ROBOTS, "short", short)
-    with pytest.raises(ValueError, match=r"robot: .*'panda': 7, 'short': 6.* equally many"):
+    with pytest.raises(ValueError, match=r"robot: .*'panda': 7, 'short': 6.* the same number for each"):
         TeamVectorEnv("lift", robot=("panda", "short"))
 
 

@@ -208,7 +208,7 @@ def test_a_world_state_is_not_changed_by_later_steps(make: Callable[..., DeviceS
     begin(simulator)
     wander(simulator, 2)
     world = simulator.world()
-    tensors = {name: value.clone() for name, value in vars(world).items()}
+    tensors = {name: value.clone() for name, value in vars(world).items() if name != "contact_layout"}
     wander(simulator, 2, np.array([True, False]))
     begin(simulator)
     for name, value in tensors.items():

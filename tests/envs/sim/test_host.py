@@ -215,7 +215,7 @@ def test_a_world_state_is_not_changed_by_later_steps(make_simulator: Callable[..
     begin(simulator)
     wander(simulator, 2)
     world = simulator.world()
-    arrays = {name: np.array(value) for name, value in vars(world).items()}
+    arrays = {name: np.array(value) for name, value in vars(world).items() if name != "contact_layout"}
     wander(simulator, 2, np.array([True, False]))
     begin(simulator)
     for name, value in arrays.items():
